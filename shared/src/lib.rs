@@ -1,0 +1,3 @@
+//! Belay catches bad releases on AWS. (Crate documentation follows with the map.)
+pub mod release;
+pub mod signal;

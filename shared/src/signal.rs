@@ -1,0 +1,175 @@
+//! What just happened: one variant for everything that can happen to a release.
+//!
+//! Signals come from `events`, already understood. A signal carries the time at which the thing
+//! happened by the source's own clock, not the time at which we heard of it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::release::{AlarmArn, AlarmName, DeploymentGroup, DeploymentId, HookExecutionId};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A CloudWatch alarm changed its state, or ran its action.
+    Alarm(AlarmChange),
+    /// A CodeDeploy deployment began, ended or waits.
+    Deployment(DeploymentChange),
+    /// CodeDeploy called a lifecycle hook and waits for its answer.
+    Hook(HookCall),
+}
+
+/// A CloudWatch alarm's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AlarmState {
+    /// Within its threshold.
+    Ok,
+    /// Neither good nor bad: the alarm cannot tell. Never read as healthy.
+    InsufficientData,
+    /// Beyond its threshold.
+    Alarm,
+}
+
+impl AlarmState {
+    /// CloudWatch's word for it, on every wire.
+    pub fn from_wire(word: &str) -> Option<Self> {
+        match word {
+            "OK" => Some(Self::Ok),
+            "ALARM" => Some(Self::Alarm),
+            "INSUFFICIENT_DATA" => Some(Self::InsufficientData),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AlarmState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "OK",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+            Self::Alarm => "ALARM",
+        })
+    }
+}
+
+/// Why an alarm's actions were held back although its event was sent. EventBridge delivers the event
+/// all the same, so a guard has to look (reference: CloudWatch, "EventBridge").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Quieted {
+    /// A mute rule is active.
+    Muted {
+        /// The mute rule's ARN.
+        by: String,
+        /// When its window ends, as CloudWatch wrote it.
+        until: Option<String>,
+    },
+    /// A composite alarm's suppressor holds its actions back.
+    Suppressed {
+        /// `WaitPeriod`, `ExtensionPeriod` or `Alarm`.
+        by: String,
+        /// CloudWatch's own sentence.
+        why: Option<String>,
+    },
+}
+
+/// A change of a CloudWatch alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmChange {
+    /// The alarm's name, by which the policy watches it.
+    pub alarm: AlarmName,
+    /// Its ARN; missing only in very old SNS messages.
+    pub arn: Option<AlarmArn>,
+    /// The account it lives in, where the source says so.
+    pub account: Option<String>,
+    /// The region it lives in, where the source says so.
+    pub region: Option<String>,
+    /// The state it is in now.
+    pub to: AlarmState,
+    /// The state it was in before, where the source says so and we know the word.
+    pub from: Option<AlarmState>,
+    /// CloudWatch's own sentence. Text from outside: escape it before showing it.
+    pub reason: String,
+    /// When the state changed, by the alarm's own timestamp: the same on all routes, so one alarm wired
+    /// twice is one signal.
+    pub at: Timestamp,
+    /// Set when the alarm's actions were held back.
+    pub quieted: Option<Quieted>,
+}
+
+/// What a deployment event says happened. The words of the events differ from those of the API
+/// (STOP and Stopped, FAILURE and Failed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DeploymentHappening {
+    /// It began.
+    Started,
+    /// It ended well.
+    Succeeded,
+    /// It ended badly.
+    Failed,
+    /// It was stopped.
+    Stopped,
+    /// It waits for somebody to reroute its traffic.
+    Ready,
+    /// It waits behind another deployment.
+    Queued,
+}
+
+impl fmt::Display for DeploymentHappening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "START",
+            Self::Succeeded => "SUCCESS",
+            Self::Failed => "FAILURE",
+            Self::Stopped => "STOP",
+            Self::Ready => "READY",
+            Self::Queued => "QUEUED",
+        })
+    }
+}
+
+/// A deployment's change of state, or one of its instances'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentChange {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Where it happens.
+    pub group: DeploymentGroup,
+    /// What happened.
+    pub what: DeploymentHappening,
+    /// The one instance it happened to, when the event is about an instance.
+    pub instance: Option<String>,
+    /// The region the event came from.
+    pub region: Option<String>,
+    /// The event's own time.
+    pub at: Timestamp,
+}
+
+/// A call of a lifecycle hook. This is the whole payload: it names neither the event nor the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookCall {
+    /// The deployment that waits.
+    pub deployment: DeploymentId,
+    /// What to answer.
+    pub execution: HookExecutionId,
+}
+
+impl Signal {
+    /// A key that is the same for every delivery of the same happening, by whatever route it came.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Alarm(change) => {
+                let who = change.arn.as_ref().map_or(change.alarm.as_str(), AlarmArn::as_str);
+                format!("alarm/{who}/{}/{}", change.to, change.at)
+            }
+            Self::Deployment(change) => match &change.instance {
+                None => format!("deployment/{}/{}", change.deployment, change.what),
+                Some(instance) => {
+                    format!("instance/{}/{instance}/{}", change.deployment, change.what)
+                }
+            },
+            Self::Hook(call) => format!("hook/{}/{}", call.deployment, call.execution),
+        }
+    }
+}
