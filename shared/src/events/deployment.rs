@@ -1,0 +1,365 @@
+//! CodeDeploy's own events, by EventBridge. Their words differ from those of its API: STOP, not Stopped;
+//! FAILURE, not Failed (reference: CodeDeploy, "Events out").
+
+use serde::{Deserialize, Deserializer};
+
+use super::EventError;
+use super::foreign::{self, NOT_YET, not_for_us};
+use super::wire::{Part, Stamp, Text, payload, read};
+use crate::release::{DeploymentGroup, DeploymentId};
+use crate::signal::{DeploymentChange, DeploymentHappening};
+
+const DEPLOYMENT: &str = "CodeDeploy Deployment State-change Notification";
+const INSTANCE: &str = "CodeDeploy Instance State-change Notification";
+const EXPECTED: &str = "an EventBridge event `CodeDeploy Deployment State-change Notification` or \
+                        `CodeDeploy Instance State-change Notification` of aws.codedeploy";
+
+/// The envelope. `E` is the detail.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Event<E> {
+    time: Stamp,
+    region: Option<String>,
+    detail: E,
+}
+
+/// A deployment's detail. It says neither why the deployment failed nor whether it is rolled back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct OfDeployment {
+    deployment_id: Text,
+    application: Text,
+    deployment_group: Text,
+    state: Happening,
+}
+
+/// An instance's detail: the deployment's fields, the instance, and the instance's state.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct OfInstance {
+    deployment_id: Text,
+    application: Text,
+    deployment_group: Text,
+    instance_id: Text,
+    state: Happening,
+}
+
+struct Happening(DeploymentHappening);
+
+impl<'de> Deserialize<'de> for Happening {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(
+            deserializer,
+            "START, SUCCESS, FAILURE, STOP, READY or QUEUED",
+            |word| match word {
+                "START" => Some(Self(DeploymentHappening::Started)),
+                "SUCCESS" => Some(Self(DeploymentHappening::Succeeded)),
+                "FAILURE" => Some(Self(DeploymentHappening::Failed)),
+                "STOP" => Some(Self(DeploymentHappening::Stopped)),
+                "READY" => Some(Self(DeploymentHappening::Ready)),
+                "QUEUED" => Some(Self(DeploymentHappening::Queued)),
+                _ => None,
+            },
+        )
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct Label {
+    detail_type: Text,
+    source: Text,
+}
+
+/// Reads a change of a deployment or of one of its instances.
+///
+/// # Errors
+///
+/// `NotForUs` for anything else, also for CodePipeline's and CodeBuild's events and approval requests,
+/// which a later version will handle; `Malformed` when a field is missing or its word unknown.
+pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
+    let value = payload(bytes)?;
+    let whole = Part::whole(&value);
+    if !whole.has("detail-type") && !whole.has("detail") {
+        return Err(not_for_us(foreign::payload(&whole), EXPECTED));
+    }
+    let label: Label = whole.decode()?;
+    match (label.source.0.as_str(), label.detail_type.0.as_str()) {
+        ("aws.codedeploy", DEPLOYMENT) => {
+            let event: Event<OfDeployment> = whole.decode()?;
+            let OfDeployment {
+                deployment_id,
+                application,
+                deployment_group,
+                state,
+            } = event.detail;
+            Ok(DeploymentChange {
+                deployment: DeploymentId::from(deployment_id.0),
+                group: DeploymentGroup {
+                    application: application.0,
+                    group: deployment_group.0,
+                },
+                what: state.0,
+                instance: None,
+                region: event.region,
+                at: event.time.0,
+            })
+        }
+        ("aws.codedeploy", INSTANCE) => {
+            let event: Event<OfInstance> = whole.decode()?;
+            let OfInstance {
+                deployment_id,
+                application,
+                deployment_group,
+                instance_id,
+                state,
+            } = event.detail;
+            Ok(DeploymentChange {
+                deployment: DeploymentId::from(deployment_id.0),
+                group: DeploymentGroup {
+                    application: application.0,
+                    group: deployment_group.0,
+                },
+                what: state.0,
+                instance: Some(instance_id.0),
+                region: event.region,
+                at: event.time.0,
+            })
+        }
+        (source @ ("aws.codepipeline" | "aws.codebuild"), detail_type) => {
+            let came = format!("{}{NOT_YET}", foreign::eventbridge(detail_type, source));
+            Err(not_for_us(came, EXPECTED))
+        }
+        (source, detail_type) => Err(not_for_us(
+            foreign::eventbridge(detail_type, source),
+            EXPECTED,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::events::samples::{self, assert_malformed, change, sample};
+
+    const WORDS: &str = "START, SUCCESS, FAILURE, STOP, READY or QUEUED";
+    const TIME: &str = "a time as 2026-03-05T14:05:40.989+0000 or 2026-03-05T14:05:40Z";
+    const TEXT: &str = "text that is not empty";
+
+    fn orders(what: DeploymentHappening, instance: Option<&str>) -> DeploymentChange {
+        DeploymentChange {
+            deployment: "d-75I7MBT7C".into(),
+            group: DeploymentGroup {
+                application: "orders".into(),
+                group: "orders-prod".into(),
+            },
+            what,
+            instance: instance.map(str::to_owned),
+            region: Some("us-east-1".into()),
+            at: "2026-03-05T14:06:31Z".parse().expect("a time"),
+        }
+    }
+
+    #[test]
+    fn each_word_is_read() {
+        for (word, what) in [
+            ("start", DeploymentHappening::Started),
+            ("success", DeploymentHappening::Succeeded),
+            ("failure", DeploymentHappening::Failed),
+            ("stop", DeploymentHappening::Stopped),
+            ("ready", DeploymentHappening::Ready),
+            ("queued", DeploymentHappening::Queued),
+        ] {
+            let file = format!("codedeploy/codedeploy-deployment-{word}.json");
+            assert_eq!(
+                deployment(sample(&file).as_bytes()),
+                Ok(orders(what, None)),
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_instance_is_named() {
+        let change = deployment(sample("codedeploy/codedeploy-instance-failure.json").as_bytes());
+        let instance = Some("i-0000000aaaaaaaaaa");
+        assert_eq!(change, Ok(orders(DeploymentHappening::Failed, instance)));
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_refused_with_its_path() {
+        let start = "codedeploy/codedeploy-deployment-start.json";
+        let instance = "codedeploy/codedeploy-instance-failure.json";
+        let none: Option<Value> = None;
+        for (file, pointer, to, path, found, expected) in [
+            (
+                start,
+                "/detail/state",
+                none.clone(),
+                "detail.state",
+                "nothing",
+                "a value",
+            ),
+            (
+                start,
+                "/detail/state",
+                Some(json!("STOPPED")),
+                "detail.state",
+                "\"STOPPED\"",
+                WORDS,
+            ),
+            (
+                start,
+                "/detail/state",
+                Some(json!(3)),
+                "detail.state",
+                "3",
+                WORDS,
+            ),
+            (
+                start,
+                "/detail/deploymentId",
+                none.clone(),
+                "detail.deploymentId",
+                "nothing",
+                "a value",
+            ),
+            (
+                start,
+                "/detail/deploymentId",
+                Some(json!("")),
+                "detail.deploymentId",
+                "\"\"",
+                TEXT,
+            ),
+            (
+                start,
+                "/detail/application",
+                Some(json!([])),
+                "detail.application",
+                "an empty list",
+                TEXT,
+            ),
+            (
+                start,
+                "/detail/deploymentGroup",
+                Some(json!(null)),
+                "detail.deploymentGroup",
+                "null",
+                TEXT,
+            ),
+            (
+                instance,
+                "/detail/instanceId",
+                none.clone(),
+                "detail.instanceId",
+                "nothing",
+                "a value",
+            ),
+            (
+                instance,
+                "/detail/state",
+                Some(json!("Failed")),
+                "detail.state",
+                "\"Failed\"",
+                WORDS,
+            ),
+            (
+                start,
+                "/detail",
+                none.clone(),
+                "detail",
+                "nothing",
+                "a value",
+            ),
+            (
+                start,
+                "/detail",
+                Some(json!(["START"])),
+                "detail",
+                "a list",
+                "an object",
+            ),
+            (start, "/time", none.clone(), "time", "nothing", "a value"),
+            (
+                start,
+                "/time",
+                Some(json!("yesterday")),
+                "time",
+                "\"yesterday\"",
+                TIME,
+            ),
+            (start, "/region", Some(json!(1)), "region", "1", "a string"),
+            (
+                start,
+                "/detail-type",
+                none.clone(),
+                "detail-type",
+                "nothing",
+                "a value",
+            ),
+            (
+                start,
+                "/source",
+                Some(json!({})),
+                "source",
+                "an object",
+                TEXT,
+            ),
+        ] {
+            let mut payload = samples::json(file);
+            change(&mut payload, pointer, to);
+            assert_malformed(
+                deployment(payload.to_string().as_bytes()),
+                path,
+                found,
+                expected,
+            );
+        }
+    }
+
+    #[test]
+    fn other_payloads_are_named() {
+        for (file, came) in [
+            (
+                "codepipeline/codepipeline-stage-failed.json",
+                "an EventBridge event `CodePipeline Stage Execution State Change` of aws.codepipeline, \
+                 which this version of Belay does not handle yet",
+            ),
+            (
+                "codebuild/codebuild-state-change-failed.json",
+                "an EventBridge event `CodeBuild Build State Change` of aws.codebuild, \
+                 which this version of Belay does not handle yet",
+            ),
+            (
+                "codepipeline/sns-codepipeline-approval.json",
+                "a CodePipeline approval request by SNS, which this version of Belay does not handle yet",
+            ),
+            (
+                "codedeploy/sns-codedeploy-trigger.json",
+                "a CodeDeploy trigger notification by SNS, which this version of Belay does not handle yet",
+            ),
+            (
+                "cloudwatch/cloudwatch-alarm-state-change-ok.json",
+                "an EventBridge event `CloudWatch Alarm State Change` of aws.cloudwatch",
+            ),
+            (
+                "lambda/eventbridge-scheduled.json",
+                "an EventBridge event `Scheduled Event` of aws.events",
+            ),
+            (
+                "codedeploy/codedeploy-hook.json",
+                "a CodeDeploy lifecycle hook call",
+            ),
+            (
+                "lambda/lambda-destination-failure.json",
+                "a Lambda destination's record of a failed invocation",
+            ),
+        ] {
+            let expected = Err(not_for_us(came.to_owned(), EXPECTED));
+            assert_eq!(deployment(sample(file).as_bytes()), expected, "{file}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Bytes to JSON to private wire structs, with the path of whatever is wrong, counted from the top of the
+//! whole payload also where JSON sits inside a string.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::Value;
+use serde_path_to_error::Segment;
+
+use super::EventError;
+use super::strict::{Mistake, Node};
+
+/// How many characters of a value an error shows. Payloads may hold tokens and other people's secrets.
+const SHOWN: usize = 60;
+
+/// A part of the payload and its path from the top.
+pub(super) struct Part<'a> {
+    pub value: &'a Value,
+    pub path: String,
+}
+
+impl<'a> Part<'a> {
+    /// The whole payload.
+    pub fn whole(value: &'a Value) -> Self {
+        Self {
+            value,
+            path: String::new(),
+        }
+    }
+
+    /// The field of this object, if it has it.
+    pub fn field(&self, key: &str) -> Option<Part<'a>> {
+        let value = self.value.get(key)?;
+        Some(Part {
+            value,
+            path: join(&self.path, key),
+        })
+    }
+
+    /// Whether this is an object with that key, whatever its value.
+    pub fn has(&self, key: &str) -> bool {
+        self.value.get(key).is_some()
+    }
+
+    /// The text of that field, if it is text.
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        self.value.get(key)?.as_str()
+    }
+
+    /// An item of this list.
+    pub fn item(&self, index: usize, value: &'a Value) -> Part<'a> {
+        Part {
+            value,
+            path: format!("{}[{index}]", self.path),
+        }
+    }
+
+    /// Reads a wire struct.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` for the first field that is missing or not as the struct asks.
+    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, EventError> {
+        serde_path_to_error::deserialize(Node(self.value)).map_err(|error| {
+            let (mut path, mut found) = (self.path.clone(), Some(self.value));
+            for segment in error.path() {
+                match segment {
+                    Segment::Seq { index } => {
+                        path = format!("{path}[{index}]");
+                        found = found.and_then(|value| value.get(index));
+                    }
+                    Segment::Map { key } | Segment::Enum { variant: key } => {
+                        path = join(&path, key);
+                        found = found.and_then(|value| value.get(key));
+                    }
+                    Segment::Unknown => {}
+                }
+            }
+            match error.into_inner() {
+                Mistake::Missing(key) => malformed(join(&path, key), None, "a value"),
+                Mistake::Wrong { expected } => malformed(path, found, expected),
+            }
+        })
+    }
+
+    /// JSON that is carried as text in this value.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when this is not text, or the text is not JSON.
+    pub fn parse_text(&self) -> Result<Value, EventError> {
+        let Some(text) = self.value.as_str() else {
+            return Err(malformed(
+                self.path.clone(),
+                Some(self.value),
+                "JSON in a string",
+            ));
+        };
+        serde_json::from_str(text)
+            .map_err(|_| malformed(self.path.clone(), Some(self.value), "JSON in a string"))
+    }
+}
+
+/// Reads the payload of an invocation.
+///
+/// # Errors
+///
+/// `Malformed` when it is not one JSON object. serde_json stops at 128 levels, so no payload can exhaust
+/// the stack.
+pub(super) fn payload(bytes: &[u8]) -> Result<Value, EventError> {
+    let refuse = |found: String| EventError::Malformed {
+        path: "the whole payload".to_owned(),
+        found,
+        expected: "a JSON object".to_owned(),
+    };
+    match serde_json::from_slice(bytes) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(other) => Err(refuse(shown(Some(&other)))),
+        Err(_) if bytes.is_empty() => Err(refuse("nothing".to_owned())),
+        // No character takes more than four bytes.
+        Err(_) => Err(refuse(quoted(&String::from_utf8_lossy(
+            &bytes[..bytes.len().min(4 * SHOWN)],
+        )))),
+    }
+}
+
+/// A field that is not as it should be; `found` is `None` when it is not there at all.
+pub(super) fn malformed(
+    path: String,
+    found: Option<&Value>,
+    expected: impl Into<String>,
+) -> EventError {
+    let path = if path.is_empty() {
+        "the whole payload".to_owned()
+    } else {
+        path
+    };
+    EventError::Malformed {
+        path: shortened(&path, 3 * SHOWN),
+        found: shown(found),
+        expected: expected.into(),
+    }
+}
+
+/// A path and the key below it.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// A value as an error shows it: scalars shortened, the contents of lists and objects never.
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::Null) => "null".to_owned(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        Some(Value::Number(number)) => shortened(&number.to_string(), SHOWN),
+        Some(Value::String(text)) => quoted(text),
+        Some(Value::Array(items)) if items.is_empty() => "an empty list".to_owned(),
+        Some(Value::Array(_)) => "a list".to_owned(),
+        Some(Value::Object(_)) => "an object".to_owned(),
+    }
+}
+
+/// Text from outside, escaped, in quotes, and short enough for a log line.
+fn quoted(text: &str) -> String {
+    let head: String = text.chars().take(SHOWN + 1).collect();
+    shortened(&format!("{head:?}"), SHOWN)
+}
+
+/// At most `most` characters of a text from outside, without control characters, an ellipsis included.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let clean = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    if text.chars().nth(most).is_none() {
+        text.chars().map(clean).collect()
+    } else {
+        text.chars()
+            .take(most - 1)
+            .map(clean)
+            .chain(['…'])
+            .collect()
+    }
+}
+
+/// Text that says something: an empty string is refused.
+#[derive(Debug)]
+pub(super) struct Text(pub String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer, "text that is not empty", |text| {
+            (!text.is_empty()).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+/// A moment in one of the two forms that AWS writes.
+#[derive(Debug)]
+pub(super) struct Stamp(pub Timestamp);
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "a time as 2026-03-05T14:05:40.989+0000 or 2026-03-05T14:05:40Z";
+        read(deserializer, expected, |text| moment(text).map(Self))
+    }
+}
+
+/// Reads a text through a function that knows the accepted ones.
+pub(super) fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &'static str,
+    accept: impl Fn(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    struct Words<F>(&'static str, F);
+
+    impl<'de, T, F: Fn(&str) -> Option<T>> Visitor<'de> for Words<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            (self.1)(text).ok_or_else(|| E::custom(self.0))
+        }
+    }
+
+    deserializer.deserialize_str(Words(expected, accept))
+}
+
+/// RFC 3339, and CloudWatch's form of it without a colon in the offset (reference: CloudWatch, "One alarm,
+/// three input shapes"). jiff reads more than that (a date with an hour, a zone in brackets), so the
+/// outline is checked first.
+fn moment(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let (start, rest) = bytes.split_at_checked(b"2026-03-05T14:05:40".len())?;
+    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let outline = start
+        .iter()
+        .zip(b"0000-00-00T00:00:00")
+        .all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            mark => byte == mark,
+        });
+    let offset = match rest.split_first() {
+        Some((b'.', fraction)) => {
+            let length = fraction
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            if length == 0 {
+                return None;
+            }
+            &fraction[length..]
+        }
+        Some(_) | None => rest,
+    };
+    let offset_fits = match offset {
+        b"Z" => true,
+        [b'+' | b'-', hours_and_minutes @ ..] => match hours_and_minutes {
+            [h, i, b':', m, n] => digits(&[*h, *i, *m, *n]),
+            [h, i, m, n] => digits(&[*h, *i, *m, *n]),
+            [..] => false,
+        },
+        [..] => false,
+    };
+    if outline && offset_fits {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
