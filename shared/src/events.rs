@@ -13,6 +13,7 @@ mod alarm_change;
 mod deployment;
 mod foreign;
 mod hook;
+mod moment;
 mod strict;
 mod wire;
 
@@ -41,7 +42,7 @@ pub enum EventError {
         expected: &'static str,
     },
     /// It cannot be understood: a field is missing, of another type, or a word that we do not know.
-    #[error("{path} is {found}; expected {expected}")]
+    #[error("{path}: found {found}, expected {expected}")]
     Malformed {
         /// The field, from the top of the whole payload, through JSON in strings too.
         path: String,

@@ -153,7 +153,7 @@ fn notification(item: &Part<'_>) -> Result<AlarmChange, EventError> {
         ));
     }
     let Some(sns) = item.field("Sns") else {
-        return Err(malformed(format!("{}.Sns", item.path), None, "a value"));
+        return Err(malformed(format!("{}.Sns", item.path), None, "an object"));
     };
     enveloped(&sns)
 }
@@ -164,7 +164,7 @@ fn enveloped(envelope: &Part<'_>) -> Result<AlarmChange, EventError> {
         return Err(malformed(
             format!("{}.Message", envelope.path),
             None,
-            "a value",
+            "JSON in a string",
         ));
     };
     // People write to topics too; an alarm's message is an object.
@@ -220,7 +220,11 @@ fn queued(item: &Part<'_>) -> Result<BatchItem, EventError> {
 /// that AWS makes.
 fn body(item: &Part<'_>) -> Result<Vec<AlarmChange>, EventError> {
     let Some(body) = item.field("body") else {
-        return Err(malformed(format!("{}.body", item.path), None, "a value"));
+        return Err(malformed(
+            format!("{}.body", item.path),
+            None,
+            "JSON in a string",
+        ));
     };
     let value = body.parse_text()?;
     let part = Part {

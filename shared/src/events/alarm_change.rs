@@ -1,10 +1,14 @@
 //! One alarm's change of state, in the three shapes in which CloudWatch sends it (reference: CloudWatch,
 //! "One alarm, three input shapes").
 
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::EventError;
-use super::wire::{Part, Stamp, Text, read};
+use super::moment::Stamp;
+use super::wire::{Part, Text, read};
 use crate::release::{AlarmArn, AlarmName};
 use crate::signal::{AlarmChange, AlarmState, Quieted};
 
@@ -45,11 +49,23 @@ struct Resources(AlarmArn);
 
 impl<'de> Deserialize<'de> for Resources {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let arns = Vec::<Text>::deserialize(deserializer)?;
-        match arns.into_iter().next() {
-            Some(Text(arn)) => Ok(Self(AlarmArn::from(arn))),
-            None => Err(serde::de::Error::custom("the alarm's ARN in a list")),
+        struct First;
+
+        impl<'de> Visitor<'de> for First {
+            type Value = Resources;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the alarm's ARN in a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut arns: A) -> Result<Resources, A::Error> {
+                let first: Option<Text> = arns.next_element()?;
+                let Text(arn) = first.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+                Ok(Resources(AlarmArn::from(arn)))
+            }
         }
+
+        deserializer.deserialize_seq(First)
     }
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::EventError;
 use super::foreign::{self, NOT_YET, not_for_us};
-use super::wire::{Part, Stamp, Text, payload, read};
+use super::moment::Stamp;
+use super::wire::{Part, Text, payload, read};
 use crate::release::{DeploymentGroup, DeploymentId};
 use crate::signal::{DeploymentChange, DeploymentHappening};
 
@@ -200,7 +201,7 @@ mod tests {
                 none.clone(),
                 "detail.state",
                 "nothing",
-                "a value",
+                WORDS,
             ),
             (
                 start,
@@ -224,7 +225,7 @@ mod tests {
                 none.clone(),
                 "detail.deploymentId",
                 "nothing",
-                "a value",
+                TEXT,
             ),
             (
                 start,
@@ -256,7 +257,7 @@ mod tests {
                 none.clone(),
                 "detail.instanceId",
                 "nothing",
-                "a value",
+                TEXT,
             ),
             (
                 instance,
@@ -272,7 +273,7 @@ mod tests {
                 none.clone(),
                 "detail",
                 "nothing",
-                "a value",
+                "an object",
             ),
             (
                 start,
@@ -282,7 +283,7 @@ mod tests {
                 "a list",
                 "an object",
             ),
-            (start, "/time", none.clone(), "time", "nothing", "a value"),
+            (start, "/time", none.clone(), "time", "nothing", TIME),
             (
                 start,
                 "/time",
@@ -298,7 +299,7 @@ mod tests {
                 none.clone(),
                 "detail-type",
                 "nothing",
-                "a value",
+                TEXT,
             ),
             (
                 start,

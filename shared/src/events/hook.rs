@@ -71,12 +71,12 @@ mod tests {
     fn each_field_is_needed_and_no_other_allowed() {
         let text = "text that is not empty";
         for (payload, path, found, expected) in [
-            (r#"{"DeploymentId":"d-1"}"#, EXECUTION, "nothing", "a value"),
+            (r#"{"DeploymentId":"d-1"}"#, EXECUTION, "nothing", text),
             (
                 r#"{"LifecycleEventHookExecutionId":"e"}"#,
                 DEPLOYMENT,
                 "nothing",
-                "a value",
+                text,
             ),
             (
                 r#"{"DeploymentId":"","LifecycleEventHookExecutionId":"e"}"#,

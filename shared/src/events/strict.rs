@@ -55,6 +55,12 @@ impl Error for Mistake {
         }
     }
 
+    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
+        Self::Wrong {
+            expected: expected.to_string(),
+        }
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Self::Missing(field)
     }

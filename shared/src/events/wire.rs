@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 use serde_json::Value;
-use serde_path_to_error::Segment;
+use serde_path_to_error::{Path, Segment};
 
 use super::EventError;
 use super::strict::{Mistake, Node};
@@ -61,27 +60,43 @@ impl<'a> Part<'a> {
     /// # Errors
     ///
     /// `Malformed` for the first field that is missing or not as the struct asks.
-    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, EventError> {
-        serde_path_to_error::deserialize(Node(self.value)).map_err(|error| {
-            let (mut path, mut found) = (self.path.clone(), Some(self.value));
-            for segment in error.path() {
-                match segment {
-                    Segment::Seq { index } => {
-                        path = format!("{path}[{index}]");
-                        found = found.and_then(|value| value.get(index));
-                    }
-                    Segment::Map { key } | Segment::Enum { variant: key } => {
-                        path = join(&path, key);
-                        found = found.and_then(|value| value.get(key));
-                    }
-                    Segment::Unknown => {}
-                }
-            }
-            match error.into_inner() {
-                Mistake::Missing(key) => malformed(join(&path, key), None, "a value"),
-                Mistake::Wrong { expected } => malformed(path, found, expected),
-            }
-        })
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, EventError> {
+        let error = match serde_path_to_error::deserialize::<_, T>(Node(self.value)) {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        let (mut path, mut found) = (self.path.clone(), Some(self.value));
+        for segment in error.path() {
+            path = below(&path, segment);
+            found = found.and_then(|value| step(value, segment));
+        }
+        match error.inner() {
+            Mistake::Wrong { expected } => Err(malformed(path, found, expected)),
+            Mistake::Missing(key) => Err(malformed(
+                join(&path, key),
+                None,
+                self.wanted::<T>(error.path(), key),
+            )),
+        }
+    }
+
+    /// What the struct wants under a key that is missing: a null in its place makes it say so.
+    fn wanted<T: DeserializeOwned>(&self, object: &Path, key: &str) -> String {
+        let mut copy = self.value.clone();
+        let object = object
+            .iter()
+            .try_fold(&mut copy, |value, segment| match segment {
+                Segment::Seq { index } => value.get_mut(index),
+                Segment::Map { key } | Segment::Enum { variant: key } => value.get_mut(key),
+                Segment::Unknown => None,
+            });
+        if let Some(Value::Object(fields)) = object {
+            fields.insert(key.to_owned(), Value::Null);
+        }
+        match T::deserialize(Node(&copy)) {
+            Err(Mistake::Wrong { expected }) => expected,
+            Err(Mistake::Missing(_)) | Ok(_) => "a value".to_owned(),
+        }
     }
 
     /// JSON that is carried as text in this value.
@@ -140,6 +155,23 @@ pub(super) fn malformed(
         path: shortened(&path, 3 * SHOWN),
         found: shown(found),
         expected: expected.into(),
+    }
+}
+
+/// A path and a step below it.
+fn below(path: &str, segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("{path}[{index}]"),
+        Segment::Map { key } | Segment::Enum { variant: key } => join(path, key),
+        Segment::Unknown => path.to_owned(),
+    }
+}
+
+fn step<'a>(value: &'a Value, segment: &Segment) -> Option<&'a Value> {
+    match segment {
+        Segment::Seq { index } => value.get(index),
+        Segment::Map { key } | Segment::Enum { variant: key } => value.get(key),
+        Segment::Unknown => Some(value),
     }
 }
 
@@ -204,17 +236,6 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// A moment in one of the two forms that AWS writes.
-#[derive(Debug)]
-pub(super) struct Stamp(pub Timestamp);
-
-impl<'de> Deserialize<'de> for Stamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "a time as 2026-03-05T14:05:40.989+0000 or 2026-03-05T14:05:40Z";
-        read(deserializer, expected, |text| moment(text).map(Self))
-    }
-}
-
 /// Reads a text through a function that knows the accepted ones.
 pub(super) fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,
@@ -236,47 +257,4 @@ pub(super) fn read<'de, D: Deserializer<'de>, T>(
     }
 
     deserializer.deserialize_str(Words(expected, accept))
-}
-
-/// RFC 3339, and CloudWatch's form of it without a colon in the offset (reference: CloudWatch, "One alarm,
-/// three input shapes"). jiff reads more than that (a date with an hour, a zone in brackets), so the
-/// outline is checked first.
-fn moment(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let (start, rest) = bytes.split_at_checked(b"2026-03-05T14:05:40".len())?;
-    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
-    let outline = start
-        .iter()
-        .zip(b"0000-00-00T00:00:00")
-        .all(|(byte, form)| match form {
-            b'0' => byte.is_ascii_digit(),
-            mark => byte == mark,
-        });
-    let offset = match rest.split_first() {
-        Some((b'.', fraction)) => {
-            let length = fraction
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
-            if length == 0 {
-                return None;
-            }
-            &fraction[length..]
-        }
-        Some(_) | None => rest,
-    };
-    let offset_fits = match offset {
-        b"Z" => true,
-        [b'+' | b'-', hours_and_minutes @ ..] => match hours_and_minutes {
-            [h, i, b':', m, n] => digits(&[*h, *i, *m, *n]),
-            [h, i, m, n] => digits(&[*h, *i, *m, *n]),
-            [..] => false,
-        },
-        [..] => false,
-    };
-    if outline && offset_fits {
-        text.parse().ok()
-    } else {
-        None
-    }
 }
