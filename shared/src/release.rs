@@ -139,9 +139,7 @@ impl DeploymentStatus {
     /// Whether the deployment is still under way.
     pub fn phase(&self) -> Phase {
         match self {
-            Self::Created | Self::Queued | Self::InProgress | Self::Baking | Self::Ready => {
-                Phase::Running
-            }
+            Self::Created | Self::Queued | Self::InProgress | Self::Baking | Self::Ready => Phase::Running,
             Self::Succeeded | Self::Failed | Self::Stopped => Phase::Over,
             Self::Unrecognised(_) => Phase::Unknown,
         }
@@ -208,10 +206,7 @@ impl Deployment {
     /// with its own id, creator `codeDeployRollback`; CloudFormation has a creator of its own for it.
     pub fn is_rollback(&self) -> bool {
         self.rolls_back.is_some()
-            || matches!(
-                self.creator.as_str(),
-                "codeDeployRollback" | "CloudFormationRollback"
-            )
+            || matches!(self.creator.as_str(), "codeDeployRollback" | "CloudFormationRollback")
     }
 
     /// Whether the deployer itself is taking it back already, or has.

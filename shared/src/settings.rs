@@ -17,8 +17,7 @@ const REGION: &str = "AWS_REGION";
 /// questions that never come.
 const CHAT: [&str; 2] = ["BELAY_CHAT_SECRET", "BELAY_SLACK_API"];
 
-const A_TABLE: &str =
-    "the name of a DynamoDB table (3 to 255 letters, digits, `_`, `-` and `.`) or its ARN";
+const A_TABLE: &str = "the name of a DynamoDB table (3 to 255 letters, digits, `_`, `-` and `.`) or its ARN";
 const A_TOPIC: &str = "the ARN of an SNS topic, arn:<partition>:sns:<region>:<account>:<name>";
 const A_REGION: &str = "an AWS region such as eu-central-1, for the console links in messages";
 
@@ -65,9 +64,7 @@ pub enum SettingMistake {
         wanted: &'static str,
     },
     /// A FIFO topic reaches queues only: neither mail nor chat would get a message.
-    #[error(
-        "{name} is {found}, a FIFO topic, which cannot reach mail or chat: it must be a standard topic."
-    )]
+    #[error("{name} is {found}, a FIFO topic, which cannot reach mail or chat: it must be a standard topic.")]
     FifoTopic {
         /// The variable.
         name: &'static str,
@@ -108,9 +105,7 @@ impl Settings {
     pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsMistakes> {
         let mut mistakes = Vec::new();
         let mut required = |name, wanted, fits: fn(&str) -> bool| {
-            required(&lookup, name, wanted, fits)
-                .map_err(|mistake| mistakes.push(mistake))
-                .ok()
+            required(&lookup, name, wanted, fits).map_err(|mistake| mistakes.push(mistake)).ok()
         };
         let ledger_table = required(LEDGER_TABLE, A_TABLE, is_table);
         let topic_arn = required(TOPIC_ARN, A_TOPIC, is_topic);
@@ -126,12 +121,7 @@ impl Settings {
         };
         match (ledger_table, topic_arn, region) {
             (Some(ledger_table), Some(topic_arn), Some(region)) if mistakes.is_empty() => {
-                Ok(Self {
-                    policy: PathBuf::from(policy),
-                    ledger_table,
-                    topic_arn,
-                    region,
-                })
+                Ok(Self { policy: PathBuf::from(policy), ledger_table, topic_arn, region })
             }
             _ => Err(SettingsMistakes(mistakes)),
         }
@@ -148,31 +138,21 @@ fn required(
     if value.is_empty() {
         Err(SettingMistake::Empty { name, wanted })
     } else if name == TOPIC_ARN && value.strip_suffix(".fifo").is_some_and(is_topic) {
-        Err(SettingMistake::FifoTopic {
-            name,
-            found: quoted(&value),
-        })
+        Err(SettingMistake::FifoTopic { name, found: quoted(&value) })
     } else if fits(&value) {
         Ok(value)
     } else {
-        Err(SettingMistake::Unfit {
-            name,
-            found: quoted(&value),
-            wanted,
-        })
+        Err(SettingMistake::Unfit { name, found: quoted(&value), wanted })
     }
 }
 
 /// A table's name by DynamoDB's rules, or `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
 fn is_table(text: &str) -> bool {
     let is_name = |name: &str| {
-        (3..=255).contains(&name.len())
-            && only(name, |c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+        (3..=255).contains(&name.len()) && only(name, |c| c.is_ascii_alphanumeric() || "_.-".contains(c))
     };
     is_name(text)
-        || resource(text, "dynamodb")
-            .and_then(|rest| rest.strip_prefix("table/"))
-            .is_some_and(is_name)
+        || resource(text, "dynamodb").and_then(|rest| rest.strip_prefix("table/")).is_some_and(is_name)
 }
 
 /// A topic's ARN; names have at most 256 letters, digits, `_` and `-` (SNS, CreateTopic).
@@ -183,9 +163,7 @@ fn is_topic(text: &str) -> bool {
 }
 
 fn is_region(text: &str) -> bool {
-    only(text, |c| {
-        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
-    })
+    only(text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// What follows the account in an ARN of that service.
@@ -226,20 +204,11 @@ mod tests {
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
 
     fn parse(changes: &[(&str, Option<&str>)]) -> Result<Settings, SettingsMistakes> {
-        let base = [
-            (LEDGER_TABLE, "belay-ledger"),
-            (TOPIC_ARN, TOPIC),
-            (REGION, "us-east-1"),
-        ];
-        Settings::parse(
-            |name| match changes.iter().find(|(changed, _)| *changed == name) {
-                Some((_, value)) => value.map(str::to_owned),
-                None => base
-                    .iter()
-                    .find(|(known, _)| *known == name)
-                    .map(|(_, value)| (*value).to_owned()),
-            },
-        )
+        let base = [(LEDGER_TABLE, "belay-ledger"), (TOPIC_ARN, TOPIC), (REGION, "us-east-1")];
+        Settings::parse(|name| match changes.iter().find(|(changed, _)| *changed == name) {
+            Some((_, value)) => value.map(str::to_owned),
+            None => base.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+        })
     }
 
     fn sentences(changes: &[(&str, Option<&str>)]) -> String {
@@ -256,10 +225,7 @@ mod tests {
         };
         assert_eq!(parse(&[]), Ok(expected.clone()));
         assert_eq!(parse(&[(POLICY, Some(""))]), Ok(expected.clone()));
-        let elsewhere = Settings {
-            policy: "/tmp/p.yaml".into(),
-            ..expected
-        };
+        let elsewhere = Settings { policy: "/tmp/p.yaml".into(), ..expected };
         assert_eq!(parse(&[(POLICY, Some("/tmp/p.yaml"))]), Ok(elsewhere));
     }
 
@@ -285,13 +251,7 @@ mod tests {
 
     #[test]
     fn chat_settings_that_are_empty_are_not_set() {
-        assert!(
-            parse(&[
-                ("BELAY_CHAT_SECRET", Some("")),
-                ("BELAY_SLACK_API", Some(""))
-            ])
-            .is_ok()
-        );
+        assert!(parse(&[("BELAY_CHAT_SECRET", Some("")), ("BELAY_SLACK_API", Some(""))]).is_ok());
     }
 
     #[test]
@@ -303,17 +263,7 @@ mod tests {
         }
         let index = "arn:aws:dynamodb:us-east-1:123456789012:table/belay/index/by-time";
         let short = "arn:aws:dynamodb:us-east-1:1234:table/belay";
-        for bad in [
-            "ab",
-            "be lay",
-            "belay/",
-            "belüy",
-            longer.as_str(),
-            index,
-            short,
-            TOPIC,
-            " ",
-        ] {
+        for bad in ["ab", "be lay", "belay/", "belüy", longer.as_str(), index, short, TOPIC, " "] {
             assert!(parse(&[(LEDGER_TABLE, Some(bad))]).is_err(), "{bad}");
         }
     }
@@ -324,19 +274,11 @@ mod tests {
             assert!(parse(&[(TOPIC_ARN, Some(good))]).is_ok(), "{good}");
         }
         let queue = "arn:aws:sqs:us-east-1:123456789012:belay";
-        for bad in [
-            "belay",
-            queue,
-            "arn:aws:sns:us-east-1:123456789012:",
-            "arn:aws:sns::123456789012:b",
-        ] {
+        for bad in ["belay", queue, "arn:aws:sns:us-east-1:123456789012:", "arn:aws:sns::123456789012:b"] {
             assert!(parse(&[(TOPIC_ARN, Some(bad))]).is_err(), "{bad}");
         }
         assert_eq!(
-            sentences(&[(
-                TOPIC_ARN,
-                Some("arn:aws:sns:us-east-1:123456789012:belay.fifo")
-            )]),
+            sentences(&[(TOPIC_ARN, Some("arn:aws:sns:us-east-1:123456789012:belay.fifo"))]),
             "BELAY_TOPIC_ARN is \"arn:aws:sns:us-east-1:123456789012:belay.fifo\", a FIFO topic, which \
              cannot reach mail or chat: it must be a standard topic."
         );

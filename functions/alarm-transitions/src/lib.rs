@@ -1,1 +1,140 @@
-//! x
+//! CloudWatch alarm state changes: does a release have to go back?
+
+use belay::{
+    carry_out::{Outcome, Scene, carry_out},
+    decision::{self, Decision, Verdict},
+    events::{self, AlarmPayload},
+    evidence::AlarmEvidence,
+    gather,
+    ledger::OwedMessage,
+    plan::{Circumstances, plan},
+    signal::{AlarmChange, Signal},
+    start::{Failure, Guard},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+/// A release that had ended by itself before it could be stopped is looked at once more; if that happens
+/// again, the signal is delivered again.
+const LOOKS: usize = 2;
+
+/// Handles one invocation: one alarm's change, in any of the forms in which CloudWatch sends it, or an SQS
+/// batch of them.
+///
+/// # Errors
+/// When the payload is not an alarm's change, when something that the decision depends on could not be learnt,
+/// or when a call kept failing: then it is to be delivered again. For a batch the answer names the messages
+/// that are to come again instead.
+pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Value, Failure> {
+    let payload = events::alarm(payload).map_err(|refusal| {
+        error!(kind = refusal.kind(), %refusal, "refused");
+        Failure { kind: refusal.kind(), message: refusal.to_string() }
+    })?;
+    match payload {
+        AlarmPayload::One(changes) => {
+            let mut outcomes = Vec::new();
+            for change in &changes {
+                outcomes.extend(judge(guard, change, now).await?);
+            }
+            Ok(json!({ "outcomes": outcomes }))
+        }
+        AlarmPayload::Batch(items) => {
+            let mut failed = Vec::new();
+            for item in items {
+                let result = match item.changes {
+                    Ok(changes) => judge_all(guard, &changes, now).await,
+                    Err(refusal) => Err(Failure { kind: refusal.kind(), message: refusal.to_string() }),
+                };
+                if let Err(failure) = result {
+                    error!(kind = failure.kind, %failure, message_id = item.message_id, "to come again");
+                    failed.push(json!({ "itemIdentifier": item.message_id }));
+                }
+            }
+            Ok(json!({ "batchItemFailures": failed }))
+        }
+    }
+}
+
+async fn judge_all(guard: &Guard, changes: &[AlarmChange], now: Timestamp) -> Result<(), Failure> {
+    for change in changes {
+        judge(guard, change, now).await?;
+    }
+    Ok(())
+}
+
+/// The one way through, for one change of one alarm.
+async fn judge(guard: &Guard, change: &AlarmChange, now: Timestamp) -> Result<Vec<Value>, Failure> {
+    let signal = Signal::Alarm(change.clone());
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let mut outcomes = Vec::new();
+    for _ in 0..LOOKS {
+        outcomes.clear();
+        let evidence = gather::alarm::gather(&guard.adapters, &guard.policy, change, now).await;
+        for decision in decision::alarm::decide(&guard.policy, &evidence, change, now) {
+            let owed = owed(&evidence, &decision).to_vec();
+            let around = Circumstances { signal: &signal, began: None, ended: None, owed: &owed, now };
+            let outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
+            info!(
+                alarm = change.alarm.as_str(),
+                verdict = outcome.verdict.word(),
+                reasons = ?outcome.reasons,
+                done = ?outcome.done,
+                "judged"
+            );
+            outcomes.push(outcome);
+        }
+        if !outcomes.iter().any(|outcome| outcome.overtaken) {
+            return settled(change, &outcomes);
+        }
+    }
+    Err(Failure {
+        kind: "EvidenceMissing",
+        message: format!("the release that {} is about ended while Belay looked at it", change.alarm),
+    })
+}
+
+fn settled(change: &AlarmChange, outcomes: &[Outcome]) -> Result<Vec<Value>, Failure> {
+    let failures: Vec<String> =
+        outcomes.iter().flat_map(|outcome| &outcome.failures).map(ToString::to_string).collect();
+    if !failures.is_empty() {
+        let message = format!("{}: {}", change.alarm, failures.join("; "));
+        return Err(Failure { kind: "AwsCallFailed", message });
+    }
+    if let Some(again) = outcomes.iter().find(|outcome| outcome.verdict == Verdict::LookAgain) {
+        let message = format!("{}: {}", change.alarm, again.reasons.join(" "));
+        return Err(Failure { kind: "EvidenceMissing", message });
+    }
+    Ok(outcomes
+        .iter()
+        .map(|outcome| {
+            json!({
+                "verdict": outcome.verdict.word(),
+                "reasons": outcome.reasons,
+                "done": outcome.done,
+            })
+        })
+        .collect())
+}
+
+/// The messages that are owed about the release of a decision.
+fn owed<'a>(evidence: &'a AlarmEvidence, decision: &Decision) -> &'a [OwedMessage] {
+    let Some(subject) = &decision.release else {
+        return &[];
+    };
+    let id = &subject.deployment.id;
+    for place in evidence.services.iter().flat_map(|service| &service.places) {
+        if let Ok(Some(latest)) = place.latest.known()
+            && latest.id == *id
+            && let Ok(ledger) = place.ledger.known()
+        {
+            return &ledger.owed;
+        }
+        if let Ok(Some(taken_back)) = place.taken_back.known()
+            && taken_back.deployment.id == *id
+        {
+            return &taken_back.ledger.owed;
+        }
+    }
+    &[]
+}

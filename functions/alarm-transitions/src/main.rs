@@ -1,1 +1,24 @@
-fn main(){}
+//! The Lambda function `alarm-transitions`.
+#![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
+
+use belay::start::{Guard, how_to_run};
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        eprintln!("{}", how_to_run("alarm-transitions"));
+        std::process::exit(2);
+    }
+    tracing::init_default_subscriber();
+    let guard = Guard::start(|name| std::env::var(name).ok()).await.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(1)
+    });
+    let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        alarm_transitions::handle(&guard, event.payload.get().as_bytes(), Timestamp::now()).await
+    });
+    lambda_runtime::run(handler).await
+}

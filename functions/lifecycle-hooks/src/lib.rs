@@ -1,1 +1,235 @@
-//! x
+//! CodeDeploy's lifecycle hooks: does the deployment go on? There is always an answer.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use belay::{
+    aws::{self, codedeploy::CodeDeploy},
+    carry_out::{Outcome, Scene, carry_out},
+    decision::{
+        Decision, HookAnswer, Verdict,
+        hook::{self, Asked},
+    },
+    events,
+    evidence::HookEvidence,
+    gather,
+    plan::{Circumstances, plan},
+    policy::OnDoubt,
+    release::Deployment,
+    signal::{HookCall, Signal},
+    start::{Failure, Guard, StartError},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+/// How the time of one invocation is spent.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How long is left until Lambda ends the invocation.
+    pub left: Duration,
+    /// How long to wait before a check that could not be measured is tried again.
+    pub retry_every: Duration,
+}
+
+/// Ten seconds between tries, as the decision table says.
+pub const RETRY_EVERY: Duration = Duration::from_secs(10);
+
+/// What is kept back of the time that is left, so that the answer can always be given: a third, but not more
+/// than this.
+const RESERVE: Duration = Duration::from_secs(20);
+
+/// The pace of an invocation that Lambda ends at `deadline_ms`, in milliseconds since 1970.
+pub fn pace(deadline_ms: u64, now: Timestamp) -> Pace {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Pace { left: Duration::from_millis(deadline_ms.saturating_sub(now)), retry_every: RETRY_EVERY }
+}
+
+impl Pace {
+    fn reserve(self) -> Duration {
+        (self.left / 3).min(RESERVE)
+    }
+
+    /// Checks stop here.
+    fn checks(self) -> Duration {
+        self.left.saturating_sub(self.reserve())
+    }
+
+    /// Everything before the answer stops here.
+    fn everything(self) -> Duration {
+        self.left.saturating_sub(self.reserve() * 3 / 4)
+    }
+}
+
+/// What is known so far, for the answer that is given when nothing more can be learnt.
+#[derive(Clone, Default)]
+struct SoFar(Arc<Mutex<(Option<OnDoubt>, Option<Deployment>)>>);
+
+impl SoFar {
+    fn learn(&self, on_doubt: Option<OnDoubt>, deployment: &Deployment) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (on_doubt, Some(deployment.clone()));
+    }
+
+    fn known(&self) -> (Option<OnDoubt>, Option<Deployment>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Handles one call of a hook. CodeDeploy ignores what a hook returns and waits for an hour for a call that
+/// answers it; so whatever happens here, that call is made before the time is up.
+///
+/// # Errors
+/// When the payload is not a hook's call, so that there is nothing to answer; when CodeDeploy did not take the
+/// answer; or when the message about it could not be sent. The hook is called again then.
+pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp, pace: Pace) -> Result<Value, Failure> {
+    let call = events::hook(payload).map_err(|refusal| {
+        error!(kind = refusal.kind(), %refusal, "refused");
+        Failure { kind: refusal.kind(), message: refusal.to_string() }
+    })?;
+    let so_far = SoFar::default();
+    let work = {
+        let (guard, call, so_far) = (guard.clone(), call.clone(), so_far.clone());
+        async move { learn_and_decide(&guard, &call, now, pace, &so_far).await }
+    };
+    let decision = always(work, pace, &so_far).await;
+    let signal = Signal::Hook(call.clone());
+    let around = Circumstances { signal: &signal, began: None, ended: None, owed: &[], now };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let outcome = carry_out(plan(decision, around), &signal, now, scene).await;
+    answered(&call, &outcome)
+}
+
+/// A decision in any case: `work` runs in a task of its own, so that a panic there is a result here, and under
+/// the deadline.
+async fn always(
+    work: impl Future<Output = Decision> + Send + 'static,
+    pace: Pace,
+    so_far: &SoFar,
+) -> Decision {
+    let work = tokio::spawn(work);
+    let abort = work.abort_handle();
+    let what = match tokio::time::timeout(pace.everything(), work).await {
+        Ok(Ok(decision)) => return decision,
+        Ok(Err(failed)) if failed.is_panic() => "its program panicked".to_owned(),
+        Ok(Err(_)) => "its program was cancelled".to_owned(),
+        Err(_) => {
+            abort.abort();
+            format!("nothing was decided {} s before the time was up", pace.reserve().as_secs())
+        }
+    };
+    error!(what, "answering in doubt");
+    let (on_doubt, deployment) = so_far.known();
+    hook::own_failure(on_doubt, deployment.as_ref(), what)
+}
+
+async fn learn_and_decide(
+    guard: &Guard,
+    call: &HookCall,
+    now: Timestamp,
+    pace: Pace,
+    so_far: &SoFar,
+) -> Decision {
+    let deadline = tokio::time::sleep(pace.checks());
+    tokio::pin!(deadline);
+    let (deployment, event) = gather::hook::caller(&guard.adapters, call, now).await;
+    let mut checks = Vec::new();
+    if let Ok(deployment) = deployment.known() {
+        let service = guard.policy.deployed_by(&deployment.group);
+        so_far.learn(service.map(|service| service.on_doubt), deployment);
+        if let Ok(event) = event.known()
+            && let Asked::Checks(asked, service) = hook::asked(&guard.policy, deployment, event)
+        {
+            let (adapters, retry_every) = (&guard.adapters, pace.retry_every);
+            let deadline = deadline.as_mut();
+            checks =
+                gather::hook::run(adapters, service, asked, deployment, retry_every, deadline, now).await;
+        }
+    }
+    hook::decide(&guard.policy, &HookEvidence { deployment, event, checks })
+}
+
+fn answered(call: &HookCall, outcome: &Outcome) -> Result<Value, Failure> {
+    info!(
+        deployment = call.deployment.as_str(),
+        verdict = outcome.verdict.word(),
+        reasons = ?outcome.reasons,
+        done = ?outcome.done,
+        "judged"
+    );
+    let failures: Vec<String> = outcome.failures.iter().map(ToString::to_string).collect();
+    if failures.is_empty() {
+        return Ok(json!({ "outcomes": [{
+            "verdict": outcome.verdict.word(),
+            "reasons": outcome.reasons,
+            "done": outcome.done,
+        }] }));
+    }
+    let message = format!("{}: {}", call.deployment, failures.join("; "));
+    let kind = match outcome.verdict {
+        Verdict::Answer(_) if outcome.done.is_empty() => "HookNotAnswered",
+        _ => "AwsCallFailed",
+    };
+    Err(Failure { kind, message })
+}
+
+/// Answers a call with Failed, because this function could not start: its settings or its policy are wrong. A
+/// hook that only refused to start would keep the deployment waiting for an hour.
+///
+/// Every other function refuses to start. This one refuses to check: it says everything that is wrong at its
+/// start and again in every answer.
+pub async fn refuse(region: &str, payload: &[u8], why: &StartError) -> Failure {
+    let call = match events::hook(payload) {
+        Err(refusal) => return Failure { kind: refusal.kind(), message: refusal.to_string() },
+        Ok(call) => call,
+    };
+    let codedeploy = CodeDeploy::new(&aws::connect(region, aws::http_client()).await);
+    error!(deployment = call.deployment.as_str(), %why, "answering Failed");
+    match codedeploy.answer(&call.deployment, &call.execution, HookAnswer::Failed).await {
+        Ok(_) => Failure {
+            kind: "NotStarted",
+            message: format!("The hook of {} was answered with Failed. {why}", call.deployment),
+        },
+        Err(error) => Failure { kind: "HookNotAnswered", message: format!("{error}. {why}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use belay::reason::Reason;
+
+    use super::*;
+
+    const PACE: Pace = Pace { left: Duration::from_millis(90), retry_every: Duration::from_millis(1) };
+
+    fn fell_back(decision: &Decision) -> String {
+        assert_eq!(decision.verdict, Verdict::Answer(HookAnswer::Failed));
+        match decision.reasons.first() {
+            Reason::OwnFailure { what } => what.clone(),
+            other => panic!("expected our own failure, got {other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let panicking = async { panic!("on purpose") };
+        let decision = always(panicking, PACE, &SoFar::default()).await;
+        assert!(fell_back(&decision).contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_is_answered() {
+        let decision = always(std::future::pending(), PACE, &SoFar::default()).await;
+        assert!(fell_back(&decision).contains("before the time was up"));
+    }
+
+    #[test]
+    fn the_answer_always_has_time() {
+        for seconds in [1, 3, 10, 60, 300, 900] {
+            let pace = Pace { left: Duration::from_secs(seconds), retry_every: RETRY_EVERY };
+            assert!(pace.checks() < pace.everything(), "{seconds}");
+            assert!(pace.everything() < pace.left, "{seconds}");
+        }
+    }
+}

@@ -1,1 +1,55 @@
-//! x
+//! CodeDeploy's deployment events: a release began, a release ended.
+
+use belay::{
+    carry_out::{Scene, carry_out},
+    decision::{self, Verdict},
+    events, gather,
+    plan::{Circumstances, plan},
+    signal::Signal,
+    start::{Failure, Guard},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+/// Handles one invocation: one deployment event.
+///
+/// # Errors
+/// When the payload is not a deployment event of CodeDeploy, or when something could not be read or written
+/// down: then it is to be delivered again.
+pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Value, Failure> {
+    let change = events::deployment(payload).map_err(|refusal| {
+        error!(kind = refusal.kind(), %refusal, "refused");
+        Failure { kind: refusal.kind(), message: refusal.to_string() }
+    })?;
+    let evidence = gather::deployment::gather(&guard.adapters, &guard.policy, &change, now).await;
+    let judged = decision::deployment::decide(&guard.policy, &evidence, &change);
+    let owed = evidence.ledger.known().map(|ledger| ledger.owed.clone()).unwrap_or_default();
+    let signal = Signal::Deployment(change.clone());
+    let around =
+        Circumstances { signal: &signal, began: judged.began, ended: judged.ended, owed: &owed, now };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let outcome = carry_out(plan(judged.decision, around), &signal, change.at, scene).await;
+    info!(
+        deployment = change.deployment.as_str(),
+        what = %change.what,
+        verdict = outcome.verdict.word(),
+        reasons = ?outcome.reasons,
+        done = ?outcome.done,
+        "judged"
+    );
+    let failures: Vec<String> = outcome.failures.iter().map(ToString::to_string).collect();
+    if !failures.is_empty() {
+        let message = format!("{}: {}", change.deployment, failures.join("; "));
+        return Err(Failure { kind: "AwsCallFailed", message });
+    }
+    if outcome.verdict == Verdict::LookAgain {
+        let message = format!("{}: {}", change.deployment, outcome.reasons.join(" "));
+        return Err(Failure { kind: "EvidenceMissing", message });
+    }
+    Ok(json!({ "outcomes": [{
+        "verdict": outcome.verdict.word(),
+        "reasons": outcome.reasons,
+        "done": outcome.done,
+    }] }))
+}

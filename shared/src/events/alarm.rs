@@ -67,11 +67,7 @@ pub fn alarm(bytes: &[u8]) -> Result<AlarmPayload, EventError> {
     };
     match records {
         Records::Sns => notifications(&items).map(AlarmPayload::One),
-        Records::Sqs => items
-            .iter()
-            .map(queued)
-            .collect::<Result<_, _>>()
-            .map(AlarmPayload::Batch),
+        Records::Sqs => items.iter().map(queued).collect::<Result<_, _>>().map(AlarmPayload::Batch),
     }
 }
 
@@ -81,11 +77,7 @@ fn records<'a>(part: &Part<'a>) -> Result<Option<(Records, Vec<Part<'a>>)>, Even
         return Ok(None);
     };
     let items: Vec<Part<'a>> = match list.value.as_array() {
-        Some(items) => items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| list.item(i, item))
-            .collect(),
+        Some(items) => items.iter().enumerate().map(|(i, item)| list.item(i, item)).collect(),
         None => Vec::new(),
     };
     let Some(first) = items.first() else {
@@ -97,18 +89,11 @@ fn records<'a>(part: &Part<'a>) -> Result<Option<(Records, Vec<Part<'a>>)>, Even
         (_, Some("aws:sqs")) => Records::Sqs,
         (Some(_), _) | (_, Some(_)) => return Err(not_for_us(foreign::record(first), EXPECTED)),
         (None, None) => {
-            let found = first
-                .field("EventSource")
-                .or_else(|| first.field("eventSource"));
-            let path = found.as_ref().map_or_else(
-                || format!("{}.EventSource", first.path),
-                |part| part.path.clone(),
-            );
-            return Err(malformed(
-                path,
-                found.map(|part| part.value),
-                "aws:sns or aws:sqs",
-            ));
+            let found = first.field("EventSource").or_else(|| first.field("eventSource"));
+            let path = found
+                .as_ref()
+                .map_or_else(|| format!("{}.EventSource", first.path), |part| part.path.clone());
+            return Err(malformed(path, found.map(|part| part.value), "aws:sns or aws:sqs"));
         }
     };
     Ok(Some((records, items)))
@@ -121,17 +106,11 @@ fn direct(part: &Part<'_>) -> Result<AlarmChange, EventError> {
         return match (label.source.0.as_str(), label.detail_type.0.as_str()) {
             // The samples say aws.cloudwatch, EventBridge's own catalogue aws.monitoring.
             ("aws.cloudwatch" | "aws.monitoring", STATE_CHANGE) => alarm_change::event(part),
-            (source, detail_type) => Err(not_for_us(
-                foreign::eventbridge(detail_type, source),
-                EXPECTED,
-            )),
+            (source, detail_type) => Err(not_for_us(foreign::eventbridge(detail_type, source), EXPECTED)),
         };
     }
     if part.has("alarmArn") || part.has("alarmData") {
-        if part
-            .field("alarmData")
-            .is_some_and(|data| data.has("alarmContributor"))
-        {
+        if part.field("alarmData").is_some_and(|data| data.has("alarmContributor")) {
             return Err(not_for_us(CONTRIBUTOR.to_owned(), EXPECTED));
         }
         return alarm_change::action(part);
@@ -161,28 +140,14 @@ fn notification(item: &Part<'_>) -> Result<AlarmChange, EventError> {
 /// The alarm in `Message`, which is JSON in a string. Lambda's envelope and the HTTP form both have it.
 fn enveloped(envelope: &Part<'_>) -> Result<AlarmChange, EventError> {
     let Some(message) = envelope.field("Message") else {
-        return Err(malformed(
-            format!("{}.Message", envelope.path),
-            None,
-            "JSON in a string",
-        ));
+        return Err(malformed(format!("{}.Message", envelope.path), None, "JSON in a string"));
     };
     // People write to topics too; an alarm's message is an object.
-    if message
-        .value
-        .as_str()
-        .is_some_and(|text| !text.trim_start().starts_with('{'))
-    {
-        return Err(not_for_us(
-            "an SNS message of plain text".to_owned(),
-            EXPECTED,
-        ));
+    if message.value.as_str().is_some_and(|text| !text.trim_start().starts_with('{')) {
+        return Err(not_for_us("an SNS message of plain text".to_owned(), EXPECTED));
     }
     let value = message.parse_text()?;
-    published(&Part {
-        value: &value,
-        path: message.path,
-    })
+    published(&Part { value: &value, path: message.path })
 }
 
 /// An alarm as CloudWatch published it to a topic.
@@ -190,10 +155,7 @@ fn published(message: &Part<'_>) -> Result<AlarmChange, EventError> {
     if message.has("AlarmContributorId") {
         return Err(not_for_us(CONTRIBUTOR.to_owned(), EXPECTED));
     }
-    if ["AlarmName", "AlarmArn", "NewStateValue"]
-        .iter()
-        .any(|key| message.has(key))
-    {
+    if ["AlarmName", "AlarmArn", "NewStateValue"].iter().any(|key| message.has(key)) {
         return alarm_change::message(message);
     }
     Err(not_for_us(foreign::message(message), EXPECTED))
@@ -209,10 +171,7 @@ fn queued(item: &Part<'_>) -> Result<BatchItem, EventError> {
         ));
     }
     let Queued { message_id } = item.decode()?;
-    Ok(BatchItem {
-        message_id: message_id.0,
-        changes: body(item),
-    })
+    Ok(BatchItem { message_id: message_id.0, changes: body(item) })
 }
 
 /// What a queue's message carries: any of the other routes, or SNS's own forms, with an envelope or without
@@ -220,17 +179,10 @@ fn queued(item: &Part<'_>) -> Result<BatchItem, EventError> {
 /// that AWS makes.
 fn body(item: &Part<'_>) -> Result<Vec<AlarmChange>, EventError> {
     let Some(body) = item.field("body") else {
-        return Err(malformed(
-            format!("{}.body", item.path),
-            None,
-            "JSON in a string",
-        ));
+        return Err(malformed(format!("{}.body", item.path), None, "JSON in a string"));
     };
     let value = body.parse_text()?;
-    let part = Part {
-        value: &value,
-        path: body.path,
-    };
+    let part = Part { value: &value, path: body.path };
     if let Some((records, items)) = records(&part)? {
         return match records {
             Records::Sns => notifications(&items),

@@ -17,9 +17,7 @@ struct State(AlarmState);
 
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, "OK, ALARM or INSUFFICIENT_DATA", |word| {
-            AlarmState::from_wire(word).map(Self)
-        })
+        read(deserializer, "OK, ALARM or INSUFFICIENT_DATA", |word| AlarmState::from_wire(word).map(Self))
     }
 }
 
@@ -28,9 +26,7 @@ struct FormerState(Option<AlarmState>);
 
 impl<'de> Deserialize<'de> for FormerState {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, "an alarm's state", |word| {
-            Some(Self(AlarmState::from_wire(word)))
-        })
+        read(deserializer, "an alarm's state", |word| Some(Self(AlarmState::from_wire(word))))
     }
 }
 
@@ -132,23 +128,13 @@ struct Message {
 
 /// Reads an EventBridge event `CloudWatch Alarm State Change`.
 pub(super) fn event(part: &Part<'_>) -> Result<AlarmChange, EventError> {
-    let Event {
-        account,
-        region,
-        resources,
-        detail,
-    } = part.decode()?;
+    let Event { account, region, resources, detail } = part.decode()?;
     Ok(detail.told_by(resources.0, account, region))
 }
 
 /// Reads the payload of an alarm's Lambda action.
 pub(super) fn action(part: &Part<'_>) -> Result<AlarmChange, EventError> {
-    let Action {
-        alarm_arn,
-        account_id,
-        region,
-        alarm_data,
-    } = part.decode()?;
+    let Action { alarm_arn, account_id, region, alarm_data } = part.decode()?;
     Ok(alarm_data.told_by(AlarmArn::from(alarm_arn.0), account_id, region))
 }
 
@@ -159,10 +145,7 @@ pub(super) fn message(part: &Part<'_>) -> Result<AlarmChange, EventError> {
     Ok(AlarmChange {
         alarm: AlarmName::from(message.alarm_name.0),
         // `Region` is a display name, "US East (N. Virginia)", so it is not read at all.
-        account: place
-            .as_ref()
-            .map(|place| place.account.clone())
-            .or(said(message.account)),
+        account: place.as_ref().map(|place| place.account.clone()).or(said(message.account)),
         region: place.map(|place| place.region),
         arn: message.alarm_arn.map(|arn| AlarmArn::from(arn.0)),
         to: message.new_state_value.0,
@@ -174,36 +157,21 @@ pub(super) fn message(part: &Part<'_>) -> Result<AlarmChange, EventError> {
 }
 
 impl Detail {
-    fn told_by(
-        self,
-        arn: AlarmArn,
-        account: Option<String>,
-        region: Option<String>,
-    ) -> AlarmChange {
-        let Self {
-            alarm_name,
-            state,
-            previous_state,
-            mute_detail,
-        } = self;
+    fn told_by(self, arn: AlarmArn, account: Option<String>, region: Option<String>) -> AlarmChange {
+        let Self { alarm_name, state, previous_state, mute_detail } = self;
         let place = place(arn.as_str());
-        let muted = mute_detail.map(|mute| Quieted::Muted {
-            by: mute.muted_by_arn.0,
-            until: mute.mute_window_end,
-        });
-        let suppressed = state.actions_suppressed_by.map(|by| Quieted::Suppressed {
-            by: by.0,
-            why: state.actions_suppressed_reason,
-        });
+        let muted =
+            mute_detail.map(|mute| Quieted::Muted { by: mute.muted_by_arn.0, until: mute.mute_window_end });
+        let suppressed = state
+            .actions_suppressed_by
+            .map(|by| Quieted::Suppressed { by: by.0, why: state.actions_suppressed_reason });
         AlarmChange {
             alarm: AlarmName::from(alarm_name.0),
             account: said(account).or_else(|| place.as_ref().map(|place| place.account.clone())),
             region: said(region).or_else(|| place.map(|place| place.region)),
             arn: Some(arn),
             to: state.value.0,
-            from: previous_state
-                .and_then(|before| before.value)
-                .and_then(|value| value.0),
+            from: previous_state.and_then(|before| before.value).and_then(|value| value.0),
             reason: state.reason.unwrap_or_default(),
             at: state.timestamp.0,
             quieted: muted.or(suppressed),
@@ -220,23 +188,15 @@ struct Place {
 /// Reads `arn:<partition>:cloudwatch:<region>:<account>:alarm:<name>`.
 fn place(arn: &str) -> Option<Place> {
     let mut parts = arn.split(':');
-    let (Some("arn"), Some(_), Some("cloudwatch"), Some(region), Some(account), Some("alarm")) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let (Some("arn"), Some(_), Some("cloudwatch"), Some(region), Some(account), Some("alarm")) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return None;
     };
     if region.is_empty() || account.is_empty() {
         return None;
     }
-    Some(Place {
-        account: account.to_owned(),
-        region: region.to_owned(),
-    })
+    Some(Place { account: account.to_owned(), region: region.to_owned() })
 }
 
 /// An empty text says nothing.

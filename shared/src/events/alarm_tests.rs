@@ -27,9 +27,7 @@ const SNS: &str = "cloudwatch/sns-cloudwatch-alarm-metric.json";
 fn went(name: &str, from: AlarmState, to: AlarmState, at: &str, reason: &str) -> AlarmChange {
     AlarmChange {
         alarm: AlarmName::from(name),
-        arn: Some(AlarmArn::from(format!(
-            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"
-        ))),
+        arn: Some(AlarmArn::from(format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"))),
         account: Some("123456789012".into()),
         region: Some("us-east-1".into()),
         to,
@@ -103,19 +101,15 @@ fn every_sample_of_an_alarm_is_read_whole() {
         by: "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:release-window".into(),
         until: Some("2026-03-05T15:00:00.000+0000".into()),
     };
-    let suppressed = Quieted::Suppressed {
-        by: "WaitPeriod".into(),
-        why: Some("Actions suppressed by WaitPeriod".into()),
-    };
+    let suppressed =
+        Quieted::Suppressed { by: "WaitPeriod".into(), why: Some("Actions suppressed by WaitPeriod".into()) };
     let health = |from, at| went("orders-health", from, Alarm, at, CHILD);
     let unknown = "Insufficient Data: 5 datapoints were unknown.";
     let series = "2 out of 6 time series evaluated to ALARM";
     let at_989 = "2026-03-05T14:05:40.989Z";
     let at_394 = "2026-03-05T14:05:45.394Z";
     let anomaly = samples::json("cloudwatch/cloudwatch-alarm-state-change-anomaly.json");
-    let anomaly = anomaly["detail"]["state"]["reason"]
-        .as_str()
-        .expect("a reason");
+    let anomaly = anomaly["detail"]["state"]["reason"].as_str().expect("a reason");
     for (file, expected) in [
         ("cloudwatch-alarm-state-change-metric.json", orders_5xx()),
         (
@@ -124,73 +118,31 @@ fn every_sample_of_an_alarm_is_read_whole() {
         ),
         (
             "cloudwatch-alarm-state-change-insufficient-data.json",
-            went(
-                "orders-5xx",
-                Fine,
-                InsufficientData,
-                "2026-03-05T14:31:29.595Z",
-                unknown,
-            ),
+            went("orders-5xx", Fine, InsufficientData, "2026-03-05T14:31:29.595Z", unknown),
         ),
         (
             "cloudwatch-alarm-state-change-metric-math.json",
-            went(
-                "orders-5xx-rate",
-                InsufficientData,
-                Alarm,
-                "2026-03-05T14:05:48.554Z",
-                RATE,
-            ),
+            went("orders-5xx-rate", InsufficientData, Alarm, "2026-03-05T14:05:48.554Z", RATE),
         ),
         (
             "cloudwatch-alarm-state-change-anomaly.json",
-            went(
-                "orders-latency-anomaly",
-                Fine,
-                Alarm,
-                "2026-03-05T16:00:04.653Z",
-                anomaly,
-            ),
+            went("orders-latency-anomaly", Fine, Alarm, "2026-03-05T16:00:04.653Z", anomaly),
         ),
-        (
-            "cloudwatch-alarm-state-change-composite.json",
-            health(Fine, at_394),
-        ),
+        ("cloudwatch-alarm-state-change-composite.json", health(Fine, at_394)),
         (
             "cloudwatch-alarm-state-change-composite-suppressed.json",
-            AlarmChange {
-                quieted: Some(suppressed),
-                ..health(Fine, at_394)
-            },
+            AlarmChange { quieted: Some(suppressed), ..health(Fine, at_394) },
         ),
         (
             "cloudwatch-alarm-state-change-multi-series.json",
-            went(
-                "lambda-errors",
-                InsufficientData,
-                Alarm,
-                "2026-03-05T14:05:04.919Z",
-                series,
-            ),
+            went("lambda-errors", InsufficientData, Alarm, "2026-03-05T14:05:04.919Z", series),
         ),
-        (
-            "cloudwatch-alarm-state-change-muted.json",
-            AlarmChange {
-                quieted: Some(muted),
-                ..orders_5xx()
-            },
-        ),
+        ("cloudwatch-alarm-state-change-muted.json", AlarmChange { quieted: Some(muted), ..orders_5xx() }),
         ("lambda-alarm-action-metric.json", orders_5xx()),
         // The wait is over: ALARM after ALARM is a signal, and not suppressed any more.
-        (
-            "lambda-alarm-action-composite.json",
-            health(Alarm, "2026-03-05T14:07:45.394Z"),
-        ),
+        ("lambda-alarm-action-composite.json", health(Alarm, "2026-03-05T14:07:45.394Z")),
         ("sns-cloudwatch-alarm-metric.json", orders_5xx()),
-        (
-            "sns-cloudwatch-alarm-metric-math.json",
-            went("orders-5xx-rate", Fine, Alarm, at_989, HIGH),
-        ),
+        ("sns-cloudwatch-alarm-metric-math.json", went("orders-5xx-rate", Fine, Alarm, at_989, HIGH)),
         ("sns-cloudwatch-alarm-composite.json", health(Fine, at_394)),
     ] {
         let outcome = alarm(sample(&format!("cloudwatch/{file}")).as_bytes());
@@ -201,39 +153,21 @@ fn every_sample_of_an_alarm_is_read_whole() {
 #[test]
 fn one_alarm_has_one_key_on_every_route() {
     let message = message_of(SNS).to_string();
-    let bodies = [
-        sample(EVENT),
-        sample(ACTION),
-        sample(SNS),
-        http_envelope(&message),
-        message,
-    ];
-    let changes: Vec<AlarmChange> = items(&batch(&bodies))
-        .into_iter()
-        .flat_map(|changes| changes.expect("an alarm"))
-        .collect();
+    let bodies = [sample(EVENT), sample(ACTION), sample(SNS), http_envelope(&message), message];
+    let changes: Vec<AlarmChange> =
+        items(&batch(&bodies)).into_iter().flat_map(|changes| changes.expect("an alarm")).collect();
     assert_eq!(changes, vec![orders_5xx(); 5]);
     let key = "alarm/arn:aws:cloudwatch:us-east-1:123456789012:alarm:orders-5xx/ALARM/\
                2026-03-05T14:05:40.989Z";
-    assert!(
-        changes
-            .into_iter()
-            .all(|change| Signal::Alarm(change).key() == key)
-    );
+    assert!(changes.into_iter().all(|change| Signal::Alarm(change).key() == key));
 }
 
 #[test]
 fn a_batch_fails_message_by_message() {
     let sqs = "lambda/sqs-event.json";
     let id = "059f36b4-87a3-44ab-83d2-661975830a7d".to_owned();
-    let item = BatchItem {
-        message_id: id,
-        changes: Ok(vec![orders_5xx()]),
-    };
-    assert_eq!(
-        alarm(sample(sqs).as_bytes()),
-        Ok(AlarmPayload::Batch(vec![item]))
-    );
+    let item = BatchItem { message_id: id, changes: Ok(vec![orders_5xx()]) };
+    assert_eq!(alarm(sample(sqs).as_bytes()), Ok(AlarmPayload::Batch(vec![item])));
 
     let approval = message_of("codepipeline/sns-codepipeline-approval.json");
     let odd = changed(EVENT, "/detail/state/value", Some(json!("WEIRD"))).to_string();
@@ -280,108 +214,30 @@ fn a_batch_fails_message_by_message() {
 fn several_notifications_of_one_invocation_are_all_read() {
     let mut payload = samples::json(SNS);
     let composite = samples::json("cloudwatch/sns-cloudwatch-alarm-composite.json");
-    payload["Records"]
-        .as_array_mut()
-        .expect("records")
-        .push(composite["Records"][0].clone());
+    payload["Records"].as_array_mut().expect("records").push(composite["Records"][0].clone());
     let at = "2026-03-05T14:05:45.394Z";
-    let health = went(
-        "orders-health",
-        AlarmState::Ok,
-        AlarmState::Alarm,
-        at,
-        CHILD,
-    );
-    assert_eq!(
-        read(&payload),
-        Ok(AlarmPayload::One(vec![orders_5xx(), health]))
-    );
+    let health = went("orders-health", AlarmState::Ok, AlarmState::Alarm, at, CHILD);
+    assert_eq!(read(&payload), Ok(AlarmPayload::One(vec![orders_5xx(), health])));
 
     payload["Records"][1]["Sns"]["Message"] = json!("{\"AlarmName\":\"a\"}");
-    assert_malformed(
-        read(&payload),
-        "Records[1].Sns.Message.NewStateValue",
-        "nothing",
-        STATES,
-    );
+    assert_malformed(read(&payload), "Records[1].Sns.Message.NewStateValue", "nothing", STATES);
     payload["Records"][1]["EventSource"] = json!("aws:s3");
     let expected = "aws:sns, as in the first record";
-    assert_malformed(
-        read(&payload),
-        "Records[1].EventSource",
-        "\"aws:s3\"",
-        expected,
-    );
+    assert_malformed(read(&payload), "Records[1].EventSource", "\"aws:s3\"", expected);
 }
 
 #[test]
 fn what_is_missing_or_unknown_is_refused_with_its_path() {
     let odd = || Some(json!("WEIRD"));
     for (file, pointer, to, path, found, expected) in [
-        (
-            EVENT,
-            "/detail/state/value",
-            None,
-            "detail.state.value",
-            "nothing",
-            STATES,
-        ),
-        (
-            EVENT,
-            "/detail/state/value",
-            odd(),
-            "detail.state.value",
-            "\"WEIRD\"",
-            STATES,
-        ),
-        (
-            EVENT,
-            "/detail/state/value",
-            Some(json!(["OK"])),
-            "detail.state.value",
-            "a list",
-            STATES,
-        ),
-        (
-            EVENT,
-            "/detail/state",
-            Some(json!(["OK"])),
-            "detail.state",
-            "a list",
-            "an object",
-        ),
-        (
-            EVENT,
-            "/detail/state",
-            None,
-            "detail.state",
-            "nothing",
-            "an object",
-        ),
-        (
-            EVENT,
-            "/detail/state/timestamp",
-            None,
-            "detail.state.timestamp",
-            "nothing",
-            TIME,
-        ),
-        (
-            EVENT,
-            "/detail/state/timestamp",
-            odd(),
-            "detail.state.timestamp",
-            "\"WEIRD\"",
-            TIME,
-        ),
-        (
-            EVENT,
-            "/detail/state/reason",
-            Some(json!(1)),
-            "detail.state.reason",
-            "1",
-            "a string",
-        ),
+        (EVENT, "/detail/state/value", None, "detail.state.value", "nothing", STATES),
+        (EVENT, "/detail/state/value", odd(), "detail.state.value", "\"WEIRD\"", STATES),
+        (EVENT, "/detail/state/value", Some(json!(["OK"])), "detail.state.value", "a list", STATES),
+        (EVENT, "/detail/state", Some(json!(["OK"])), "detail.state", "a list", "an object"),
+        (EVENT, "/detail/state", None, "detail.state", "nothing", "an object"),
+        (EVENT, "/detail/state/timestamp", None, "detail.state.timestamp", "nothing", TIME),
+        (EVENT, "/detail/state/timestamp", odd(), "detail.state.timestamp", "\"WEIRD\"", TIME),
+        (EVENT, "/detail/state/reason", Some(json!(1)), "detail.state.reason", "1", "a string"),
         (
             EVENT,
             "/detail/state/actionsSuppressedBy",
@@ -390,130 +246,25 @@ fn what_is_missing_or_unknown_is_refused_with_its_path() {
             "true",
             TEXT,
         ),
-        (
-            EVENT,
-            "/detail/alarmName",
-            None,
-            "detail.alarmName",
-            "nothing",
-            TEXT,
-        ),
-        (
-            EVENT,
-            "/detail/alarmName",
-            Some(json!("")),
-            "detail.alarmName",
-            "\"\"",
-            TEXT,
-        ),
-        (
-            EVENT,
-            "/detail/previousState",
-            Some(json!("OK")),
-            "detail.previousState",
-            "\"OK\"",
-            "an object",
-        ),
-        (
-            EVENT,
-            "/detail/muteDetail",
-            Some(json!({})),
-            "detail.muteDetail.mutedByArn",
-            "nothing",
-            TEXT,
-        ),
+        (EVENT, "/detail/alarmName", None, "detail.alarmName", "nothing", TEXT),
+        (EVENT, "/detail/alarmName", Some(json!("")), "detail.alarmName", "\"\"", TEXT),
+        (EVENT, "/detail/previousState", Some(json!("OK")), "detail.previousState", "\"OK\"", "an object"),
+        (EVENT, "/detail/muteDetail", Some(json!({})), "detail.muteDetail.mutedByArn", "nothing", TEXT),
         (EVENT, "/detail", None, "detail", "nothing", "an object"),
         (EVENT, "/detail-type", None, "detail-type", "nothing", TEXT),
         (EVENT, "/source", Some(json!(0.5)), "source", "0.5", TEXT),
-        (
-            EVENT,
-            "/resources",
-            None,
-            "resources",
-            "nothing",
-            "the alarm's ARN in a list",
-        ),
-        (
-            EVENT,
-            "/resources",
-            Some(json!([])),
-            "resources",
-            "an empty list",
-            "the alarm's ARN in a list",
-        ),
-        (
-            EVENT,
-            "/resources/0",
-            Some(json!(null)),
-            "resources[0]",
-            "null",
-            TEXT,
-        ),
-        (
-            ACTION,
-            "/alarmData/state/value",
-            None,
-            "alarmData.state.value",
-            "nothing",
-            STATES,
-        ),
-        (
-            ACTION,
-            "/alarmData/state/value",
-            odd(),
-            "alarmData.state.value",
-            "\"WEIRD\"",
-            STATES,
-        ),
-        (
-            ACTION,
-            "/alarmData/state/timestamp",
-            odd(),
-            "alarmData.state.timestamp",
-            "\"WEIRD\"",
-            TIME,
-        ),
-        (
-            ACTION,
-            "/alarmData/alarmName",
-            Some(json!(-1)),
-            "alarmData.alarmName",
-            "-1",
-            TEXT,
-        ),
-        (
-            ACTION,
-            "/alarmData",
-            None,
-            "alarmData",
-            "nothing",
-            "an object",
-        ),
+        (EVENT, "/resources", None, "resources", "nothing", "the alarm's ARN in a list"),
+        (EVENT, "/resources", Some(json!([])), "resources", "an empty list", "the alarm's ARN in a list"),
+        (EVENT, "/resources/0", Some(json!(null)), "resources[0]", "null", TEXT),
+        (ACTION, "/alarmData/state/value", None, "alarmData.state.value", "nothing", STATES),
+        (ACTION, "/alarmData/state/value", odd(), "alarmData.state.value", "\"WEIRD\"", STATES),
+        (ACTION, "/alarmData/state/timestamp", odd(), "alarmData.state.timestamp", "\"WEIRD\"", TIME),
+        (ACTION, "/alarmData/alarmName", Some(json!(-1)), "alarmData.alarmName", "-1", TEXT),
+        (ACTION, "/alarmData", None, "alarmData", "nothing", "an object"),
         (ACTION, "/alarmArn", None, "alarmArn", "nothing", TEXT),
-        (
-            ACTION,
-            "/accountId",
-            Some(json!(12)),
-            "accountId",
-            "12",
-            "a string",
-        ),
-        (
-            SNS,
-            "/Records/0/Sns",
-            None,
-            "Records[0].Sns",
-            "nothing",
-            "an object",
-        ),
-        (
-            SNS,
-            "/Records/0/Sns/Message",
-            None,
-            "Records[0].Sns.Message",
-            "nothing",
-            "JSON in a string",
-        ),
+        (ACTION, "/accountId", Some(json!(12)), "accountId", "12", "a string"),
+        (SNS, "/Records/0/Sns", None, "Records[0].Sns", "nothing", "an object"),
+        (SNS, "/Records/0/Sns/Message", None, "Records[0].Sns.Message", "nothing", "JSON in a string"),
         (
             SNS,
             "/Records/0/Sns/Message",
@@ -530,22 +281,8 @@ fn what_is_missing_or_unknown_is_refused_with_its_path() {
             "an object",
             "JSON in a string",
         ),
-        (
-            SNS,
-            "/Records/0/EventSource",
-            None,
-            "Records[0].EventSource",
-            "nothing",
-            "aws:sns or aws:sqs",
-        ),
-        (
-            SNS,
-            "/Records",
-            Some(json!({})),
-            "Records",
-            "an object",
-            "a list of records",
-        ),
+        (SNS, "/Records/0/EventSource", None, "Records[0].EventSource", "nothing", "aws:sns or aws:sqs"),
+        (SNS, "/Records", Some(json!({})), "Records", "an object", "a list of records"),
         (
             "lambda/sqs-event.json",
             "/Records",
@@ -554,14 +291,7 @@ fn what_is_missing_or_unknown_is_refused_with_its_path() {
             "an empty list",
             "a list of records",
         ),
-        (
-            "lambda/sqs-event.json",
-            "/Records/0/messageId",
-            None,
-            "Records[0].messageId",
-            "nothing",
-            TEXT,
-        ),
+        ("lambda/sqs-event.json", "/Records/0/messageId", None, "Records[0].messageId", "nothing", TEXT),
     ] {
         assert_malformed(read(&changed(file, pointer, to)), path, found, expected);
     }
@@ -581,86 +311,45 @@ fn what_is_missing_or_unknown_is_refused_with_its_path() {
         assert_malformed(read(&with_message(&message)), &path, found, expected);
     }
     let body = changed("lambda/sqs-event.json", "/Records/0/body", None);
-    assert!(
-        matches!(&items(&body)[0], Err(EventError::Malformed { path, .. }) if path == "Records[0].body")
-    );
+    assert!(matches!(&items(&body)[0], Err(EventError::Malformed { path, .. }) if path == "Records[0].body"));
 }
 
 #[test]
 fn an_unknown_or_absent_previous_state_is_missing_evidence() {
-    let without = || {
-        one(AlarmChange {
-            from: None,
-            ..orders_5xx()
-        })
-    };
+    let without = || one(AlarmChange { from: None, ..orders_5xx() });
     for to in [None, Some(json!(null)), Some(json!("WEIRD"))] {
-        for (file, pointer) in [
-            (EVENT, "/detail/previousState/value"),
-            (ACTION, "/alarmData/previousState/value"),
-        ] {
-            assert_eq!(
-                read(&changed(file, pointer, to.clone())),
-                without(),
-                "{file} {to:?}"
-            );
+        for (file, pointer) in
+            [(EVENT, "/detail/previousState/value"), (ACTION, "/alarmData/previousState/value")]
+        {
+            assert_eq!(read(&changed(file, pointer, to.clone())), without(), "{file} {to:?}");
         }
         let mut message = message_of(SNS);
         change(&mut message, "/OldStateValue", to);
         assert_eq!(read(&with_message(&message)), without());
     }
     for to in [None, Some(json!(null))] {
-        assert_eq!(
-            read(&changed(EVENT, "/detail/previousState", to)),
-            without()
-        );
+        assert_eq!(read(&changed(EVENT, "/detail/previousState", to)), without());
     }
 }
 
 #[test]
 fn what_an_alarm_need_not_say_is_left_open() {
     let mute = |reason: Option<Value>| changed(EVENT, "/detail/state/reason", reason);
-    let silent = || {
-        one(AlarmChange {
-            reason: String::new(),
-            ..orders_5xx()
-        })
-    };
+    let silent = || one(AlarmChange { reason: String::new(), ..orders_5xx() });
     assert_eq!(read(&mute(None)), silent());
     assert_eq!(read(&mute(Some(json!(null)))), silent());
-    assert_eq!(
-        read(&changed(EVENT, "/account", None)),
-        one(orders_5xx()),
-        "the ARN has it"
-    );
-    assert_eq!(
-        read(&changed(EVENT, "/region", Some(json!("")))),
-        one(orders_5xx())
-    );
-    assert_eq!(
-        read(&changed(EVENT, "/source", Some(json!("aws.monitoring")))),
-        one(orders_5xx())
-    );
-    let unsuppressed = changed(
-        EVENT,
-        "/detail/state/actionsSuppressedBy",
-        Some(json!(null)),
-    );
+    assert_eq!(read(&changed(EVENT, "/account", None)), one(orders_5xx()), "the ARN has it");
+    assert_eq!(read(&changed(EVENT, "/region", Some(json!("")))), one(orders_5xx()));
+    assert_eq!(read(&changed(EVENT, "/source", Some(json!("aws.monitoring")))), one(orders_5xx()));
+    let unsuppressed = changed(EVENT, "/detail/state/actionsSuppressedBy", Some(json!(null)));
     assert_eq!(read(&unsuppressed), one(orders_5xx()));
-    assert_eq!(
-        read(&changed(EVENT, "/detail/muteDetail", Some(json!(null)))),
-        one(orders_5xx())
-    );
+    assert_eq!(read(&changed(EVENT, "/detail/muteDetail", Some(json!(null)))), one(orders_5xx()));
 
     let mut old = message_of(SNS);
     change(&mut old, "/AlarmArn", None);
     assert_eq!(
         read(&with_message(&old)),
-        one(AlarmChange {
-            arn: None,
-            region: None,
-            ..orders_5xx()
-        }),
+        one(AlarmChange { arn: None, region: None, ..orders_5xx() }),
         "the region's display name is not a region"
     );
 }
@@ -669,21 +358,10 @@ fn what_an_alarm_need_not_say_is_left_open() {
 fn a_contributor_is_not_the_alarm() {
     let told = "one contributor of a CloudWatch alarm, whose state is not the alarm's";
     let mut message = message_of(SNS);
-    change(
-        &mut message,
-        "/AlarmContributorId",
-        Some(json!("6d442278dba546f6")),
-    );
+    change(&mut message, "/AlarmContributorId", Some(json!("6d442278dba546f6")));
     assert_eq!(came(read(&with_message(&message))), told);
     let contributor = Some(json!({"id": "6d442278dba546f6"}));
-    assert_eq!(
-        came(read(&changed(
-            ACTION,
-            "/alarmData/alarmContributor",
-            contributor
-        ))),
-        told
-    );
+    assert_eq!(came(read(&changed(ACTION, "/alarmData/alarmContributor", contributor))), told);
 }
 
 #[test]
@@ -709,26 +387,11 @@ fn other_payloads_are_named() {
             "codedeploy/codedeploy-deployment-stop.json",
             "an EventBridge event `CodeDeploy Deployment State-change Notification` of aws.codedeploy",
         ),
-        (
-            "codedeploy/codedeploy-hook.json",
-            "a CodeDeploy lifecycle hook call",
-        ),
-        (
-            "lambda/sns-http-notification.json",
-            "an SNS `Notification` message in its HTTP form",
-        ),
-        (
-            "lambda/eventbridge-scheduled.json",
-            "an EventBridge event `Scheduled Event` of aws.events",
-        ),
-        (
-            "lambda/lambda-destination-failure.json",
-            "a Lambda destination's record of a failed invocation",
-        ),
-        (
-            "ecs/ecs-deployment-failed.json",
-            "an EventBridge event `ECS Deployment State Change` of aws.ecs",
-        ),
+        ("codedeploy/codedeploy-hook.json", "a CodeDeploy lifecycle hook call"),
+        ("lambda/sns-http-notification.json", "an SNS `Notification` message in its HTTP form"),
+        ("lambda/eventbridge-scheduled.json", "an EventBridge event `Scheduled Event` of aws.events"),
+        ("lambda/lambda-destination-failure.json", "a Lambda destination's record of a failed invocation"),
+        ("ecs/ecs-deployment-failed.json", "an EventBridge event `ECS Deployment State Change` of aws.ecs"),
     ] {
         assert_eq!(came(alarm(sample(file).as_bytes())), told, "{file}");
     }
@@ -739,20 +402,14 @@ fn other_payloads_are_named() {
         came(read(&with_message(&notice))),
         "a developer tools notification `CodePipeline Pipeline Execution State Change` by SNS"
     );
-    assert_eq!(
-        came(read(&json!({"Records": [{"eventSource": "aws:s3"}]}))),
-        "a record of aws:s3"
-    );
+    assert_eq!(came(read(&json!({"Records": [{"eventSource": "aws:s3"}]}))), "a record of aws:s3");
     // A custom source cannot speak for CloudWatch.
     assert_eq!(
         came(read(&changed(EVENT, "/source", Some(json!("my.tests"))))),
         "an EventBridge event `CloudWatch Alarm State Change` of my.tests"
     );
     let raw = message_of(SNS);
-    assert_eq!(
-        came(read(&raw)),
-        "a CloudWatch alarm's SNS message without its SNS envelope"
-    );
+    assert_eq!(came(read(&raw)), "a CloudWatch alarm's SNS message without its SNS envelope");
 }
 
 #[test]
@@ -777,15 +434,10 @@ fn errors_are_sentences_with_a_stable_kind() {
 fn values_are_shown_shortened_and_escaped() {
     let long = format!("{}\n{}", "ü".repeat(40), "secret".repeat(20));
     let error = read(&changed(EVENT, "/detail/state/value", Some(json!(long))));
-    let Err(EventError::Malformed { found, .. }) = error else {
-        panic!("{error:?}")
-    };
+    let Err(EventError::Malformed { found, .. }) = error else { panic!("{error:?}") };
     assert_eq!(found, format!("\"{}\\nsecretsecretsecr…", "ü".repeat(40)));
     let garbage = format!("token={}", "x".repeat(500));
-    for outcome in [
-        alarm(garbage.as_bytes()).map(drop),
-        deployment(garbage.as_bytes()).map(drop),
-    ] {
+    for outcome in [alarm(garbage.as_bytes()).map(drop), deployment(garbage.as_bytes()).map(drop)] {
         let found = format!("\"token={}…", "x".repeat(52));
         assert_malformed(outcome, "the whole payload", &found, "a JSON object");
     }

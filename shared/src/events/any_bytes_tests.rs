@@ -112,24 +112,14 @@ fn step(field: &mut Value, mutation: &Mutation, left: &mut usize) -> bool {
 
 /// The state words at the places where an alarm's current state stands, by a reading of our own.
 fn named(value: &Value, words: &mut Vec<String>) {
-    for pointer in [
-        "/detail/state/value",
-        "/alarmData/state/value",
-        "/NewStateValue",
-    ] {
-        words.extend(
-            value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-        );
+    for pointer in ["/detail/state/value", "/alarmData/state/value", "/NewStateValue"] {
+        words.extend(value.pointer(pointer).and_then(Value::as_str).map(str::to_owned));
     }
     let records = value.get("Records").and_then(Value::as_array);
-    let inside = records.into_iter().flatten().flat_map(|record| {
-        [record.pointer("/Sns/Message"), record.get("body")]
-            .into_iter()
-            .flatten()
-    });
+    let inside = records
+        .into_iter()
+        .flatten()
+        .flat_map(|record| [record.pointer("/Sns/Message"), record.get("body")].into_iter().flatten());
     for text in inside.chain(value.get("Message")).filter_map(Value::as_str) {
         if let Ok(inside) = serde_json::from_str(text) {
             named(&inside, words);
@@ -167,10 +157,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         Err(error) => is_short(&error)?,
     }
     match hook(bytes) {
-        Ok(call) => prop_assert_eq!(
-            value["DeploymentId"].as_str(),
-            Some(call.deployment.as_str())
-        ),
+        Ok(call) => prop_assert_eq!(value["DeploymentId"].as_str(), Some(call.deployment.as_str())),
         Err(error) => is_short(&error)?,
     }
     Ok(())
@@ -238,22 +225,17 @@ fn deep_nesting_is_refused() {
     }
     let mut nested = message_of("cloudwatch/sns-cloudwatch-alarm-metric.json").to_string();
     for _ in 0..8 {
-        nested = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": nested}]})
-            .to_string();
+        nested =
+            json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": nested}]}).to_string();
     }
-    let Ok(AlarmPayload::Batch(items)) = alarm(nested.as_bytes()) else {
-        panic!("not a batch")
-    };
+    let Ok(AlarmPayload::Batch(items)) = alarm(nested.as_bytes()) else { panic!("not a batch") };
     assert!(matches!(items[0].changes, Err(EventError::NotForUs { .. })));
 }
 
 #[test]
 fn each_word_of_a_deployment_shows_itself() {
     // The check above compares words: what a state is called must be what it is shown as.
-    for (what, word) in [
-        (DeploymentHappening::Stopped, "STOP"),
-        (DeploymentHappening::Failed, "FAILURE"),
-    ] {
+    for (what, word) in [(DeploymentHappening::Stopped, "STOP"), (DeploymentHappening::Failed, "FAILURE")] {
         assert_eq!(what.to_string(), word);
     }
 }

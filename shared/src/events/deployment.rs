@@ -49,19 +49,15 @@ struct Happening(DeploymentHappening);
 
 impl<'de> Deserialize<'de> for Happening {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(
-            deserializer,
-            "START, SUCCESS, FAILURE, STOP, READY or QUEUED",
-            |word| match word {
-                "START" => Some(Self(DeploymentHappening::Started)),
-                "SUCCESS" => Some(Self(DeploymentHappening::Succeeded)),
-                "FAILURE" => Some(Self(DeploymentHappening::Failed)),
-                "STOP" => Some(Self(DeploymentHappening::Stopped)),
-                "READY" => Some(Self(DeploymentHappening::Ready)),
-                "QUEUED" => Some(Self(DeploymentHappening::Queued)),
-                _ => None,
-            },
-        )
+        read(deserializer, "START, SUCCESS, FAILURE, STOP, READY or QUEUED", |word| match word {
+            "START" => Some(Self(DeploymentHappening::Started)),
+            "SUCCESS" => Some(Self(DeploymentHappening::Succeeded)),
+            "FAILURE" => Some(Self(DeploymentHappening::Failed)),
+            "STOP" => Some(Self(DeploymentHappening::Stopped)),
+            "READY" => Some(Self(DeploymentHappening::Ready)),
+            "QUEUED" => Some(Self(DeploymentHappening::Queued)),
+            _ => None,
+        })
     }
 }
 
@@ -88,18 +84,10 @@ pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
     match (label.source.0.as_str(), label.detail_type.0.as_str()) {
         ("aws.codedeploy", DEPLOYMENT) => {
             let event: Event<OfDeployment> = whole.decode()?;
-            let OfDeployment {
-                deployment_id,
-                application,
-                deployment_group,
-                state,
-            } = event.detail;
+            let OfDeployment { deployment_id, application, deployment_group, state } = event.detail;
             Ok(DeploymentChange {
                 deployment: DeploymentId::from(deployment_id.0),
-                group: DeploymentGroup {
-                    application: application.0,
-                    group: deployment_group.0,
-                },
+                group: DeploymentGroup { application: application.0, group: deployment_group.0 },
                 what: state.0,
                 instance: None,
                 region: event.region,
@@ -108,19 +96,11 @@ pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
         }
         ("aws.codedeploy", INSTANCE) => {
             let event: Event<OfInstance> = whole.decode()?;
-            let OfInstance {
-                deployment_id,
-                application,
-                deployment_group,
-                instance_id,
-                state,
-            } = event.detail;
+            let OfInstance { deployment_id, application, deployment_group, instance_id, state } =
+                event.detail;
             Ok(DeploymentChange {
                 deployment: DeploymentId::from(deployment_id.0),
-                group: DeploymentGroup {
-                    application: application.0,
-                    group: deployment_group.0,
-                },
+                group: DeploymentGroup { application: application.0, group: deployment_group.0 },
                 what: state.0,
                 instance: Some(instance_id.0),
                 region: event.region,
@@ -131,10 +111,7 @@ pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
             let came = format!("{}{NOT_YET}", foreign::eventbridge(detail_type, source));
             Err(not_for_us(came, EXPECTED))
         }
-        (source, detail_type) => Err(not_for_us(
-            foreign::eventbridge(detail_type, source),
-            EXPECTED,
-        )),
+        (source, detail_type) => Err(not_for_us(foreign::eventbridge(detail_type, source), EXPECTED)),
     }
 }
 
@@ -152,10 +129,7 @@ mod tests {
     fn orders(what: DeploymentHappening, instance: Option<&str>) -> DeploymentChange {
         DeploymentChange {
             deployment: "d-75I7MBT7C".into(),
-            group: DeploymentGroup {
-                application: "orders".into(),
-                group: "orders-prod".into(),
-            },
+            group: DeploymentGroup { application: "orders".into(), group: "orders-prod".into() },
             what,
             instance: instance.map(str::to_owned),
             region: Some("us-east-1".into()),
@@ -174,11 +148,7 @@ mod tests {
             ("queued", DeploymentHappening::Queued),
         ] {
             let file = format!("codedeploy/codedeploy-deployment-{word}.json");
-            assert_eq!(
-                deployment(sample(&file).as_bytes()),
-                Ok(orders(what, None)),
-                "{file}"
-            );
+            assert_eq!(deployment(sample(&file).as_bytes()), Ok(orders(what, None)), "{file}");
         }
     }
 
@@ -195,129 +165,26 @@ mod tests {
         let instance = "codedeploy/codedeploy-instance-failure.json";
         let none: Option<Value> = None;
         for (file, pointer, to, path, found, expected) in [
-            (
-                start,
-                "/detail/state",
-                none.clone(),
-                "detail.state",
-                "nothing",
-                WORDS,
-            ),
-            (
-                start,
-                "/detail/state",
-                Some(json!("STOPPED")),
-                "detail.state",
-                "\"STOPPED\"",
-                WORDS,
-            ),
-            (
-                start,
-                "/detail/state",
-                Some(json!(3)),
-                "detail.state",
-                "3",
-                WORDS,
-            ),
-            (
-                start,
-                "/detail/deploymentId",
-                none.clone(),
-                "detail.deploymentId",
-                "nothing",
-                TEXT,
-            ),
-            (
-                start,
-                "/detail/deploymentId",
-                Some(json!("")),
-                "detail.deploymentId",
-                "\"\"",
-                TEXT,
-            ),
-            (
-                start,
-                "/detail/application",
-                Some(json!([])),
-                "detail.application",
-                "an empty list",
-                TEXT,
-            ),
-            (
-                start,
-                "/detail/deploymentGroup",
-                Some(json!(null)),
-                "detail.deploymentGroup",
-                "null",
-                TEXT,
-            ),
-            (
-                instance,
-                "/detail/instanceId",
-                none.clone(),
-                "detail.instanceId",
-                "nothing",
-                TEXT,
-            ),
-            (
-                instance,
-                "/detail/state",
-                Some(json!("Failed")),
-                "detail.state",
-                "\"Failed\"",
-                WORDS,
-            ),
-            (
-                start,
-                "/detail",
-                none.clone(),
-                "detail",
-                "nothing",
-                "an object",
-            ),
-            (
-                start,
-                "/detail",
-                Some(json!(["START"])),
-                "detail",
-                "a list",
-                "an object",
-            ),
+            (start, "/detail/state", none.clone(), "detail.state", "nothing", WORDS),
+            (start, "/detail/state", Some(json!("STOPPED")), "detail.state", "\"STOPPED\"", WORDS),
+            (start, "/detail/state", Some(json!(3)), "detail.state", "3", WORDS),
+            (start, "/detail/deploymentId", none.clone(), "detail.deploymentId", "nothing", TEXT),
+            (start, "/detail/deploymentId", Some(json!("")), "detail.deploymentId", "\"\"", TEXT),
+            (start, "/detail/application", Some(json!([])), "detail.application", "an empty list", TEXT),
+            (start, "/detail/deploymentGroup", Some(json!(null)), "detail.deploymentGroup", "null", TEXT),
+            (instance, "/detail/instanceId", none.clone(), "detail.instanceId", "nothing", TEXT),
+            (instance, "/detail/state", Some(json!("Failed")), "detail.state", "\"Failed\"", WORDS),
+            (start, "/detail", none.clone(), "detail", "nothing", "an object"),
+            (start, "/detail", Some(json!(["START"])), "detail", "a list", "an object"),
             (start, "/time", none.clone(), "time", "nothing", TIME),
-            (
-                start,
-                "/time",
-                Some(json!("yesterday")),
-                "time",
-                "\"yesterday\"",
-                TIME,
-            ),
+            (start, "/time", Some(json!("yesterday")), "time", "\"yesterday\"", TIME),
             (start, "/region", Some(json!(1)), "region", "1", "a string"),
-            (
-                start,
-                "/detail-type",
-                none.clone(),
-                "detail-type",
-                "nothing",
-                TEXT,
-            ),
-            (
-                start,
-                "/source",
-                Some(json!({})),
-                "source",
-                "an object",
-                TEXT,
-            ),
+            (start, "/detail-type", none.clone(), "detail-type", "nothing", TEXT),
+            (start, "/source", Some(json!({})), "source", "an object", TEXT),
         ] {
             let mut payload = samples::json(file);
             change(&mut payload, pointer, to);
-            assert_malformed(
-                deployment(payload.to_string().as_bytes()),
-                path,
-                found,
-                expected,
-            );
+            assert_malformed(deployment(payload.to_string().as_bytes()), path, found, expected);
         }
     }
 
@@ -346,14 +213,8 @@ mod tests {
                 "cloudwatch/cloudwatch-alarm-state-change-ok.json",
                 "an EventBridge event `CloudWatch Alarm State Change` of aws.cloudwatch",
             ),
-            (
-                "lambda/eventbridge-scheduled.json",
-                "an EventBridge event `Scheduled Event` of aws.events",
-            ),
-            (
-                "codedeploy/codedeploy-hook.json",
-                "a CodeDeploy lifecycle hook call",
-            ),
+            ("lambda/eventbridge-scheduled.json", "an EventBridge event `Scheduled Event` of aws.events"),
+            ("codedeploy/codedeploy-hook.json", "a CodeDeploy lifecycle hook call"),
             (
                 "lambda/lambda-destination-failure.json",
                 "a Lambda destination's record of a failed invocation",

@@ -19,11 +19,7 @@ pub(super) fn not_for_us(came: String, expected: &'static str) -> EventError {
 
 /// An EventBridge event, by its detail-type and source.
 pub(super) fn eventbridge(detail_type: &str, source: &str) -> String {
-    format!(
-        "an EventBridge event `{}` of {}",
-        shortened(detail_type, NAME),
-        shortened(source, NAME)
-    )
+    format!("an EventBridge event `{}` of {}", shortened(detail_type, NAME), shortened(source, NAME))
 }
 
 /// Any payload of an invocation, by its keys.
@@ -56,10 +52,7 @@ pub(super) fn payload(part: &Part<'_>) -> String {
 
 /// A record of a `Records` list, by its source.
 pub(super) fn record(part: &Part<'_>) -> String {
-    match part
-        .text("EventSource")
-        .or_else(|| part.text("eventSource"))
-    {
+    match part.text("EventSource").or_else(|| part.text("eventSource")) {
         Some("aws:sns") => {
             let message = part.value.get("Sns").and_then(|sns| sns.get("Message"));
             match message.and_then(Value::as_str) {
@@ -79,10 +72,7 @@ pub(super) fn record(part: &Part<'_>) -> String {
 /// An SNS envelope in its HTTP form, by its type.
 pub(super) fn envelope(part: &Part<'_>) -> String {
     match part.text("Type") {
-        Some(kind) => format!(
-            "an SNS `{}` message in its HTTP form",
-            shortened(kind, NAME)
-        ),
+        Some(kind) => format!("an SNS `{}` message in its HTTP form", shortened(kind, NAME)),
         None => "an SNS message in its HTTP form".to_owned(),
     }
 }
@@ -95,13 +85,8 @@ pub(super) fn message(part: &Part<'_>) -> String {
     } else if has("eventTriggerName") && has("deploymentId") {
         format!("a CodeDeploy trigger notification by SNS{NOT_YET}")
     } else if let Some(detail_type) = part.text("detailType") {
-        format!(
-            "a developer tools notification `{}` by SNS",
-            shortened(detail_type, NAME)
-        )
-    } else if let (Some(detail_type), Some(source)) =
-        (part.text("detail-type"), part.text("source"))
-    {
+        format!("a developer tools notification `{}` by SNS", shortened(detail_type, NAME))
+    } else if let (Some(detail_type), Some(source)) = (part.text("detail-type"), part.text("source")) {
         format!("{}, by SNS", eventbridge(detail_type, source))
     } else if has("AlarmName") && has("AlarmContributorId") {
         "one contributor of a CloudWatch alarm by SNS".to_owned()

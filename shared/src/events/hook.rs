@@ -37,10 +37,7 @@ pub fn hook(bytes: &[u8]) -> Result<HookCall, EventError> {
     }
     let call: Call = whole.decode()?;
     let surplus = value.as_object().into_iter().flatten();
-    if let Some((key, value)) = surplus
-        .into_iter()
-        .find(|(key, _)| *key != DEPLOYMENT && *key != EXECUTION)
-    {
+    if let Some((key, value)) = surplus.into_iter().find(|(key, _)| *key != DEPLOYMENT && *key != EXECUTION) {
         let expected = format!("no field besides {DEPLOYMENT} and {EXECUTION}");
         return Err(malformed(key.clone(), Some(value), expected));
     }
@@ -72,30 +69,10 @@ mod tests {
         let text = "text that is not empty";
         for (payload, path, found, expected) in [
             (r#"{"DeploymentId":"d-1"}"#, EXECUTION, "nothing", text),
-            (
-                r#"{"LifecycleEventHookExecutionId":"e"}"#,
-                DEPLOYMENT,
-                "nothing",
-                text,
-            ),
-            (
-                r#"{"DeploymentId":"","LifecycleEventHookExecutionId":"e"}"#,
-                DEPLOYMENT,
-                "\"\"",
-                text,
-            ),
-            (
-                r#"{"DeploymentId":"d","LifecycleEventHookExecutionId":7}"#,
-                EXECUTION,
-                "7",
-                text,
-            ),
-            (
-                r#"{"DeploymentId":null,"LifecycleEventHookExecutionId":"e"}"#,
-                DEPLOYMENT,
-                "null",
-                text,
-            ),
+            (r#"{"LifecycleEventHookExecutionId":"e"}"#, DEPLOYMENT, "nothing", text),
+            (r#"{"DeploymentId":"","LifecycleEventHookExecutionId":"e"}"#, DEPLOYMENT, "\"\"", text),
+            (r#"{"DeploymentId":"d","LifecycleEventHookExecutionId":7}"#, EXECUTION, "7", text),
+            (r#"{"DeploymentId":null,"LifecycleEventHookExecutionId":"e"}"#, DEPLOYMENT, "null", text),
             (
                 r#"{"DeploymentId":"d","LifecycleEventHookExecutionId":"e","More":{"secret":1}}"#,
                 "More",
@@ -120,14 +97,8 @@ mod tests {
                 "an EventBridge event `CodeDeploy Deployment State-change Notification` of aws.codedeploy",
             ),
             ("codepipeline/codepipeline-job.json", "a CodePipeline job"),
-            (
-                "cloudwatch/lambda-alarm-action-metric.json",
-                "the direct Lambda action of a CloudWatch alarm",
-            ),
-            (
-                "cloudwatch/sns-cloudwatch-alarm-metric.json",
-                "a CloudWatch alarm by SNS",
-            ),
+            ("cloudwatch/lambda-alarm-action-metric.json", "the direct Lambda action of a CloudWatch alarm"),
+            ("cloudwatch/sns-cloudwatch-alarm-metric.json", "a CloudWatch alarm by SNS"),
             ("lambda/sqs-event.json", "an SQS batch"),
         ] {
             let expected = Err(not_for_us(came.to_owned(), EXPECTED));

@@ -23,19 +23,13 @@ fn moment(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let (start, rest) = bytes.split_at_checked(b"2026-03-05T14:05:40".len())?;
     let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
-    let outline = start
-        .iter()
-        .zip(b"0000-00-00T00:00:00")
-        .all(|(byte, form)| match form {
-            b'0' => byte.is_ascii_digit(),
-            mark => byte == mark,
-        });
+    let outline = start.iter().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
+        b'0' => byte.is_ascii_digit(),
+        mark => byte == mark,
+    });
     let offset = match rest.split_first() {
         Some((b'.', fraction)) => {
-            let length = fraction
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if length == 0 {
                 return None;
             }
@@ -52,11 +46,7 @@ fn moment(text: &str) -> Option<Timestamp> {
         },
         [..] => false,
     };
-    if outline && offset_fits {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if outline && offset_fits { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -75,10 +65,7 @@ mod tests {
         ] {
             assert_eq!(moment(text), Some(expected), "{text}");
         }
-        assert_eq!(
-            moment("2026-03-05T14:05:40Z"),
-            "2026-03-05T14:05:40Z".parse().ok()
-        );
+        assert_eq!(moment("2026-03-05T14:05:40Z"), "2026-03-05T14:05:40Z".parse().ok());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn change(value: &mut Value, pointer: &str, to: Option<Value>) {
     match (value.pointer_mut(parent), to) {
         (Some(Value::Object(fields)), Some(new)) => drop(fields.insert(key.to_owned(), new)),
         (Some(Value::Object(fields)), None) => {
-            assert!(fields.remove(key).is_some(), "{pointer} is not there")
+            assert!(fields.remove(key).is_some(), "{pointer} is not there");
         }
         (Some(Value::Array(items)), Some(new)) => {
             items[key.parse::<usize>().expect("a list's index")] = new;
@@ -36,20 +36,14 @@ pub(super) fn change(value: &mut Value, pointer: &str, to: Option<Value>) {
 /// The payload of an SNS record of Lambda's, with that message.
 pub(super) fn with_message(message: &Value) -> Value {
     let mut payload = json("cloudwatch/sns-cloudwatch-alarm-metric.json");
-    change(
-        &mut payload,
-        "/Records/0/Sns/Message",
-        Some(Value::String(message.to_string())),
-    );
+    change(&mut payload, "/Records/0/Sns/Message", Some(Value::String(message.to_string())));
     payload
 }
 
 /// The message of that sample's only SNS record.
 pub(super) fn message_of(file: &str) -> Value {
     let payload = json(file);
-    let text = payload
-        .pointer("/Records/0/Sns/Message")
-        .and_then(Value::as_str);
+    let text = payload.pointer("/Records/0/Sns/Message").and_then(Value::as_str);
     serde_json::from_str(text.expect("an SNS sample")).expect("a message of JSON")
 }
 
@@ -62,12 +56,5 @@ pub(super) fn assert_malformed<T: Debug + PartialEq>(
     expected: &str,
 ) {
     let (path, found, expected) = (path.to_owned(), found.to_owned(), expected.to_owned());
-    assert_eq!(
-        outcome,
-        Err(EventError::Malformed {
-            path,
-            found,
-            expected
-        })
-    );
+    assert_eq!(outcome, Err(EventError::Malformed { path, found, expected }));
 }

@@ -38,27 +38,19 @@ impl std::error::Error for Mistake {}
 
 impl Error for Mistake {
     fn custom<T: fmt::Display>(expected: T) -> Self {
-        Self::Wrong {
-            expected: expected.to_string(),
-        }
+        Self::Wrong { expected: expected.to_string() }
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Wrong {
-            expected: expected.to_string(),
-        }
+        Self::Wrong { expected: expected.to_string() }
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Wrong {
-            expected: expected.to_string(),
-        }
+        Self::Wrong { expected: expected.to_string() }
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self::Wrong {
-            expected: expected.to_string(),
-        }
+        Self::Wrong { expected: expected.to_string() }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -89,16 +81,12 @@ impl<'de> Deserializer<'de> for Node<'de> {
                 (Some(whole), ..) => visitor.visit_u64(whole),
                 (None, Some(whole), _) => visitor.visit_i64(whole),
                 (None, None, Some(fraction)) => visitor.visit_f64(fraction),
-                (None, None, None) => Err(Mistake::Wrong {
-                    expected: "a number".to_owned(),
-                }),
+                (None, None, None) => Err(Mistake::Wrong { expected: "a number".to_owned() }),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Node))),
             Value::Object(fields) => visitor.visit_map(MapDeserializer::new(
-                fields
-                    .iter()
-                    .map(|(key, value)| (key.as_str(), Node(value))),
+                fields.iter().map(|(key, value)| (key.as_str(), Node(value))),
             )),
         }
     }
@@ -106,11 +94,9 @@ impl<'de> Deserializer<'de> for Node<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match self.0 {
             Value::Null => visitor.visit_none(),
-            Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_) => visitor.visit_some(self),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                visitor.visit_some(self)
+            }
         }
     }
 
@@ -123,9 +109,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         if self.0.is_object() {
             self.deserialize_any(visitor)
         } else {
-            Err(Mistake::Wrong {
-                expected: visitor_words(&visitor),
-            })
+            Err(Mistake::Wrong { expected: visitor_words(&visitor) })
         }
     }
 

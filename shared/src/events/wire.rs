@@ -21,38 +21,29 @@ pub(super) struct Part<'a> {
 
 impl<'a> Part<'a> {
     /// The whole payload.
-    pub fn whole(value: &'a Value) -> Self {
-        Self {
-            value,
-            path: String::new(),
-        }
+    pub(super) fn whole(value: &'a Value) -> Self {
+        Self { value, path: String::new() }
     }
 
     /// The field of this object, if it has it.
-    pub fn field(&self, key: &str) -> Option<Part<'a>> {
+    pub(super) fn field(&self, key: &str) -> Option<Part<'a>> {
         let value = self.value.get(key)?;
-        Some(Part {
-            value,
-            path: join(&self.path, key),
-        })
+        Some(Part { value, path: join(&self.path, key) })
     }
 
     /// Whether this is an object with that key, whatever its value.
-    pub fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.value.get(key).is_some()
     }
 
     /// The text of that field, if it is text.
-    pub fn text(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         self.value.get(key)?.as_str()
     }
 
     /// An item of this list.
-    pub fn item(&self, index: usize, value: &'a Value) -> Part<'a> {
-        Part {
-            value,
-            path: format!("{}[{index}]", self.path),
-        }
+    pub(super) fn item(&self, index: usize, value: &'a Value) -> Part<'a> {
+        Part { value, path: format!("{}[{index}]", self.path) }
     }
 
     /// Reads a wire struct.
@@ -60,7 +51,7 @@ impl<'a> Part<'a> {
     /// # Errors
     ///
     /// `Malformed` for the first field that is missing or not as the struct asks.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, EventError> {
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, EventError> {
         let error = match serde_path_to_error::deserialize::<_, T>(Node(self.value)) {
             Ok(read) => return Ok(read),
             Err(error) => error,
@@ -72,24 +63,20 @@ impl<'a> Part<'a> {
         }
         match error.inner() {
             Mistake::Wrong { expected } => Err(malformed(path, found, expected)),
-            Mistake::Missing(key) => Err(malformed(
-                join(&path, key),
-                None,
-                self.wanted::<T>(error.path(), key),
-            )),
+            Mistake::Missing(key) => {
+                Err(malformed(join(&path, key), None, self.wanted::<T>(error.path(), key)))
+            }
         }
     }
 
     /// What the struct wants under a key that is missing: a null in its place makes it say so.
     fn wanted<T: DeserializeOwned>(&self, object: &Path, key: &str) -> String {
         let mut copy = self.value.clone();
-        let object = object
-            .iter()
-            .try_fold(&mut copy, |value, segment| match segment {
-                Segment::Seq { index } => value.get_mut(index),
-                Segment::Map { key } | Segment::Enum { variant: key } => value.get_mut(key),
-                Segment::Unknown => None,
-            });
+        let object = object.iter().try_fold(&mut copy, |value, segment| match segment {
+            Segment::Seq { index } => value.get_mut(index),
+            Segment::Map { key } | Segment::Enum { variant: key } => value.get_mut(key),
+            Segment::Unknown => None,
+        });
         if let Some(Value::Object(fields)) = object {
             fields.insert(key.to_owned(), Value::Null);
         }
@@ -104,13 +91,9 @@ impl<'a> Part<'a> {
     /// # Errors
     ///
     /// `Malformed` when this is not text, or the text is not JSON.
-    pub fn parse_text(&self) -> Result<Value, EventError> {
+    pub(super) fn parse_text(&self) -> Result<Value, EventError> {
         let Some(text) = self.value.as_str() else {
-            return Err(malformed(
-                self.path.clone(),
-                Some(self.value),
-                "JSON in a string",
-            ));
+            return Err(malformed(self.path.clone(), Some(self.value), "JSON in a string"));
         };
         serde_json::from_str(text)
             .map_err(|_| malformed(self.path.clone(), Some(self.value), "JSON in a string"))
@@ -134,23 +117,13 @@ pub(super) fn payload(bytes: &[u8]) -> Result<Value, EventError> {
         Ok(other) => Err(refuse(shown(Some(&other)))),
         Err(_) if bytes.is_empty() => Err(refuse("nothing".to_owned())),
         // No character takes more than four bytes.
-        Err(_) => Err(refuse(quoted(&String::from_utf8_lossy(
-            &bytes[..bytes.len().min(4 * SHOWN)],
-        )))),
+        Err(_) => Err(refuse(quoted(&String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)])))),
     }
 }
 
 /// A field that is not as it should be; `found` is `None` when it is not there at all.
-pub(super) fn malformed(
-    path: String,
-    found: Option<&Value>,
-    expected: impl Into<String>,
-) -> EventError {
-    let path = if path.is_empty() {
-        "the whole payload".to_owned()
-    } else {
-        path
-    };
+pub(super) fn malformed(path: String, found: Option<&Value>, expected: impl Into<String>) -> EventError {
+    let path = if path.is_empty() { "the whole payload".to_owned() } else { path };
     EventError::Malformed {
         path: shortened(&path, 3 * SHOWN),
         found: shown(found),
@@ -177,11 +150,7 @@ fn step<'a>(value: &'a Value, segment: &Segment) -> Option<&'a Value> {
 
 /// A path and the key below it.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// A value as an error shows it: scalars shortened, the contents of lists and objects never.
@@ -207,20 +176,12 @@ fn quoted(text: &str) -> String {
 /// At most `most` characters of a text from outside, without control characters, an ellipsis included.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let clean = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
+        if character.is_control() { ' ' } else { character }
     };
     if text.chars().nth(most).is_none() {
         text.chars().map(clean).collect()
     } else {
-        text.chars()
-            .take(most - 1)
-            .map(clean)
-            .chain(['…'])
-            .collect()
+        text.chars().take(most - 1).map(clean).chain(['…']).collect()
     }
 }
 
@@ -230,9 +191,7 @@ pub(super) struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, "text that is not empty", |text| {
-            (!text.is_empty()).then(|| Self(text.to_owned()))
-        })
+        read(deserializer, "text that is not empty", |text| (!text.is_empty()).then(|| Self(text.to_owned())))
     }
 }
 

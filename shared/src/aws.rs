@@ -1,0 +1,163 @@
+//! AWS, one file per service. SDK types end here: what comes out are the core's own values.
+
+pub mod cloudwatch;
+pub mod codedeploy;
+pub mod endpoint;
+pub mod ledger;
+pub mod sns;
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
+    retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::settings::Settings;
+
+/// Everything outside that Belay talks to.
+#[derive(Clone, Debug)]
+pub struct Adapters {
+    /// The deployer.
+    pub codedeploy: codedeploy::CodeDeploy,
+    /// The alarms.
+    pub cloudwatch: cloudwatch::CloudWatch,
+    /// What was done already.
+    pub ledger: ledger::Ledger,
+    /// Where people are told.
+    pub topic: sns::Topic,
+    /// What a hook's `http` checks call.
+    pub endpoint: endpoint::Endpoint,
+}
+
+impl Adapters {
+    /// Clients made from one configuration.
+    pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
+        Self {
+            codedeploy: codedeploy::CodeDeploy::new(config),
+            cloudwatch: cloudwatch::CloudWatch::new(config),
+            ledger: ledger::Ledger::new(config, &settings.ledger_table),
+            topic: sns::Topic::new(config, &settings.topic_arn),
+            endpoint: endpoint::Endpoint::default(),
+        }
+    }
+}
+
+/// The SDK's HTTPS client: rustls on ring, the system's certificates.
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// One attempt of a call may take this long.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// A call with all its attempts may take this long: well inside the ledger's lease.
+const CALL: Duration = Duration::from_secs(10);
+
+/// The SDK's configuration: three attempts with exponential backoff and jitter by the SDK's own standard
+/// retry mode, bounded attempts and calls.
+///
+/// Credentials come from the environment only, which is how Lambda gives them; so nothing is read from
+/// files or from instance metadata at start. The region is given. `AWS_ENDPOINT_URL` and
+/// `AWS_ENDPOINT_URL_<SERVICE>` are honoured by the SDK.
+pub async fn connect(region: &str, http: SharedHttpClient) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .http_client(http)
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .load()
+        .await
+}
+
+/// How calls are retried, for anybody who makes a configuration by hand.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(2))
+}
+
+/// How long calls may take.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(CALL)
+        .build()
+}
+
+/// A call to AWS that failed, after its retries.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} for {subject} failed: {why}")]
+pub struct AwsError {
+    /// The operation, in AWS's spelling: `codedeploy:StopDeployment`.
+    pub operation: &'static str,
+    /// What it was about: a deployment, an alarm, a key.
+    pub subject: String,
+    /// The service's error code, if it answered with one. Throttling is not modelled on most operations,
+    /// so codes are compared, never variants.
+    pub code: Option<String>,
+    /// What went wrong, as a sentence without its full stop.
+    pub why: String,
+}
+
+impl AwsError {
+    /// An answer that does not hold what it must.
+    pub fn unreadable(operation: &'static str, subject: impl ToString, why: impl Into<String>) -> Self {
+        Self { operation, subject: subject.to_string(), code: None, why: why.into() }
+    }
+
+    /// From the SDK's error.
+    pub fn from_sdk<E, R>(operation: &'static str, subject: impl ToString, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let code = error.code().map(str::to_owned);
+        let why = match error {
+            SdkError::ServiceError(_) => match (error.code(), error.message()) {
+                (Some(code), Some(message)) => format!("AWS says {code}: {message}"),
+                (Some(code), None) => format!("AWS says {code}"),
+                (None, _) => "AWS answered with an error that it did not name".to_owned(),
+            },
+            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+            SdkError::DispatchFailure(failure) => {
+                let cause = failure.as_connector_error().map(|error| deepest(error)).unwrap_or_default();
+                format!("the request could not be sent: {cause}")
+            }
+            SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
+            SdkError::ConstructionFailure(_) => "the request could not be made".to_owned(),
+            _ => "it failed in a way this version of the SDK does not name".to_owned(),
+        };
+        Self { operation, subject: subject.to_string(), code, why }
+    }
+
+    /// Whether the service answered with this error code.
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+/// The cause at the bottom of an error's chain: the outer layers only say that something failed.
+pub(crate) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}
+
+/// An AWS time as ours; `None` if it is out of range.
+pub(crate) fn timestamp(time: &aws_smithy_types::DateTime) -> Option<jiff::Timestamp> {
+    let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+    jiff::Timestamp::new(time.secs(), nanos).ok()
+}
+
+/// Our time as AWS's.
+pub(crate) fn date_time(time: jiff::Timestamp) -> aws_smithy_types::DateTime {
+    aws_smithy_types::DateTime::from_millis(time.as_millisecond())
+}

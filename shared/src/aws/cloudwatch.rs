@@ -1,0 +1,232 @@
+//! CloudWatch: what alarms are now, and what they were.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::{
+    Client,
+    types::{AlarmType, EvaluationState, HistoryItemType, ScanBy, StateValue},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{
+    aws::{AwsError, date_time, timestamp},
+    evidence::{Observed, WatchedState},
+    release::AlarmName,
+    signal::AlarmState,
+};
+
+/// The alarms.
+#[derive(Clone, Debug)]
+pub struct CloudWatch {
+    client: Client,
+}
+
+/// One change of an alarm's state, from its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// From which state; `None` for a word we do not know.
+    pub from: Option<AlarmState>,
+    /// Into which state; `None` for a word we do not know.
+    pub to: Option<AlarmState>,
+}
+
+/// DescribeAlarms takes at most so many names at once.
+const NAMES: usize = 100;
+
+/// How many pages of an alarm's history are read before we give up: 100 changes each.
+const HISTORY_PAGES: usize = 5;
+
+impl CloudWatch {
+    /// A client of one configuration.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// The alarms with these names, and all whose names begin with one of these prefixes.
+    ///
+    /// A name that CloudWatch does not know is silently absent from its answer; here it is in the result, as
+    /// missing. Names go in batches of 100 (DescribeAlarms has a quota of 9 calls a second); metric,
+    /// composite and log alarms are asked for by name, since the default is metric alarms only.
+    ///
+    /// # Errors
+    /// When CloudWatch does not tell.
+    pub async fn alarms(
+        &self,
+        names: &[AlarmName],
+        prefixes: &[String],
+        now: Timestamp,
+    ) -> Result<BTreeMap<AlarmName, WatchedState>, AwsError> {
+        let mut found = BTreeMap::new();
+        for batch in names.chunks(NAMES) {
+            let batch = batch.iter().map(ToString::to_string).collect();
+            self.describe(Some(batch), None, now, &mut found).await?;
+        }
+        for prefix in prefixes {
+            self.describe(None, Some(prefix.clone()), now, &mut found).await?;
+        }
+        for name in names {
+            found.entry(name.clone()).or_insert_with(|| WatchedState {
+                state: Observed::Missing { why: "CloudWatch knows no alarm of this name".to_owned() },
+                since: None,
+            });
+        }
+        Ok(found)
+    }
+
+    async fn describe(
+        &self,
+        names: Option<Vec<String>>,
+        prefix: Option<String>,
+        now: Timestamp,
+        found: &mut BTreeMap<AlarmName, WatchedState>,
+    ) -> Result<(), AwsError> {
+        const OPERATION: &str = "cloudwatch:DescribeAlarms";
+        let subject = match (&names, &prefix) {
+            (Some(names), _) => names.join(", "),
+            (None, Some(prefix)) => format!("{prefix}*"),
+            (None, None) => "all alarms".to_owned(),
+        };
+        // An empty prefix (a pattern that begins with `*`) is not a valid parameter: it means every alarm.
+        let prefix = prefix.filter(|prefix| !prefix.is_empty());
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .describe_alarms()
+                .set_alarm_names(names.clone())
+                .set_alarm_name_prefix(prefix.clone())
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .alarm_types(AlarmType::LogAlarm)
+                .max_records(100)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
+            for alarm in page.metric_alarms() {
+                let state = read(alarm.state_value(), alarm.evaluation_state(), now);
+                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+            }
+            for alarm in page.log_alarms() {
+                let state = read(alarm.state_value(), alarm.evaluation_state(), now);
+                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+            }
+            for alarm in page.composite_alarms() {
+                let state = read(alarm.state_value(), None, now);
+                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+            }
+            match page.next_token() {
+                Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+
+    /// An alarm's changes of state up to `until`, newest first, back to and including the last one at or
+    /// before `since`; all there are, if there is none so old. CloudWatch keeps them for 30 days.
+    ///
+    /// # Errors
+    /// When CloudWatch does not tell, when a change cannot be read, or when there are more than 500.
+    pub async fn transitions(
+        &self,
+        alarm: &AlarmName,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Transition>, AwsError> {
+        const OPERATION: &str = "cloudwatch:DescribeAlarmHistory";
+        let mut transitions: Vec<Transition> = Vec::new();
+        let mut next = None;
+        for _ in 0..HISTORY_PAGES {
+            let page = self
+                .client
+                .describe_alarm_history()
+                .alarm_name(alarm.as_str())
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .alarm_types(AlarmType::LogAlarm)
+                .history_item_type(HistoryItemType::StateUpdate)
+                .end_date(date_time(until))
+                .scan_by(ScanBy::TimestampDescending)
+                .max_records(100)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, alarm, &error))?;
+            for item in page.alarm_history_items() {
+                let transition = transition(item.timestamp(), item.history_data())
+                    .map_err(|why| AwsError::unreadable(OPERATION, alarm, why))?;
+                transitions.push(transition);
+                if transition.at <= since {
+                    return Ok(transitions);
+                }
+            }
+            match page.next_token() {
+                Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+                Some(_) | None => return Ok(transitions),
+            }
+        }
+        Err(AwsError::unreadable(
+            OPERATION,
+            alarm,
+            "its history is too long to be read to the release's start",
+        ))
+    }
+}
+
+/// The state that CloudWatch shows, unless it says that it could not evaluate the alarm: then what it shows is
+/// an old state (CloudWatch User Guide, "Alarm evaluation").
+fn read(
+    state: Option<&StateValue>,
+    evaluation: Option<&EvaluationState>,
+    now: Timestamp,
+) -> Observed<AlarmState> {
+    if let Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure) = evaluation {
+        return Observed::Missing {
+            why: "CloudWatch could not evaluate it, so the state it shows is an old one".to_owned(),
+        };
+    }
+    let word = state.map_or("nothing", |state| state.as_str());
+    match AlarmState::from_wire(word) {
+        Some(value) => Observed::Known { value, at: now },
+        None => Observed::Missing { why: format!("CloudWatch says its state is {word}") },
+    }
+}
+
+fn remember(
+    found: &mut BTreeMap<AlarmName, WatchedState>,
+    name: Option<&str>,
+    state: Observed<AlarmState>,
+    since: Option<&aws_smithy_types::DateTime>,
+) {
+    if let Some(name) = name {
+        found.insert(name.into(), WatchedState { state, since: since.and_then(timestamp) });
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryData {
+    old_state: Option<HistoryState>,
+    new_state: HistoryState,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryState {
+    state_value: String,
+}
+
+fn transition(at: Option<&aws_smithy_types::DateTime>, data: Option<&str>) -> Result<Transition, String> {
+    let at = at.and_then(timestamp).ok_or("a change in its history has no time")?;
+    let data: HistoryData = serde_json::from_str(data.unwrap_or("null"))
+        .map_err(|error| format!("a change in its history cannot be read: {error}"))?;
+    Ok(Transition {
+        at,
+        from: data.old_state.and_then(|state| AlarmState::from_wire(&state.state_value)),
+        to: AlarmState::from_wire(&data.new_state.state_value),
+    })
+}

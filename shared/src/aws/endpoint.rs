@@ -1,0 +1,60 @@
+//! The HTTP client of a hook's `http` checks: the SDK's own connector, so that there is one HTTP and one TLS
+//! stack.
+
+use std::{sync::OnceLock, time::Duration};
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{self, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, SharedHttpConnector},
+    orchestrator::HttpRequest,
+};
+use aws_smithy_types::body::SdkBody;
+
+use crate::aws::deepest;
+
+/// Endpoints under test.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// Made at the first request: making it reads the system's certificates.
+    connector: OnceLock<SharedHttpConnector>,
+}
+
+/// Why there is no status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoStatus {
+    /// It did not answer in time. That is a measurement: it is too slow.
+    TooSlow,
+    /// The request could not be made or sent: nothing was measured.
+    NotMeasured(String),
+}
+
+impl Endpoint {
+    /// The status of one GET, which is never redirected: a 302 is a 302.
+    ///
+    /// # Errors
+    /// When there is none within `within`, with what that means.
+    pub async fn status(&self, url: &str, within: Duration) -> Result<u16, NoStatus> {
+        let request = http::Request::get(url)
+            .header("user-agent", concat!("belay/", env!("CARGO_PKG_VERSION")))
+            .body(SdkBody::empty())
+            .map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
+        let request =
+            HttpRequest::try_from(request).map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
+        let connector = self.connector.get_or_init(|| {
+            SharedHttpConnector::new(
+                Connector::builder().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build(),
+            )
+        });
+        // Connecting has no limit of its own: slow to connect is slow to answer.
+        let answer = connector.call(request);
+        match tokio::time::timeout(within, answer).await {
+            Err(_) => Err(NoStatus::TooSlow),
+            Ok(Ok(response)) => Ok(response.status().as_u16()),
+            Ok(Err(error)) if error.is_timeout() => Err(NoStatus::TooSlow),
+            Ok(Err(error)) => Err(NoStatus::NotMeasured(deepest(&error))),
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! The ledger in DynamoDB: one table, `pk` and `sk`, every write under a condition.
+//!
+//! The bodies of records are JSON in one attribute, `body`, beside the attributes that conditions need:
+//! `state` and `until` (milliseconds) of claims. `v` is the writer's version, `expires_at` the time to live
+//! in seconds (DynamoDB deletes lazily: an expired item that is still there is read as if it were not).
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::AttributeValue,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    aws::AwsError,
+    decision::{Decision, Verdict},
+    ledger::{
+        Began, DecisionRecord, Effect, EffectState, Ended, Judged, KEPT, LEASE, OwedMessage, Partition,
+        ReleaseLedger, VERSION, sort_key,
+    },
+    message::Message,
+    reason::Reasons,
+    release::DeploymentId,
+};
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+/// A proof that we hold a claim, and that nobody else does while its lease lasts. Only the ledger makes one.
+#[derive(Debug)]
+#[must_use = "a claim that is not finished blocks others until its lease ends"]
+pub struct Claim {
+    partition: String,
+    sort: String,
+    until: i64,
+}
+
+/// What came of claiming something.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is ours, and nobody had it before.
+    Ours(Claim),
+    /// It is ours now; somebody had it, and let the lease run out. Look whether it happened.
+    TakenOver(Claim),
+    /// Somebody else is at it.
+    BySomebodyElse,
+    /// It is done.
+    Before,
+}
+
+const CLAIMED: &str = "claimed";
+const DONE: &str = "done";
+const OVERTAKEN: &str = "overtaken";
+
+impl Ledger {
+    /// The table of this name.
+    pub fn new(config: &SdkConfig, table: &str) -> Self {
+        Self { client: Client::new(config), table: table.to_owned() }
+    }
+
+    /// Everything about one release, by one strongly consistent query (more, if it fills more than 1 MB).
+    ///
+    /// # Errors
+    /// When DynamoDB does not tell, or holds a record that this version does not understand.
+    pub async fn release(&self, id: &DeploymentId, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
+        self.read(&Partition::Release(id.clone()), now).await
+    }
+
+    /// Everything in one partition, read as what is known of a release.
+    ///
+    /// # Errors
+    /// As [`Ledger::release`].
+    pub async fn read(&self, partition: &Partition, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
+        const OPERATION: &str = "dynamodb:Query";
+        let key = partition.key();
+        let mut ledger = ReleaseLedger::default();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(&key))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, &key, &error))?;
+            for item in page.items() {
+                file(&mut ledger, partition, item, now)
+                    .map_err(|why| AwsError::unreadable(OPERATION, &key, why))?;
+            }
+            match page.last_evaluated_key {
+                Some(last) if !last.is_empty() => start = Some(last),
+                Some(_) | None => return Ok(ledger),
+            }
+        }
+    }
+
+    /// Counts a delivery of a signal and says which one it is, from 1.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn count_delivery(&self, signal: &str, now: Timestamp) -> Result<u32, AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let key = Partition::Signal(signal.to_owned()).key();
+        let output = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(&key))
+            .key("sk", text(sort_key::DELIVERIES))
+            .update_expression("SET v = :v, expires_at = :expires ADD times :one")
+            .expression_attribute_values(":v", number(VERSION))
+            .expression_attribute_values(":expires", number(expiry(now)))
+            .expression_attribute_values(":one", number(1))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, &key, &error))?;
+        output
+            .attributes()
+            .and_then(|attributes| attributes.get("times"))
+            .and_then(|times| times.as_n().ok())
+            .and_then(|times| times.parse().ok())
+            .ok_or_else(|| AwsError::unreadable(OPERATION, &key, "the answer has no count"))
+    }
+
+    /// Writes down how a release began, unless that is written down already.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn open(&self, id: &DeploymentId, began: &Began, now: Timestamp) -> Result<(), AwsError> {
+        self.write_once(&Partition::Release(id.clone()), sort_key::BEGAN, began, now).await
+    }
+
+    /// Writes down how a release ended, unless that is written down already.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn close(&self, id: &DeploymentId, ended: &Ended, now: Timestamp) -> Result<(), AwsError> {
+        self.write_once(&Partition::Release(id.clone()), sort_key::ENDED, ended, now).await
+    }
+
+    /// Writes down a decision, unless one about the same signal and service is written down already.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn record(
+        &self,
+        partition: &Partition,
+        record: &DecisionRecord,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let service = record.service.as_ref().map_or("-", |service| service.as_str());
+        // What was asked for first and what came of a redelivery are different decisions of one signal.
+        let sort = format!("{}{}/{service}/{}", sort_key::DECISION, record.signal, record.verdict.word());
+        self.write_once(partition, &sort, record, now).await
+    }
+
+    async fn write_once(
+        &self,
+        partition: &Partition,
+        sort: &str,
+        body: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let item = item(&partition.key(), sort, body, now)?;
+        match self.put_if_absent(item).await {
+            Ok(()) | Err(Refused::Exists) => Ok(()),
+            Err(Refused::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Claims the release's one undo.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn claim_undo(
+        &self,
+        id: &DeploymentId,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Result<Claimed, AwsError> {
+        let partition = Partition::Release(id.clone());
+        let body = Undo { verdict: decision.verdict, reasons: decision.reasons.clone() };
+        self.claim(&partition, sort_key::UNDO, &body, now).await
+    }
+
+    /// Writes down that a signal was judged and carried out for a service.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn settle(&self, signal: &str, judged: &Judged, now: Timestamp) -> Result<(), AwsError> {
+        let release = judged.release.as_ref().map_or("-", DeploymentId::as_str);
+        let sort = format!("{}{}/{release}", sort_key::JUDGED, judged.service);
+        self.write_once(&Partition::Signal(signal.to_owned()), &sort, judged, now).await
+    }
+
+    /// Writes a message down and claims its sending.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn claim_message(
+        &self,
+        partition: &Partition,
+        key: &str,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Claimed, AwsError> {
+        self.claim(partition, &format!("{}{key}", sort_key::MESSAGE), message, now).await
+    }
+
+    async fn claim(
+        &self,
+        partition: &Partition,
+        sort: &str,
+        body: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<Claimed, AwsError> {
+        let partition = partition.key();
+        let until = lease_end(now);
+        let mut new = item(&partition, sort, body, now)?;
+        new.insert("state".to_owned(), text(CLAIMED));
+        new.insert("until".to_owned(), number(until));
+        new.insert("claimed_at".to_owned(), text(&now.to_string()));
+        let claim = |sort: &str| Claim { partition: partition.clone(), sort: sort.to_owned(), until };
+        match self.put_if_absent(new).await {
+            Ok(()) => return Ok(Claimed::Ours(claim(sort))),
+            Err(Refused::Failed(error)) => return Err(error),
+            Err(Refused::Exists) => {}
+        }
+        // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards: one condition
+        // decides it, so that of two who come for an expired lease one gets it.
+        let taken = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(&partition))
+            .key("sk", text(sort))
+            .update_expression("SET #until = :until")
+            .condition_expression("#state = :claimed AND #until <= :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":claimed", text(CLAIMED))
+            .expression_attribute_values(":until", number(until))
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values_on_condition_check_failure(
+                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
+            )
+            .send()
+            .await;
+        match taken {
+            Ok(_) => Ok(Claimed::TakenOver(claim(sort))),
+            Err(SdkError::ServiceError(refusal)) => match refusal.err() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => {
+                    let state = refused.item().and_then(|item| string(item, "state"));
+                    Ok(if state == Some(CLAIMED) { Claimed::BySomebodyElse } else { Claimed::Before })
+                }
+                _ => Err(AwsError::from_sdk(
+                    "dynamodb:UpdateItem",
+                    &partition,
+                    &SdkError::<_, _>::ServiceError(refusal),
+                )),
+            },
+            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", &partition, &error)),
+        }
+    }
+
+    /// Says that what was claimed has happened. Nothing happens if the lease ran out and somebody took it over:
+    /// then it is theirs to finish.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn done(&self, claim: Claim) -> Result<(), AwsError> {
+        self.finish(claim, DONE).await
+    }
+
+    /// Says that what was claimed was not needed.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn overtaken(&self, claim: Claim) -> Result<(), AwsError> {
+        self.finish(claim, OVERTAKEN).await
+    }
+
+    /// Gives a claim back whose effect certainly did not happen, so that the next delivery need not wait for
+    /// the lease to end.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn give_back(&self, claim: Claim, now: Timestamp) -> Result<(), AwsError> {
+        self.set(&claim, "SET #until = :value", number(now.as_millisecond())).await
+    }
+
+    async fn finish(&self, claim: Claim, state: &str) -> Result<(), AwsError> {
+        self.set(&claim, "SET #state = :value", text(state)).await
+    }
+
+    async fn set(&self, claim: &Claim, change: &str, value: AttributeValue) -> Result<(), AwsError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(&claim.partition))
+            .key("sk", text(&claim.sort))
+            .update_expression(change)
+            .condition_expression("#state = :claimed AND #until = :ours")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":claimed", text(CLAIMED))
+            .expression_attribute_values(":ours", number(claim.until))
+            .expression_attribute_values(":value", value)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(refusal))
+                if matches!(refusal.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", &claim.partition, &error)),
+        }
+    }
+
+    async fn put_if_absent(&self, item: Item) -> Result<(), Refused> {
+        let subject = string(&item, "pk").unwrap_or_default().to_owned();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(refusal))
+                if matches!(refusal.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(Refused::Exists)
+            }
+            Err(error) => Err(Refused::Failed(AwsError::from_sdk("dynamodb:PutItem", &subject, &error))),
+        }
+    }
+}
+
+/// The body of a claimed undo: what whoever takes it over has to finish.
+#[derive(Serialize, Deserialize)]
+struct Undo {
+    verdict: Verdict,
+    reasons: Reasons,
+}
+
+enum Refused {
+    Exists,
+    Failed(AwsError),
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+fn integer(item: &Item, name: &str) -> Option<i64> {
+    item.get(name).and_then(|value| value.as_n().ok()).and_then(|value| value.parse().ok())
+}
+
+fn expiry(now: Timestamp) -> i64 {
+    now.as_second().saturating_add(KEPT.as_secs())
+}
+
+/// In milliseconds. It doubles as the proof of whose claim it is: a later claimant's is later.
+fn lease_end(now: Timestamp) -> i64 {
+    now.as_millisecond().saturating_add(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn item(partition: &str, sort: &str, body: &impl Serialize, now: Timestamp) -> Result<Item, AwsError> {
+    let body = serde_json::to_string(body)
+        .map_err(|error| AwsError::unreadable("dynamodb:PutItem", partition, error.to_string()))?;
+    Ok(HashMap::from([
+        ("pk".to_owned(), text(partition)),
+        ("sk".to_owned(), text(sort)),
+        ("v".to_owned(), number(VERSION)),
+        ("body".to_owned(), text(&body)),
+        ("expires_at".to_owned(), number(expiry(now))),
+    ]))
+}
+
+/// Files one item under what it is.
+fn file(
+    ledger: &mut ReleaseLedger,
+    partition: &Partition,
+    item: &Item,
+    now: Timestamp,
+) -> Result<(), String> {
+    let sort = string(item, "sk").ok_or("an item has no sort key")?;
+    if integer(item, "expires_at").is_some_and(|expires| expires <= now.as_second()) {
+        return Ok(());
+    }
+    match integer(item, "v") {
+        Some(version) if version == i64::from(VERSION) => {}
+        Some(other) => {
+            return Err(format!(
+                "the record {sort} was written by another version of Belay (records of version {other}, this one reads {VERSION})"
+            ));
+        }
+        None => return Err(format!("the record {sort} does not say which version of Belay wrote it")),
+    }
+    if sort == sort_key::BEGAN {
+        ledger.began = Some(body(item, sort)?);
+    } else if sort == sort_key::ENDED {
+        ledger.ended = Some(body(item, sort)?);
+    } else if sort == sort_key::UNDO {
+        let (state, at) = claim_state(item, sort)?;
+        let Undo { verdict, reasons } = body(item, sort)?;
+        ledger.undo = Some(Effect { state, at, verdict, reasons });
+    } else if sort.starts_with(sort_key::JUDGED) {
+        ledger.judged.push(body(item, sort)?);
+    } else if let Some(key) = sort.strip_prefix(sort_key::MESSAGE) {
+        if let (EffectState::Claimed { until }, _) = claim_state(item, sort)? {
+            ledger.owed.push(OwedMessage {
+                partition: partition.clone(),
+                key: key.to_owned(),
+                message: body(item, sort)?,
+                until,
+            });
+        }
+    } else if !sort.starts_with(sort_key::DECISION) && sort != sort_key::DELIVERIES {
+        return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
+    }
+    Ok(())
+}
+
+fn body<T: DeserializeOwned>(item: &Item, sort: &str) -> Result<T, String> {
+    let body = string(item, "body").ok_or_else(|| format!("the record {sort} has no body"))?;
+    serde_json::from_str(body).map_err(|error| format!("the record {sort} cannot be read: {error}"))
+}
+
+fn claim_state(item: &Item, sort: &str) -> Result<(EffectState, Timestamp), String> {
+    let at = string(item, "claimed_at")
+        .and_then(|at| at.parse().ok())
+        .ok_or_else(|| format!("the record {sort} does not say when it was claimed"))?;
+    let until = integer(item, "until")
+        .and_then(|until| Timestamp::from_millisecond(until).ok())
+        .ok_or_else(|| format!("the record {sort} does not say when its lease ends"))?;
+    let state = match string(item, "state") {
+        Some(CLAIMED) => EffectState::Claimed { until },
+        Some(DONE) => EffectState::Done,
+        Some(OVERTAKEN) => EffectState::Overtaken,
+        other => return Err(format!("the record {sort} is in an unknown state: {other:?}")),
+    };
+    Ok((state, at))
+}

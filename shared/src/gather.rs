@@ -1,0 +1,62 @@
+//! Gathers evidence: read-only calls, independent ones side by side. What cannot be read becomes a missing
+//! fact with its reason, never an error that hides the rest, and never a guess.
+
+pub mod alarm;
+pub mod deployment;
+pub mod hook;
+
+use jiff::Timestamp;
+
+use crate::{
+    aws::{AwsError, codedeploy::CodeDeploy},
+    evidence::{Observed, Target},
+    policy::Service,
+    release::{AlarmName, Deployment, DeploymentId},
+};
+
+/// What an undo of `release` would go back to: the newest deployment that ended well before it.
+///
+/// `last_successful` is the group's own account. While the release runs it cannot be the release itself; once
+/// the release has ended well it is, and says nothing about what came before.
+async fn target(
+    codedeploy: &CodeDeploy,
+    release: &DeploymentId,
+    last_successful: Result<Option<DeploymentId>, AwsError>,
+    now: Timestamp,
+) -> Observed<Target> {
+    let id = match last_successful {
+        Err(error) => return Observed::Missing { why: error.to_string() },
+        Ok(None) => {
+            return Observed::Known {
+                value: Target::None { why: "no deployment of this group has succeeded before.".to_owned() },
+                at: now,
+            };
+        }
+        Ok(Some(id)) if id == *release => {
+            return Observed::Missing {
+                why: "the last deployment that succeeded is the release itself".to_owned(),
+            };
+        }
+        Ok(Some(id)) => id,
+    };
+    let found = codedeploy.deployment(&id).await.map(|good: Deployment| Target::KnownGood {
+        deployment: good.id.to_string(),
+        revision: good.revision,
+    });
+    Observed::from_result(found, now)
+}
+
+/// What the policy watches for a service, as CloudWatch can be asked for it: names, and the literal beginnings
+/// of patterns.
+fn watched(service: &Service) -> (Vec<AlarmName>, Vec<String>) {
+    let mut names = Vec::new();
+    let mut prefixes = Vec::new();
+    for watched in &service.alarms {
+        if watched.pattern.is_exact() {
+            names.push(AlarmName::from(watched.pattern.as_str()));
+        } else {
+            prefixes.push(watched.pattern.literal_prefix().to_owned());
+        }
+    }
+    (names, prefixes)
+}

@@ -1,0 +1,213 @@
+//! What is known when an alarm went to ALARM.
+
+use jiff::Timestamp;
+
+use crate::{
+    aws::{
+        Adapters, AwsError,
+        cloudwatch::{CloudWatch, Transition},
+    },
+    decision,
+    evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack, Target},
+    gather::target,
+    ledger::{Partition, RecordedState, ReleaseLedger},
+    policy::Policy,
+    release::{Deployment, DeploymentGroup, DeploymentId, Phase},
+    signal::{AlarmChange, AlarmState, Signal},
+};
+
+/// Gathers what the decision about `change` needs: nothing for an alarm that nobody watches.
+///
+/// Calls for each deployment group of each service that would act, none of which waits for another but where it
+/// needs its answer: ListDeployments, BatchGetDeployments when something runs, GetDeploymentGroup and
+/// GetDeployment (twice when nothing runs) for what to go back to, ListDeploymentTargets and GetDeploymentTarget
+/// for the traffic, one ledger query; DescribeAlarmHistory only when the event does not say that the alarm came
+/// from OK.
+pub async fn gather(
+    adapters: &Adapters,
+    policy: &Policy,
+    change: &AlarmChange,
+    now: Timestamp,
+) -> AlarmEvidence {
+    let key = Signal::Alarm(change.clone()).key();
+    let judged = if policy.watchers(&change.alarm).is_empty() {
+        Observed::Known { value: Vec::new(), at: now }
+    } else {
+        let partition = Partition::Signal(key.clone());
+        let read = adapters.ledger.read(&partition, now).await.map(|ledger| ledger.judged);
+        Observed::from_result(read, now)
+    };
+    let before = judged.known().map(Vec::as_slice).unwrap_or_default();
+    let mut services = Vec::new();
+    for service in decision::alarm::needs_evidence(policy, change) {
+        if before.iter().any(|before| before.service == service.name) {
+            continue;
+        }
+        let mut places = Vec::new();
+        for group in service.groups() {
+            places.push(place(adapters, group, change, now).await);
+        }
+        services.push(ServiceEvidence { service: service.name.clone(), places });
+    }
+    let gaps = services.iter().flat_map(|service| &service.places).any(|place| {
+        place.latest.is_missing()
+            || place.target.is_missing()
+            || place.ledger.is_missing()
+            || place.past.is_missing()
+            || place.taken_back.is_missing()
+    }) || (judged.is_missing() && !services.is_empty());
+    let delivery = if gaps {
+        Observed::from_result(adapters.ledger.count_delivery(&key, now).await, now)
+    } else {
+        Observed::Known { value: 1, at: now }
+    };
+    AlarmEvidence { services, judged, delivery }
+}
+
+async fn place(
+    adapters: &Adapters,
+    group: &DeploymentGroup,
+    change: &AlarmChange,
+    now: Timestamp,
+) -> PlaceEvidence {
+    let codedeploy = &adapters.codedeploy;
+    let (running, last) = tokio::join!(codedeploy.running(group), codedeploy.last(group));
+    let (latest, last_successful) = match (running, last) {
+        (Ok(Some(running)), last) => (Ok(Some(running)), last.map(|(_, successful)| successful)),
+        (Ok(None), Ok((attempted, successful))) => {
+            let latest = match &attempted {
+                None => Ok(None),
+                Some(id) => codedeploy.deployment(id).await.map(Some),
+            };
+            (latest, Ok(successful))
+        }
+        (Ok(None), Err(error)) => (Err(error.clone()), Err(error)),
+        // Whether something runs is not known: that something ended says nothing about it.
+        (Err(error), last) => (Err(error), last.map(|(_, successful)| successful)),
+    };
+    let Ok(Some(release)) = latest else {
+        return PlaceEvidence {
+            group: group.clone(),
+            latest: Observed::from_result(latest, now),
+            target: nothing_released(now),
+            ledger: Observed::Known { value: ReleaseLedger::default(), at: now },
+            past: Observed::Known { value: AlarmPast::News, at: now },
+            taken_back: Observed::Known { value: None, at: now },
+            traffic: Observed::Missing { why: "nothing is being released".to_owned() },
+        };
+    };
+    let runs = release.status.phase() == Phase::Running;
+    let (target, ledger, traffic, taken_back) = tokio::join!(
+        async {
+            if runs {
+                target(codedeploy, &release.id, last_successful, now).await
+            } else {
+                nothing_released(now)
+            }
+        },
+        adapters.ledger.release(&release.id, now),
+        async { if runs { traffic(adapters, &release.id, now).await } else { over() } },
+        taken_back(adapters, &release, now),
+    );
+    let ledger = Observed::from_result(ledger, now);
+    let past = past(&adapters.cloudwatch, change, &release, &ledger, now).await;
+    PlaceEvidence {
+        group: group.clone(),
+        latest: Observed::Known { value: Some(release), at: now },
+        target,
+        ledger,
+        past,
+        taken_back,
+        traffic,
+    }
+}
+
+fn nothing_released(now: Timestamp) -> Observed<Target> {
+    Observed::Known { value: Target::None { why: "nothing is being released.".to_owned() }, at: now }
+}
+
+fn over() -> Observed<u8> {
+    Observed::Missing { why: "the release is over".to_owned() }
+}
+
+/// The release that `release` takes back, if it is a rollback that says of which.
+async fn taken_back(
+    adapters: &Adapters,
+    release: &Deployment,
+    now: Timestamp,
+) -> Observed<Option<TakenBack>> {
+    let Some(of) = &release.rolls_back else {
+        return Observed::Known { value: None, at: now };
+    };
+    let (deployment, ledger) =
+        tokio::join!(adapters.codedeploy.deployment(of), adapters.ledger.release(of, now));
+    let both = deployment.and_then(|deployment| Ok(Some(TakenBack { deployment, ledger: ledger? })));
+    Observed::from_result(both, now)
+}
+
+async fn traffic(adapters: &Adapters, release: &DeploymentId, now: Timestamp) -> Observed<u8> {
+    match adapters.codedeploy.target(release).await {
+        Ok(state) => match state.traffic {
+            Some(value) => Observed::Known { value, at: now },
+            None => Observed::Missing { why: "the deployment's target does not say".to_owned() },
+        },
+        Err(error) => Observed::Missing { why: error.to_string() },
+    }
+}
+
+/// What the alarm was when the release began, and since. An alarm that comes from OK has been OK since; only
+/// the others need their past: from the release's record, else from the alarm's history.
+async fn past(
+    cloudwatch: &CloudWatch,
+    change: &AlarmChange,
+    release: &Deployment,
+    ledger: &Observed<ReleaseLedger>,
+    now: Timestamp,
+) -> Observed<AlarmPast> {
+    let news = Observed::Known { value: AlarmPast::News, at: now };
+    if change.from == Some(AlarmState::Ok) || change.at < release.created_at {
+        return news;
+    }
+    let recorded = ledger
+        .known()
+        .ok()
+        .and_then(|ledger| ledger.began.as_ref())
+        .and_then(|began| began.alarms.get(&change.alarm));
+    match recorded {
+        Some(RecordedState::Was(AlarmState::Ok | AlarmState::InsufficientData)) => return news,
+        Some(RecordedState::Was(AlarmState::Alarm) | RecordedState::Unknown { .. }) | None => {}
+    }
+    let transitions = cloudwatch.transitions(&change.alarm, release.created_at, change.at).await;
+    match transitions.and_then(|transitions| from_history(change, release, &transitions)) {
+        Ok(value) => Observed::Known { value, at: now },
+        Err(error) => Observed::Missing { why: error.to_string() },
+    }
+}
+
+/// Reads an alarm's past out of its history, newest change first.
+fn from_history(
+    change: &AlarmChange,
+    release: &Deployment,
+    transitions: &[Transition],
+) -> Result<AlarmPast, AwsError> {
+    let unreadable = |why: &str| AwsError::unreadable("cloudwatch:DescribeAlarmHistory", &change.alarm, why);
+    let since = transitions.iter().take_while(|transition| transition.at > release.created_at);
+    for transition in since {
+        match (transition.from, transition.to) {
+            (Some(AlarmState::Ok), _) | (_, Some(AlarmState::Ok)) => return Ok(AlarmPast::News),
+            (Some(_), Some(_)) => {}
+            _ => return Err(unreadable("a change in its history has a state that Belay does not know")),
+        }
+    }
+    let before = transitions.iter().find(|transition| transition.at <= release.created_at);
+    let at_start = match before {
+        Some(before) => before.to,
+        // No change so old is kept: it began as what its oldest change came from.
+        None => transitions.last().and_then(|oldest| oldest.from),
+    };
+    match at_start {
+        Some(AlarmState::Alarm) => Ok(AlarmPast::RedSinceBefore),
+        Some(AlarmState::Ok | AlarmState::InsufficientData) => Ok(AlarmPast::News),
+        None => Err(unreadable("its history does not reach back to the release's start")),
+    }
+}

@@ -1,0 +1,213 @@
+//! What is known when a lifecycle hook was called: who calls, and what the checks find.
+
+use std::{pin::Pin, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{task::JoinSet, time::Sleep};
+
+use crate::{
+    aws::{Adapters, endpoint::NoStatus},
+    evidence::{CheckResult, Finding, Observed},
+    gather::deployment::alarms,
+    policy::{Check, HttpCheck, Missing, Service},
+    release::{Deployment, LifecycleEvent},
+    signal::{AlarmState, HookCall},
+};
+
+/// A check that could not be measured so many times in a row is given up.
+pub const CONSECUTIVE_ERRORS: u32 = 4;
+
+/// Which deployment called, and which of its lifecycle events waits: the call names neither.
+pub async fn caller(
+    adapters: &Adapters,
+    call: &HookCall,
+    now: Timestamp,
+) -> (Observed<Deployment>, Observed<LifecycleEvent>) {
+    let (deployment, target) = tokio::join!(
+        adapters.codedeploy.deployment(&call.deployment),
+        adapters.codedeploy.target(&call.deployment),
+    );
+    let event = match target {
+        Ok(state) => match state.in_progress {
+            Some(value) => Observed::Known { value, at: now },
+            None => {
+                Observed::Missing { why: format!("{} has no lifecycle event in progress", call.deployment) }
+            }
+        },
+        Err(error) => Observed::Missing { why: error.to_string() },
+    };
+    (Observed::from_result(deployment, now), event)
+}
+
+/// Runs the checks of one lifecycle event side by side, in tasks of their own: one that hangs or panics takes
+/// nothing from the others. The results are in the policy's order.
+///
+/// At `deadline`, a check that is not done has not measured anything. What could not be measured is tried again
+/// after `retry_every`.
+pub async fn run(
+    adapters: &Adapters,
+    service: &Service,
+    checks: &[Check],
+    deployment: &Deployment,
+    retry_every: Duration,
+    mut deadline: Pin<&mut Sleep>,
+    now: Timestamp,
+) -> Vec<CheckResult> {
+    let mut tasks = JoinSet::new();
+    for (position, check) in checks.iter().enumerate() {
+        let (adapters, service) = (adapters.clone(), service.clone());
+        let (check, deployment) = (check.clone(), deployment.clone());
+        tasks.spawn(async move {
+            let finding = measure(&adapters, &service, &check, &deployment, retry_every, now).await;
+            (position, finding)
+        });
+    }
+    let mut findings: Vec<Option<Finding>> = vec![None; checks.len()];
+    let mut why_not = "Belay's own program failed while it ran";
+    loop {
+        tokio::select! {
+            joined = tasks.join_next() => match joined {
+                None => break,
+                Some(Ok((position, finding))) => findings[position] = Some(finding),
+                // A task that panicked does not say which it was: its place stays empty, and is filled below.
+                Some(Err(_)) => {}
+            },
+            () = deadline.as_mut() => {
+                why_not = "it was not done when the function's time was nearly up";
+                break;
+            }
+        }
+    }
+    let names = checks.iter().map(name);
+    names
+        .zip(findings)
+        .map(|(check, finding)| CheckResult {
+            check,
+            finding: finding.unwrap_or_else(|| Finding::Error { why: why_not.to_owned() }),
+        })
+        .collect()
+}
+
+/// A check in a few words. The address is shown without its query, which may hold a secret.
+fn name(check: &Check) -> String {
+    match check {
+        Check::Http(http) => format!("GET {}", without_query(&http.url)),
+        Check::AlarmsQuiet => "watched alarms are quiet".to_owned(),
+        Check::Approval { .. } => "somebody approves".to_owned(),
+        Check::Lambda { function, .. } => format!("function {function}"),
+    }
+}
+
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
+async fn measure(
+    adapters: &Adapters,
+    service: &Service,
+    check: &Check,
+    deployment: &Deployment,
+    retry_every: Duration,
+    now: Timestamp,
+) -> Finding {
+    match check {
+        Check::Http(http) => endpoint(adapters, http, retry_every).await,
+        Check::AlarmsQuiet => quiet(adapters, service, deployment, now).await,
+        // The policy refuses these by name; should one get here all the same, it has measured nothing.
+        Check::Approval { .. } | Check::Lambda { .. } => {
+            Finding::Error { why: "this version of Belay cannot run this check".to_owned() }
+        }
+    }
+}
+
+/// Requests one after the other, until more have failed than may.
+async fn endpoint(adapters: &Adapters, check: &HttpCheck, retry_every: Duration) -> Finding {
+    let mut failures = Vec::new();
+    let mut made = 0;
+    while made < check.requests {
+        let mut errors = 0;
+        let status = loop {
+            match adapters.endpoint.status(&check.url, check.within).await {
+                Err(NoStatus::NotMeasured(why)) => {
+                    errors += 1;
+                    if errors >= CONSECUTIVE_ERRORS {
+                        return Finding::Error { why: format!("{errors} times in a row: {why}") };
+                    }
+                    tokio::time::sleep(retry_every).await;
+                }
+                measured => break measured,
+            }
+        };
+        made += 1;
+        match status {
+            Ok(status) if status == check.status => {}
+            Ok(status) => failures.push(format!("answered {status} and not {}", check.status)),
+            Err(NoStatus::TooSlow) => {
+                failures.push(format!("did not answer within {}", spoken(check.within)));
+            }
+            Err(NoStatus::NotMeasured(_)) => {}
+        }
+        if u32::try_from(failures.len()).unwrap_or(u32::MAX) > check.failures {
+            let last = failures.last().map_or("failed", String::as_str);
+            return Finding::Fail {
+                saw: format!(
+                    "{} of {made} requests failed ({} may); the last one {last}",
+                    failures.len(),
+                    check.failures
+                ),
+            };
+        }
+    }
+    Finding::Pass {
+        saw: format!(
+            "{} of {made} requests answered {} within {}",
+            made - u32::try_from(failures.len()).unwrap_or(made),
+            check.status,
+            spoken(check.within)
+        ),
+    }
+}
+
+/// No watched alarm may be in ALARM, but for those that were before the deployment began.
+async fn quiet(adapters: &Adapters, service: &Service, deployment: &Deployment, now: Timestamp) -> Finding {
+    let alarms = match alarms(adapters, service, now).await {
+        Ok(alarms) => alarms,
+        Err(error) => return Finding::Error { why: error.to_string() },
+    };
+    if alarms.is_empty() {
+        return Finding::Inconclusive { why: "the policy's patterns match no alarm".to_owned() };
+    }
+    let mut red = Vec::new();
+    let mut unread = Vec::new();
+    let mut red_before = 0;
+    for (alarm, watched) in &alarms {
+        match watched.state.known() {
+            Ok(AlarmState::Alarm) => match watched.since {
+                Some(since) if since <= deployment.created_at => red_before += 1,
+                Some(_) => red.push(alarm.to_string()),
+                None => unread.push(format!("{alarm}: CloudWatch does not say since when it is in ALARM")),
+            },
+            Ok(AlarmState::InsufficientData) => match service.watched(alarm).map(|watched| watched.missing) {
+                Some(Missing::Alarm) => red.push(format!("{alarm} (INSUFFICIENT_DATA)")),
+                Some(Missing::Ignore) | None => {}
+            },
+            Ok(AlarmState::Ok) => {}
+            Err(why) => unread.push(format!("{alarm}: {why}")),
+        }
+    }
+    if !red.is_empty() {
+        return Finding::Fail { saw: format!("in ALARM since the deployment began: {}", red.join(", ")) };
+    }
+    if !unread.is_empty() {
+        return Finding::Error { why: unread.join("; ") };
+    }
+    let before = match red_before {
+        0 => String::new(),
+        count => format!(", not counting {count} that went off before"),
+    };
+    Finding::Pass { saw: format!("none of {} in ALARM{before}", alarms.len()) }
+}
+
+fn spoken(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

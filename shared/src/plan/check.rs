@@ -1,0 +1,123 @@
+//! Checks a finished plan against the invariants. Shares no code with the maker of plans, on purpose: a
+//! mistake there must not be able to hide here.
+
+use thiserror::Error;
+
+use crate::{
+    decision::{HookAnswer, Verdict},
+    plan::{Action, Plan},
+};
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Inconsistency {
+    /// Invariant 6: one message for every decision but `Ignore`, none for `Ignore`.
+    #[error("{verdict} plans {messages} messages")]
+    Messages {
+        /// The verdict.
+        verdict: &'static str,
+        /// How many it would send.
+        messages: usize,
+    },
+    /// An effect that the decision does not ask for, or one that it asks for and that is not planned.
+    #[error("{verdict} plans these effects: {effects}")]
+    Effects {
+        /// The verdict.
+        verdict: &'static str,
+        /// Which effects.
+        effects: String,
+    },
+    /// Invariant 5: a rollback would be rolled back.
+    #[error("{deployment} is a rollback and would be stopped")]
+    RollbackOfRollback {
+        /// The rollback.
+        deployment: String,
+    },
+    /// Invariant 4: the effect is on another release than the one that was judged.
+    #[error("{judged} was judged and {touched} would be touched")]
+    WrongRelease {
+        /// The judged release.
+        judged: String,
+        /// The other one.
+        touched: String,
+    },
+    /// Invariant 9: something is told before it is done.
+    #[error("the message comes before the effect")]
+    ToldFirst,
+    /// Invariant 3: the signal counts as settled while something is still to be done.
+    #[error("the signal is settled before everything is done")]
+    SettledEarly,
+    /// Invariant 6: the decision is not recorded, or more than once.
+    #[error("the decision is recorded {times} times")]
+    Recorded {
+        /// How often.
+        times: usize,
+    },
+}
+
+/// Everything that is wrong with `plan`; nothing, if it may be carried out.
+pub fn check(plan: &Plan) -> Vec<Inconsistency> {
+    let mut wrong = Vec::new();
+    let verdict = plan.decision.verdict;
+    let tells = plan.actions.iter().filter(|action| matches!(action, Action::Tell { .. })).count();
+    let silent = matches!(verdict, Verdict::Ignore | Verdict::LookAgain);
+    if tells != usize::from(!silent) {
+        wrong.push(Inconsistency::Messages { verdict: verdict.word(), messages: tells });
+    }
+    let records = plan.actions.iter().filter(|action| matches!(action, Action::Record { .. })).count();
+    if records != usize::from(verdict != Verdict::LookAgain) {
+        wrong.push(Inconsistency::Recorded { times: records });
+    }
+    let mut effects = Vec::new();
+    for action in &plan.actions {
+        match action {
+            Action::Stop { deployment, auto_rollback } => {
+                effects.push(if *auto_rollback { "take back" } else { "halt" });
+                if let Some(subject) = &plan.decision.release {
+                    if subject.deployment.id != *deployment {
+                        wrong.push(Inconsistency::WrongRelease {
+                            judged: subject.deployment.id.to_string(),
+                            touched: deployment.to_string(),
+                        });
+                    }
+                    if subject.deployment.rolls_back.is_some() {
+                        wrong.push(Inconsistency::RollbackOfRollback { deployment: deployment.to_string() });
+                    }
+                }
+            }
+            Action::Answer { answer, .. } => effects.push(match answer {
+                HookAnswer::Succeeded => "let the hook pass",
+                HookAnswer::Failed => "fail the hook",
+            }),
+            Action::Open { .. }
+            | Action::Close { .. }
+            | Action::Record { .. }
+            | Action::Tell { .. }
+            | Action::Settle { .. }
+            | Action::SendOwed(_) => {}
+        }
+    }
+    let expected: &[&str] = match verdict {
+        Verdict::Ignore | Verdict::Notify(_) | Verdict::LookAgain | Verdict::Ask => &[],
+        Verdict::Halt => &["halt"],
+        Verdict::RollBack => &["take back"],
+        Verdict::Answer(HookAnswer::Succeeded) => &["let the hook pass"],
+        Verdict::Answer(HookAnswer::Failed) => &["fail the hook"],
+    };
+    if effects != expected {
+        wrong.push(Inconsistency::Effects { verdict: verdict.word(), effects: effects.join(", ") });
+    }
+    let first_tell = plan.actions.iter().position(|action| matches!(action, Action::Tell { .. }));
+    let last_effect =
+        plan.actions.iter().rposition(|action| matches!(action, Action::Stop { .. } | Action::Answer { .. }));
+    if let (Some(tell), Some(effect)) = (first_tell, last_effect)
+        && tell < effect
+    {
+        wrong.push(Inconsistency::ToldFirst);
+    }
+    let settled = plan.actions.iter().position(|action| matches!(action, Action::Settle { .. }));
+    if settled.is_some_and(|position| position + 1 != plan.actions.len()) {
+        wrong.push(Inconsistency::SettledEarly);
+    }
+    wrong
+}

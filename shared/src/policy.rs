@@ -1,0 +1,358 @@
+//! belay.yaml: what is guarded, and how.
+//!
+//! Read strictly and whole: every mistake is reported at once, with its line, what was found and what was
+//! meant, and a policy with a mistake is not used at all. A misspelt word must never change what happens.
+
+mod alarms;
+mod defaults;
+mod deployed_by;
+mod hooks;
+mod not_yet;
+mod reading;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    time::Duration,
+};
+
+pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
+pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
+pub use deployed_by::DeployedBy;
+pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
+
+use self::{
+    defaults::Defaults,
+    reading::{Reading, join},
+    yaml::Node,
+};
+use crate::release::{AlarmName, DeploymentGroup, LifecycleEvent, ServiceName};
+
+/// What the owners asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    services: BTreeMap<ServiceName, Service>,
+    index: Index,
+}
+
+/// One guarded service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name in the policy.
+    pub name: ServiceName,
+    /// Whether Belay acts.
+    pub mode: Mode,
+    /// How long after its end a release can still be blamed.
+    pub watch_for: Duration,
+    /// How often releases may be taken back.
+    pub rollback_budget: RollbackBudget,
+    /// How questions are asked.
+    pub ask: AskRule,
+    /// What a hook answers in doubt.
+    pub on_doubt: OnDoubt,
+    /// What releases it. Never empty.
+    pub deployed_by: Vec<DeployedBy>,
+    /// The alarms that are watched, in the policy's order: the first that matches wins.
+    pub alarms: Vec<WatchedAlarm>,
+    /// What is checked at which lifecycle event.
+    pub hooks: BTreeMap<LifecycleEvent, Vec<Check>>,
+    /// Who may answer questions: chat user ids.
+    pub approvers: Vec<String>,
+    /// Where it is talked about.
+    pub chat: Chat,
+}
+
+/// Where a service is talked about, besides the topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chat {
+    /// A Slack channel's id.
+    pub slack: Option<String>,
+}
+
+/// A service that watches an alarm, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Watcher<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The entry that matched first.
+    pub alarm: &'a WatchedAlarm,
+}
+
+/// From an alarm's name to the services that may watch it, without trying every pattern: names exactly, and
+/// patterns by what they begin with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Index {
+    exact: HashMap<String, Vec<ServiceName>>,
+    by_prefix: HashMap<String, Vec<ServiceName>>,
+    groups: HashMap<DeploymentGroup, ServiceName>,
+}
+
+impl Service {
+    /// The entry that says what an alarm asks for, if the alarm is watched.
+    pub fn watched(&self, alarm: &AlarmName) -> Option<&WatchedAlarm> {
+        self.alarms.iter().find(|watched| watched.pattern.matches(alarm))
+    }
+
+    /// The CodeDeploy deployment groups that release it.
+    pub fn groups(&self) -> impl Iterator<Item = &DeploymentGroup> {
+        self.deployed_by.iter().filter_map(|by| match by {
+            DeployedBy::CodeDeploy(group) => Some(group),
+            DeployedBy::Pipeline { .. } => None,
+        })
+    }
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; also what is right and that this version cannot do yet.
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
+        let (policy, mistakes) = read(text);
+        if mistakes.is_empty() { Ok(policy) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// Reads a policy, also what this version cannot do yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse_whole_format(text: &str) -> Result<Self, Mistakes> {
+        let (policy, mut mistakes) = read(text);
+        mistakes.retain(|mistake| !mistake.said.ends_with(not_yet::ENDING));
+        if mistakes.is_empty() { Ok(policy) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// A service by its name.
+    pub fn service(&self, name: &ServiceName) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    /// All services, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// The service that a CodeDeploy deployment group releases.
+    pub fn deployed_by(&self, group: &DeploymentGroup) -> Option<&Service> {
+        self.index.groups.get(group).and_then(|name| self.services.get(name))
+    }
+
+    /// The services that watch an alarm, by name. Looks up the alarm's name and each of its beginnings: as many
+    /// steps as the name has characters, however many services there are.
+    pub fn watchers(&self, alarm: &AlarmName) -> Vec<Watcher<'_>> {
+        let name = alarm.as_str();
+        let beginnings = name.char_indices().map(|(at, _)| &name[..at]).chain([name]);
+        let mut candidates: Vec<&ServiceName> = beginnings
+            .filter_map(|beginning| self.index.by_prefix.get(beginning))
+            .chain(self.index.exact.get(name))
+            .flatten()
+            .collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
+            .into_iter()
+            .filter_map(|name| self.services.get(name))
+            .filter_map(|service| service.watched(alarm).map(|alarm| Watcher { service, alarm }))
+            .collect()
+    }
+}
+
+impl Index {
+    fn of(services: &BTreeMap<ServiceName, Service>) -> Self {
+        let mut index = Self::default();
+        for (name, service) in services {
+            for watched in &service.alarms {
+                let (map, key) = if watched.pattern.is_exact() {
+                    (&mut index.exact, watched.pattern.as_str())
+                } else {
+                    (&mut index.by_prefix, watched.pattern.literal_prefix())
+                };
+                map.entry(key.to_owned()).or_default().push(name.clone());
+            }
+            for group in service.groups() {
+                index.groups.insert(group.clone(), name.clone());
+            }
+        }
+        index
+    }
+}
+
+/// Everything that is wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// Where in the policy, as a path of names.
+    pub path: String,
+    /// What is wrong, and what was meant.
+    pub said: String,
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, mistake) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, path, said } = self;
+        if path.is_empty() {
+            write!(f, "line {line}: {said}")
+        } else {
+            write!(f, "line {line}: {path}: {said}")
+        }
+    }
+}
+
+fn read(text: &str) -> (Policy, Vec<Mistake>) {
+    let mut reading = Reading::default();
+    let mut services = BTreeMap::new();
+    match yaml::read(text) {
+        Err(broken) => reading.wrong(broken.line, "", broken.why),
+        Ok(None) => reading.wrong(1, "", "the policy is empty; begin with `version: 1` and `services:`"),
+        Ok(Some(root)) => services = policy(&mut reading, &root),
+    }
+    let mut mistakes = reading.mistakes;
+    mistakes.sort_by_key(|mistake| mistake.line);
+    (Policy { index: Index::of(&services), services }, mistakes)
+}
+
+fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> {
+    let fields = reading.fields(root, "", &["version", "defaults", "services"]);
+    if let Some(node) = reading.required(&fields, "version", "1")
+        && reading.number(node, "version", 1..=u32::MAX).is_some_and(|version| version != 1)
+    {
+        reading.wrong(
+            node.line,
+            "version",
+            format!("found {}, but this Belay reads version 1", node.shown()),
+        );
+    }
+    let defaults = match fields.get("defaults") {
+        None => Defaults::default(),
+        Some(node) => {
+            let fields = reading.fields(node, "defaults", &defaults::FIELDS);
+            Defaults::default().overridden(reading, &fields)
+        }
+    };
+    let mut services = BTreeMap::new();
+    let mut taken: Vec<(DeployedBy, usize, String)> = Vec::new();
+    if let Some(node) = reading.required(&fields, "services", "{ checkout: … }") {
+        let pairs = reading.pairs(node, "services", "a mapping of service names");
+        if pairs.is_empty() {
+            reading.wrong(node.line, "services", "names no service: nothing would be guarded");
+        }
+        for (_, name, node) in pairs {
+            let path = join("services", name);
+            let (service, deployed) = service(reading, node, name, &path, defaults);
+            for (line, by) in deployed {
+                if let Some((_, first, other)) = taken.iter().find(|(other, ..)| *other == by) {
+                    let said = format!("is released by what {other} is released by on line {first} already");
+                    reading.wrong(line, &join(&path, "deployed_by"), said);
+                }
+                taken.push((by, line, name.to_owned()));
+            }
+            services.insert(service.name.clone(), service);
+        }
+    }
+    services
+}
+
+fn service(
+    reading: &mut Reading,
+    node: &Node,
+    name: &str,
+    path: &str,
+    defaults: Defaults,
+) -> (Service, Vec<(usize, DeployedBy)>) {
+    let mut known = vec!["deployed_by", "alarms", "hooks", "approvers", "chat"];
+    known.extend(defaults::FIELDS);
+    let fields = reading.fields(node, path, &known);
+    let Defaults { mode, watch_for, rollback_budget, ask, on_doubt } = defaults.overridden(reading, &fields);
+    let example = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
+    let deployed = match reading.required(&fields, "deployed_by", example) {
+        None => Vec::new(),
+        Some(node) => deployed_by::read(reading, node, &fields.path("deployed_by")),
+    };
+    let alarms = match fields.get("alarms") {
+        None => Vec::new(),
+        Some(node) => alarms::read(reading, node, &fields.path("alarms")),
+    };
+    let hooks = match fields.get("hooks") {
+        None => BTreeMap::new(),
+        Some(node) => hooks::read(reading, node, &fields.path("hooks")),
+    };
+    if fields.get("alarms").is_none() && fields.get("hooks").is_none() {
+        reading.wrong(node.line, path, "has neither alarms nor hooks: nothing of it would be guarded");
+    }
+    let approvers = approvers(reading, &fields);
+    let waits = hooks.values().flatten().any(|check| matches!(check, Check::Approval { .. }));
+    if waits && approvers.is_empty() {
+        reading.wrong(node.line, path, "has an `approval` check and no `approvers`: nobody could answer");
+    }
+    let chat = chat(reading, &fields);
+    let service = Service {
+        name: ServiceName::from(name),
+        mode,
+        watch_for,
+        rollback_budget,
+        ask,
+        on_doubt,
+        deployed_by: deployed.iter().map(|(_, by)| by.clone()).collect(),
+        alarms,
+        hooks,
+        approvers,
+        chat,
+    };
+    (service, deployed)
+}
+
+fn approvers(reading: &mut Reading, fields: &reading::Fields<'_>) -> Vec<String> {
+    let Some(node) = fields.get("approvers") else {
+        return Vec::new();
+    };
+    let path = fields.path("approvers");
+    not_yet::part(reading, node.line, &path, "`approvers`");
+    let mut names: Vec<String> = Vec::new();
+    for (position, item) in reading.list(node, &path, "a list of chat user ids").iter().enumerate() {
+        let path = format!("{path}[{position}]");
+        if let Some(name) = reading.text(item, &path, "a chat user id such as `U02ABCDEF`", 100) {
+            if names.contains(&name) {
+                reading.wrong(item.line, &path, format!("`{name}` is written twice"));
+            } else {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+fn chat(reading: &mut Reading, fields: &reading::Fields<'_>) -> Chat {
+    let Some(node) = fields.get("chat") else {
+        return Chat::default();
+    };
+    let path = fields.path("chat");
+    not_yet::part(reading, node.line, &path, "`chat`");
+    let chat = reading.fields(node, &path, &["slack"]);
+    let slack = chat
+        .get("slack")
+        .and_then(|node| reading.text(node, &chat.path("slack"), "a channel id such as `C0123456789`", 100));
+    Chat { slack }
+}

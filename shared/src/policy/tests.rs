@@ -1,0 +1,309 @@
+//! The policy as its owners meet it: what is accepted, and the exact words of every refusal.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+const WHOLE: &str = r#"
+version: 1
+
+defaults:
+  mode: enforce
+  watch_for: 30m
+  rollback_budget: { count: 2, per: 6h }
+  ask: { within: 15m, otherwise: roll_back }
+  on_doubt: fail
+
+services:
+  checkout:
+    deployed_by:
+      - codedeploy: { application: checkout, deployment_group: prod }
+      - pipeline: { name: checkout, stage: Production }
+    alarms:
+      checkout-prod-5xx-rate: roll_back
+      checkout-prod-latency-p99: { rule: roll_back, missing: alarm }
+      checkout-prod-*: notify
+    hooks:
+      AfterAllowTestTraffic:
+        - http: { url: "https://checkout.test.example.com/healthz", status: 200, within: 200ms, requests: 20, failures: 1 }
+      BeforeAllowTraffic:
+        - alarms: quiet
+        - approval: { within: 45m, otherwise: fail }
+      AfterAllowTraffic:
+        - lambda: { function: checkout-smoke, within: 30s }
+    approvers: [U02ABCDEF, U02GHIJKL]
+    chat: { slack: C0123456789 }
+
+  search:
+    mode: observe
+    deployed_by: [ { pipeline: { name: search, stage: Prod } } ]
+    alarms: { "search-*": ask }
+"#;
+
+const SMALL: &str = "version: 1
+services:
+  checkout:
+    deployed_by: [ { codedeploy: { application: checkout, deployment_group: prod } } ]
+    alarms: { checkout-5xx: roll_back }
+";
+
+fn mistakes(text: &str) -> String {
+    match Policy::parse(text) {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+/// One field of the small policy replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(SMALL.contains(from), "{from}");
+    SMALL.replace(from, to)
+}
+
+#[test]
+fn the_whole_format_is_read() {
+    let policy = Policy::parse_whole_format(WHOLE).unwrap();
+    let checkout = policy.service(&ServiceName::from("checkout")).unwrap();
+    assert_eq!(checkout.watch_for, Duration::from_mins(30));
+    assert_eq!(checkout.deployed_by.len(), 2);
+    assert_eq!(checkout.alarms[1].missing, Missing::Alarm);
+    assert_eq!(checkout.approvers, ["U02ABCDEF", "U02GHIJKL"]);
+    assert_eq!(checkout.chat.slack.as_deref(), Some("C0123456789"));
+    assert_eq!(checkout.hooks[&LifecycleEvent::from("BeforeAllowTraffic")].len(), 2);
+    assert_eq!(policy.service(&ServiceName::from("search")).unwrap().mode, Mode::Observe);
+}
+
+#[test]
+fn the_example_policy_is_accepted() {
+    let text = include_str!("../../../policy/belay.yaml");
+    Policy::parse(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    let said = mistakes(WHOLE);
+    for part in [
+        "line 7: defaults.rollback_budget: `rollback_budget` is understood",
+        "line 8: defaults.ask: `ask` is understood",
+        "line 15: services.checkout.deployed_by[1].pipeline: `pipeline` is understood",
+        "line 18: services.checkout.alarms.checkout-prod-latency-p99: `missing: alarm` is understood",
+        "an `approval` check is understood",
+        "a `lambda` check is understood",
+        "`approvers` is understood",
+        "`chat` is understood",
+        "services.search.mode: `mode: observe` is understood",
+        "services.search.alarms.search-*: the rule `ask` is understood",
+    ] {
+        assert!(said.contains(part), "{part}\nnot in\n{said}");
+    }
+}
+
+#[test]
+fn every_mistake_has_its_words() {
+    let deployed = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
+    for (text, expected) in [
+        (String::new(), "line 1: the policy is empty; begin with `version: 1` and `services:`"),
+        (
+            with("version: 1", "versoin: 1"),
+            "line 1: versoin: there is no such field; did you mean `version`?\nline 1: version: is missing; for example `version: 1`",
+        ),
+        (with("version: 1", "version: 2"), "line 1: version: found `2`, but this Belay reads version 1"),
+        (
+            with("checkout-5xx: roll_back", "checkout-5xx: rollback"),
+            "line 5: services.checkout.alarms.checkout-5xx: found `rollback`; did you mean `roll_back`?",
+        ),
+        (
+            with("checkout-5xx: roll_back", "checkout-5xx: sing"),
+            "line 5: services.checkout.alarms.checkout-5xx: found `sing`, expected `roll_back`, `halt`, `ask` or `notify`",
+        ),
+        (
+            with("alarms:", "alarm:"),
+            "line 4: services.checkout: has neither alarms nor hooks: nothing of it would be guarded\nline 5: services.checkout.alarm: there is no such field; did you mean `alarms`?",
+        ),
+        (
+            with(deployed, "[]"),
+            "line 4: services.checkout.deployed_by: is empty; for example `deployed_by: [ { codedeploy: { application: checkout, deployment_group: prod } } ]`",
+        ),
+        (
+            with("    alarms:", "    watch_for: 30\n    alarms:"),
+            "line 5: services.checkout.watch_for: found `30` without a unit; did you mean `30s` or `30m`?",
+        ),
+        (
+            with("    alarms:", "    watch_for: soon\n    alarms:"),
+            "line 5: services.checkout.watch_for: found `soon`, expected a duration with a unit such as `30m` (ms, s, m, h, d)",
+        ),
+        (
+            with("    alarms:", "    watch_for: 0s\n    alarms:"),
+            "line 5: services.checkout.watch_for: found `0s`, expected longer than nothing",
+        ),
+        (
+            with("    alarms:", "    on_doubt: fial\n    alarms:"),
+            "line 5: services.checkout.on_doubt: found `fial`; did you mean `fail`?",
+        ),
+        (
+            with("    alarms:", "    hooks: { AfterAllowTrafic: [ { alarms: quiet } ] }\n    alarms:"),
+            "line 5: services.checkout.hooks.AfterAllowTrafic: there is no such lifecycle event; did you mean `AfterAllowTraffic`?",
+        ),
+        (
+            with("    alarms:", "    hooks: { AfterAllowTraffic: [] }\n    alarms:"),
+            "line 5: services.checkout.hooks.AfterAllowTraffic: has no checks: a hook that checks nothing is a mistake",
+        ),
+        (
+            with("    alarms:", "    hooks: { AfterAllowTraffic: { alarms: quiet } }\n    alarms:"),
+            "line 5: services.checkout.hooks.AfterAllowTraffic: found a mapping, expected a list of checks such as `- alarms: quiet`",
+        ),
+        (
+            with(
+                "    alarms:",
+                "    hooks: { AfterAllowTraffic: [ { http: { url: checkout, within: 1s } } ] }\n    alarms:",
+            ),
+            "line 5: services.checkout.hooks.AfterAllowTraffic[0].http.url: found `checkout`, expected an address such as `https://checkout.example.com/healthz`",
+        ),
+        (
+            with(
+                "    alarms:",
+                "    hooks: { AfterAllowTraffic: [ { http: { url: \"http://a.b\", within: 1s, requests: 2, failures: 2 } } ] }\n    alarms:",
+            ),
+            "line 5: services.checkout.hooks.AfterAllowTraffic[0].http.failures: 2 of 2 requests may fail: the check could never fail",
+        ),
+        (
+            with("{ checkout-5xx: roll_back }", "{ a-*: notify, a-5xx: roll_back }"),
+            "line 5: services.checkout.alarms.a-5xx: never applies: `a-*` on line 5 covers it and comes first",
+        ),
+        (
+            with("{ checkout-5xx: roll_back }", "{ \"*-5xx\": notify, \"prod-*\": roll_back }"),
+            "line 5: services.checkout.alarms.prod-*: overlaps `*-5xx` on line 5, which has a different rule: some alarms match both",
+        ),
+        (
+            with("checkout-5xx: roll_back", "a: notify, a: roll_back"),
+            "line 5: services.checkout.alarms.a: is written twice; the first is on line 5",
+        ),
+        (
+            format!("{SMALL}  other:\n    deployed_by: {deployed}\n    alarms: {{ b: notify }}\n"),
+            "line 7: services.other.deployed_by: is released by what checkout is released by on line 4 already",
+        ),
+        (with("version: 1", "version: 1\n---"), "line 2: a second document begins here; a policy is one"),
+        (with("roll_back", "!!str roll_back"), "line 5: tags (`!…`) mean nothing in a policy: remove it"),
+        (
+            "version: 1\nservices: {}\n".to_owned(),
+            "line 2: services: names no service: nothing would be guarded",
+        ),
+    ] {
+        assert_eq!(mistakes(&text), expected, "\nof\n{text}");
+    }
+}
+
+#[test]
+fn broken_yaml_is_one_mistake_with_its_line() {
+    let said = mistakes("version: 1\nservices: [\n");
+    assert!(said.contains("this is not YAML"), "{said}");
+}
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let said = mistakes(
+        "version: 3
+defaults: { wach_for: 3m, on_doubt: maybe }
+services:
+  checkout:
+    deployed_by: [ { codedeploy: { aplication: checkout } } ]
+    alarms: { a: rolback, b: { rul: notify } }
+    hooks: { Before: [ { alarms: loud } ] }
+",
+    );
+    let lines: Vec<&str> = said.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "line 1", "line 2", "line 2", "line 5", "line 5", "line 5", "line 6", "line 6", "line 6",
+            "line 7", "line 7"
+        ],
+        "{said}"
+    );
+}
+
+#[test]
+fn a_name_before_the_pattern_that_covers_it_is_how_an_exception_is_written() {
+    let policy =
+        Policy::parse(&with("{ checkout-5xx: roll_back }", "{ a-5xx: roll_back, \"a-*\": notify }")).unwrap();
+    let rule = |name: &str| policy.watchers(&AlarmName::from(name)).first().map(|watcher| watcher.alarm.rule);
+    assert_eq!(rule("a-5xx"), Some(Rule::RollBack));
+    assert_eq!(rule("a-other"), Some(Rule::Notify));
+    assert_eq!(rule("b"), None);
+}
+
+#[test]
+fn anchors_are_copied_and_cannot_explode() {
+    let shared = with("{ checkout-5xx: roll_back }", "&red { checkout-5xx: roll_back }");
+    let other = "  other:\n    deployed_by: [ { codedeploy: { application: o, deployment_group: p } } ]\n    alarms: *red\n";
+    let policy = Policy::parse(&format!("{shared}{other}")).unwrap();
+    assert_eq!(policy.watchers(&AlarmName::from("checkout-5xx")).len(), 2);
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..12 {
+        let before = n - 1;
+        bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{before}"); 10].join(", ")));
+    }
+    assert!(mistakes(&bomb).contains("too large"));
+    // Whether the parser's own limit or ours comes first, it is a mistake and not a crash.
+    let said = mistakes(&"[".repeat(10_000));
+    assert!(said.contains("deep") || said.contains("this is not YAML"), "{said}");
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    "[ab*]{1,6}"
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in ".{0,200}") {
+        let _ = Policy::parse(&text);
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(at in 0..WHOLE.len(), what in "[ -~\n]{0,3}", cut in 0..20_usize) {
+        let end = (at + cut).min(WHOLE.len());
+        let text = format!("{}{what}{}", &WHOLE[..at], &WHOLE[end..]);
+        let _ = Policy::parse(&text);
+    }
+
+    #[test]
+    fn the_lookup_finds_what_trying_every_pattern_finds(
+        patterns in prop::collection::vec((pattern(), pattern()), 1..6),
+        name in "[ab]{0,6}",
+    ) {
+        let mut text = String::from("version: 1\nservices:\n");
+        for (number, (first, second)) in patterns.iter().enumerate() {
+            text.push_str(&format!("  s{number}:\n    deployed_by: [ {{ codedeploy: {{ application: a{number}, deployment_group: g }} }} ]\n    alarms: {{ \"{first}\": notify, \"{second}\": notify }}\n"));
+        }
+        // Some of these are refused because one entry covers the other; the lookup must hold for the rest.
+        let (policy, _) = read(&text);
+        let alarm = AlarmName::from(name);
+        let found: Vec<&Service> = policy.watchers(&alarm).into_iter().map(|watcher| watcher.service).collect();
+        let tried: Vec<&Service> = policy.services().filter(|service| service.watched(&alarm).is_some()).collect();
+        prop_assert_eq!(found, tried);
+    }
+
+    #[test]
+    fn overlap_is_found_exactly_when_some_name_matches_both(a in "[ab*]{1,4}", b in "[ab*]{1,4}") {
+        let text = format!("version: 1\nservices:\n  s:\n    deployed_by: [ {{ codedeploy: {{ application: a, deployment_group: g }} }} ]\n    alarms: {{ \"{a}\": notify, \"{b}\": roll_back }}\n");
+        let (policy, mistakes) = read(&text);
+        let [first, second] = &policy.services().next().unwrap().alarms[..] else { return Ok(()) };
+        let mut names = vec![String::new()];
+        for length in 0..8 {
+            let longest: Vec<String> = names.iter().filter(|name| name.len() == length).cloned().collect();
+            names.extend(longest.iter().flat_map(|name| ["a", "b"].map(|c| format!("{name}{c}"))));
+        }
+        let matching = |pattern: &AlarmPattern| -> Vec<bool> {
+            names.iter().map(|name| pattern.matches(&AlarmName::from(name.as_str()))).collect()
+        };
+        let (first, second) = (matching(&first.pattern), matching(&second.pattern));
+        let both = first.iter().zip(&second).any(|(first, second)| *first && *second);
+        let only_first = first.iter().zip(&second).any(|(first, second)| *first && !*second);
+        let only_second = first.iter().zip(&second).any(|(first, second)| !*first && *second);
+        // Two that mean the same, and a later one within an earlier one, are refused as never applying; an
+        // earlier one within a later one is how an exception is written.
+        let expected = both && (only_second && only_first || !only_second);
+        prop_assert_eq!(!mistakes.is_empty(), expected, "{:?}", mistakes);
+    }
+}

@@ -1,0 +1,161 @@
+//! YAML as a tree that remembers lines and duplicate keys, which the usual loaders drop.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+/// A policy has at most so many nodes; aliases that would make more of them are refused.
+const NODES: usize = 100_000;
+/// And nests at most so deep.
+const DEPTH: usize = 64;
+
+/// A value and the line it begins on.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) line: usize,
+    pub(super) value: Value,
+}
+
+/// A value as it is written.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// A word or a number; `quoted` when it stands in quotes.
+    Scalar { text: String, quoted: bool },
+    /// A list.
+    List(Vec<Node>),
+    /// Keys and values in the order of the file, duplicates included.
+    Mapping(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// What it is, for a message.
+    pub(super) fn shown(&self) -> String {
+        match &self.value {
+            Value::Scalar { text, quoted: false } if is_null(text) => "nothing".to_owned(),
+            Value::Scalar { text, .. } => format!("`{}`", text.chars().take(60).collect::<String>()),
+            Value::List(_) => "a list".to_owned(),
+            Value::Mapping(_) => "a mapping".to_owned(),
+        }
+    }
+
+    /// Whether nothing is written here.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, quoted: false } if is_null(text))
+    }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// Why a text is not one tree.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) line: usize,
+    pub(super) why: String,
+}
+
+enum Open {
+    List { line: usize, anchor: usize, items: Vec<Node> },
+    Mapping { line: usize, anchor: usize, pairs: Vec<(Node, Node)>, key: Option<Node> },
+}
+
+/// Reads one YAML document; `None` for an empty file.
+pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut root: Option<Node> = None;
+    let mut documents = 0;
+    let mut nodes = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| Broken {
+            line: error.marker().line(),
+            why: format!("this is not YAML: {}", error.info()),
+        })?;
+        let line = span.start.line();
+        let broken = |why: &str| Err(Broken { line, why: why.to_owned() });
+        let done = match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => None,
+            Event::DocumentStart(_) => {
+                documents += 1;
+                if documents > 1 {
+                    return broken("a second document begins here; a policy is one");
+                }
+                None
+            }
+            Event::Alias(id) => match anchors.get(&id) {
+                Some(node) => {
+                    nodes += size(node);
+                    Some(Node { line, value: node.value.clone() })
+                }
+                None => return broken("this alias stands inside what it repeats"),
+            },
+            Event::Scalar(text, style, anchor, tag) => {
+                if tag.is_some() {
+                    return broken("tags (`!…`) mean nothing in a policy: remove it");
+                }
+                nodes += 1;
+                let quoted = style != ScalarStyle::Plain;
+                let node = Node { line, value: Value::Scalar { text: text.into_owned(), quoted } };
+                remember(&mut anchors, anchor, &node);
+                Some(node)
+            }
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) if tag.is_some() => {
+                let _ = anchor;
+                return broken("tags (`!…`) mean nothing in a policy: remove it");
+            }
+            Event::SequenceStart(anchor, _) => {
+                nodes += 1;
+                open.push(Open::List { line, anchor, items: Vec::new() });
+                None
+            }
+            Event::MappingStart(anchor, _) => {
+                nodes += 1;
+                open.push(Open::Mapping { line, anchor, pairs: Vec::new(), key: None });
+                None
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop().map(|closed| {
+                let (node, anchor) = match closed {
+                    Open::List { line, anchor, items } => (Node { line, value: Value::List(items) }, anchor),
+                    Open::Mapping { line, anchor, pairs, .. } => {
+                        (Node { line, value: Value::Mapping(pairs) }, anchor)
+                    }
+                };
+                remember(&mut anchors, anchor, &node);
+                node
+            }),
+        };
+        if open.len() > DEPTH {
+            return broken("this is nested too deep for a policy");
+        }
+        if nodes > NODES {
+            return broken("this is too large for a policy (aliases count as what they repeat)");
+        }
+        if let Some(node) = done {
+            match open.last_mut() {
+                None => root = Some(node),
+                Some(Open::List { items, .. }) => items.push(node),
+                Some(Open::Mapping { pairs, key, .. }) => match key.take() {
+                    None => *key = Some(node),
+                    Some(name) => pairs.push((name, node)),
+                },
+            }
+        }
+    }
+    Ok(root.filter(|root| !root.is_empty()))
+}
+
+fn remember(anchors: &mut HashMap<usize, Node>, anchor: usize, node: &Node) {
+    // The parser numbers anchors from 1; 0 is none.
+    if anchor != 0 {
+        anchors.insert(anchor, node.clone());
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::Scalar { .. } => 0,
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Mapping(pairs) => pairs.iter().map(|(key, value)| size(key) + size(value)).sum(),
+    }
+}

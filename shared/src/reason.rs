@@ -1,0 +1,473 @@
+//! Why Belay decided what it decided: one variant per reason, with the numbers in it.
+//!
+//! The sentence that a person reads is the `Display` of the variant and of nothing else, so that the
+//! record and the message can never say different things. Text from outside (alarm names, CloudWatch's
+//! sentences) is interpolated as it came: the renderers escape it.
+
+use std::{fmt, num::NonZeroUsize};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    evidence::Target,
+    release::{AlarmName, DeploymentGroup, DeploymentId, DeploymentStatus, LifecycleEvent},
+    signal::{AlarmState, DeploymentHappening},
+};
+
+/// One reason for a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a reason that nobody reads is silence"]
+pub enum Reason {
+    /// No service in the policy watches the alarm.
+    NotWatched {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// The alarm changed to a state that asks for nothing.
+    NotInAlarm {
+        /// The alarm.
+        alarm: AlarmName,
+        /// What it is now.
+        state: AlarmState,
+    },
+    /// A mute rule holds the alarm's actions back.
+    Muted {
+        /// The alarm.
+        alarm: AlarmName,
+        /// The mute rule's ARN.
+        by: String,
+        /// When its window ends, as CloudWatch wrote it.
+        until: Option<String>,
+    },
+    /// A composite alarm's suppressor holds its actions back.
+    Suppressed {
+        /// The alarm.
+        alarm: AlarmName,
+        /// CloudWatch's word for it.
+        by: String,
+    },
+    /// The policy says to tell, not to act.
+    RuleSaysNotify {
+        /// The alarm.
+        alarm: AlarmName,
+        /// CloudWatch's sentence.
+        said: String,
+    },
+    /// Nothing is being released, and nothing finished recently enough to be blamed.
+    NoReleaseToBlame {
+        /// The alarm.
+        alarm: AlarmName,
+        /// The last release that ended, and how long before the alarm it did.
+        last: Option<(DeploymentId, SignedDuration)>,
+        /// How long after its end a release is watched.
+        watch_for: SignedDuration,
+    },
+    /// The alarm went off before the release began.
+    BeganBeforeRelease {
+        /// The alarm.
+        alarm: AlarmName,
+        /// By how much.
+        before: SignedDuration,
+    },
+    /// The release that would be blamed is itself a rollback.
+    RollbackIsFailing {
+        /// The alarm.
+        alarm: AlarmName,
+        /// The release that it takes back, where known.
+        of: Option<DeploymentId>,
+        /// How long after the rollback began the alarm went off.
+        since_start: SignedDuration,
+    },
+    /// The release is already on its way back.
+    AlreadyUndone {
+        /// The alarm.
+        alarm: AlarmName,
+        /// By whom.
+        by: UndoneBy,
+    },
+    /// This very signal was judged, and that was carried out, before.
+    AlreadyJudged {
+        /// The alarm.
+        alarm: AlarmName,
+        /// What was decided, in the field's word.
+        verdict: String,
+        /// About which release.
+        release: Option<DeploymentId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The release was stopped or failed, and nobody has rolled it back.
+    EndedNotRolledBack {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How the release ended.
+        status: DeploymentStatus,
+    },
+    /// The alarm was in ALARM when the release began, and has not been OK since.
+    AlreadyRedBefore {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// There is nothing good to go back to.
+    NoGoodTarget {
+        /// Why not.
+        why: String,
+    },
+    /// The release had finished when the alarm went off.
+    FinishedBeforeAlarm {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How long before.
+        ago: SignedDuration,
+    },
+    /// Something that the decision depends on could not be learnt.
+    CouldNotLearn {
+        /// What.
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// The alarm went off while the release was on its way.
+    AlarmDuringRelease {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How long after the release began.
+        since_start: SignedDuration,
+        /// How much of the traffic the new revision had, in percent, where known.
+        traffic: Option<u8>,
+        /// CloudWatch's sentence.
+        said: String,
+    },
+    /// A deployment of a group that the policy does not name.
+    NotGuarded {
+        /// The group.
+        group: DeploymentGroup,
+    },
+    /// A deployment event that asks for nothing.
+    NothingToDo {
+        /// What happened.
+        what: DeploymentHappening,
+        /// The instance it happened to, if it was about one.
+        instance: Option<String>,
+    },
+    /// A release began.
+    ReleaseBegan {
+        /// What it would go back to.
+        target: Target,
+    },
+    /// A release began, and what it could go back to could not be learnt.
+    ReleaseBeganTargetUnknown {
+        /// Why not.
+        why: String,
+    },
+    /// A watched alarm is in ALARM already: it will not count against the release until it has been OK.
+    RedAtStart {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// A watched alarm's state at the start could not be read.
+    UnreadAtStart {
+        /// The alarm, or several in words.
+        alarm: String,
+        /// Why not.
+        why: String,
+    },
+    /// A rollback began.
+    RollbackBegan {
+        /// The release that it takes back, where known.
+        of: Option<DeploymentId>,
+    },
+    /// The event says "began", but the deployment has ended meanwhile.
+    StartCameLate {
+        /// What the deployment is by now.
+        status: DeploymentStatus,
+    },
+    /// A release ended.
+    ReleaseEnded {
+        /// How.
+        status: DeploymentStatus,
+        /// How long it took.
+        took: Option<SignedDuration>,
+        /// CodeDeploy's error code and sentence.
+        error: Option<(String, String)>,
+    },
+    /// The deployer rolls the ended release back.
+    DeployerRollsBack {
+        /// The rollback's deployment.
+        rollback: DeploymentId,
+    },
+    /// The release ended badly and CodeDeploy names no rollback.
+    NoRollbackStarted,
+    /// A release that ended well stays on watch.
+    StaysOnWatch {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Every check of a hook passed.
+    ChecksPassed {
+        /// How many.
+        count: NonZeroUsize,
+        /// The hook's event.
+        event: LifecycleEvent,
+    },
+    /// One check of a hook passed; told beside one that did not.
+    CheckPassed {
+        /// The check.
+        check: String,
+        /// What it saw.
+        saw: String,
+    },
+    /// A check failed.
+    CheckFailed {
+        /// The check.
+        check: String,
+        /// What it saw.
+        saw: String,
+    },
+    /// A check measured and cannot tell, or could not measure.
+    CheckInDoubt {
+        /// The check.
+        check: String,
+        /// Why.
+        why: String,
+    },
+    /// In doubt, the policy's `on_doubt` answers.
+    OnDoubtAnswers {
+        /// `true` for Succeeded.
+        succeeded: bool,
+    },
+    /// The hook has no checks in the policy. A hook that checks nothing is a mistake.
+    NotConfigured {
+        /// What is not configured, as a noun phrase.
+        what: String,
+    },
+    /// Our own program failed.
+    OwnFailure {
+        /// How.
+        what: String,
+    },
+}
+
+/// Who is taking a release back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UndoneBy {
+    /// Belay claimed it in the ledger.
+    Belay {
+        /// When.
+        at: Timestamp,
+    },
+    /// The deployer started a rollback of its own.
+    Deployer {
+        /// The rollback's deployment.
+        rollback: DeploymentId,
+    },
+}
+
+/// A duration as people say it, to the second: `3m 20s`.
+pub fn spoken(duration: SignedDuration) -> String {
+    format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
+}
+
+impl fmt::Display for Reason {
+    #[allow(clippy::too_many_lines, reason = "one sentence per variant; splitting would hide them")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotWatched { alarm } => write!(f, "No service in the policy watches the alarm {alarm}."),
+            Self::NotInAlarm { alarm, state } => {
+                write!(f, "The alarm {alarm} is {state} now: there is nothing to undo.")
+            }
+            Self::Muted { alarm, by, until } => {
+                write!(f, "The alarm {alarm} is muted by {by}")?;
+                match until {
+                    Some(until) => write!(f, " until {until}."),
+                    None => f.write_str("."),
+                }
+            }
+            Self::Suppressed { alarm, by } => {
+                write!(f, "The alarm {alarm} is suppressed ({by}).")
+            }
+            Self::RuleSaysNotify { alarm, said } => write!(
+                f,
+                "The alarm {alarm} went off, and the policy's rule for it is `notify`. CloudWatch says: {said}"
+            ),
+            Self::NoReleaseToBlame { alarm, last, watch_for } => {
+                write!(f, "The alarm {alarm} went off while no release was on watch: ")?;
+                match last {
+                    None => f.write_str("nothing was ever released here."),
+                    Some((id, ago)) => write!(
+                        f,
+                        "the last one, {id}, ended {} before it, and a release is watched for {}.",
+                        spoken(*ago),
+                        spoken(*watch_for)
+                    ),
+                }
+            }
+            Self::BeganBeforeRelease { alarm, before } => write!(
+                f,
+                "The alarm {alarm} went off {} before the release began, so the release did not cause it.",
+                spoken(*before)
+            ),
+            Self::RollbackIsFailing { alarm, of, since_start } => {
+                write!(f, "The alarm {alarm} went off {} into a rollback", spoken(*since_start))?;
+                if let Some(of) = of {
+                    write!(f, " (of {of})")?;
+                }
+                f.write_str(
+                    ". A rollback is never rolled back: either what it goes back to is bad as well, \
+                     or the alarm still counts the minutes before it.",
+                )
+            }
+            Self::AlreadyUndone { alarm, by } => match by {
+                UndoneBy::Belay { at } => write!(
+                    f,
+                    "The alarm {alarm} went off as well; Belay has been taking this release back since {at:.0}."
+                ),
+                UndoneBy::Deployer { rollback } => write!(
+                    f,
+                    "The alarm {alarm} went off as well; CodeDeploy is taking this release back already, by {rollback}."
+                ),
+            },
+            Self::AlreadyJudged { alarm, verdict, release, at } => {
+                write!(f, "This change of the alarm {alarm} was judged at {at:.0} already ({verdict}")?;
+                if let Some(release) = release {
+                    write!(f, ", about {release}")?;
+                }
+                f.write_str("): nothing is done or told twice.")
+            }
+            Self::EndedNotRolledBack { alarm, status } => write!(
+                f,
+                "The alarm {alarm} went off after the release was {status}, and CodeDeploy names no rollback of it."
+            ),
+            Self::AlreadyRedBefore { alarm } => write!(
+                f,
+                "The alarm {alarm} was in ALARM before the release began and has not been OK since, so it says nothing about the release."
+            ),
+            Self::NoGoodTarget { why } => write!(f, "There is nothing good to go back to: {why}"),
+            Self::FinishedBeforeAlarm { alarm, ago } => write!(
+                f,
+                "The alarm {alarm} went off {} after the release had finished. It may well be its doing, but this version of Belay takes back only what is still being deployed.",
+                spoken(*ago)
+            ),
+            Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {why}."),
+            Self::AlarmDuringRelease { alarm, since_start, traffic, said } => {
+                write!(f, "The alarm {alarm} went off {} into the release", spoken(*since_start))?;
+                match traffic {
+                    Some(percent) => write!(f, ", with {percent} % of the traffic on the new revision")?,
+                    None => f.write_str(", with an unknown share of the traffic on the new revision")?,
+                }
+                write!(f, ". CloudWatch says: {said}")
+            }
+            Self::NotGuarded { group } => {
+                write!(f, "No service in the policy is deployed by the deployment group {group}.")
+            }
+            Self::NothingToDo { what, instance: None } => {
+                write!(f, "A deployment's {what} asks for nothing.")
+            }
+            Self::NothingToDo { what, instance: Some(instance) } => {
+                write!(f, "{what} of the instance {instance} asks for nothing: the deployment decides.")
+            }
+            Self::ReleaseBegan { target: Target::KnownGood { deployment, revision } } => write!(
+                f,
+                "It can be undone: back to {revision}, which {deployment} deployed."
+            ),
+            Self::ReleaseBegan { target: Target::None { why } } => {
+                write!(f, "It cannot be undone: {why}")
+            }
+            Self::ReleaseBeganTargetUnknown { why } => {
+                write!(f, "Whether it can be undone could not be learnt: {why}.")
+            }
+            Self::RedAtStart { alarm } => write!(
+                f,
+                "The alarm {alarm} is in ALARM already: it will not count against this release until it has been OK."
+            ),
+            Self::UnreadAtStart { alarm, why } => {
+                write!(f, "The state of {alarm} could not be read: {why}.")
+            }
+            Self::RollbackBegan { of: Some(of) } => write!(f, "It takes back the release {of}."),
+            Self::RollbackBegan { of: None } => {
+                f.write_str("It is a rollback; CodeDeploy does not say of which release.")
+            }
+            Self::StartCameLate { status } => write!(
+                f,
+                "The event says that the deployment began, but it has {status} meanwhile: the event came late."
+            ),
+            Self::ReleaseEnded { status, took, error } => {
+                write!(f, "The deployment {}", match status {
+                    DeploymentStatus::Succeeded => "succeeded",
+                    DeploymentStatus::Failed => "failed",
+                    DeploymentStatus::Stopped => "was stopped",
+                    DeploymentStatus::Created
+                    | DeploymentStatus::Queued
+                    | DeploymentStatus::InProgress
+                    | DeploymentStatus::Baking
+                    | DeploymentStatus::Ready
+                    | DeploymentStatus::Unrecognised(_) => "ended",
+                })?;
+                if let Some(took) = took {
+                    write!(f, " after {}", spoken(*took))?;
+                }
+                match error {
+                    Some((code, message)) => write!(f, ". CodeDeploy says {code}: {message}"),
+                    None => f.write_str("."),
+                }
+            }
+            Self::DeployerRollsBack { rollback } => {
+                write!(f, "CodeDeploy is rolling it back: {rollback}.")
+            }
+            Self::NoRollbackStarted => f.write_str(
+                "CodeDeploy names no rollback of it: what users get now is whatever the deployment left behind.",
+            ),
+            Self::StaysOnWatch { until } => {
+                write!(f, "It stays on watch until {until:.0}: an alarm until then is told with its name.")
+            }
+            Self::ChecksPassed { count, event } => {
+                let plural = if count.get() == 1 { "check" } else { "checks" };
+                write!(f, "All {count} {plural} of {event} passed.")
+            }
+            Self::CheckPassed { check, saw } => write!(f, "Passed: {check}: {saw}."),
+            Self::CheckFailed { check, saw } => write!(f, "Failed: {check}: {saw}."),
+            Self::CheckInDoubt { check, why } => write!(f, "In doubt: {check}: {why}."),
+            Self::OnDoubtAnswers { succeeded } => write!(
+                f,
+                "The policy answers doubt with `{}`.",
+                if *succeeded { "succeed" } else { "fail" }
+            ),
+            Self::NotConfigured { what } => write!(
+                f,
+                "{what}. A hook that checks nothing is a mistake, so it fails."
+            ),
+            Self::OwnFailure { what } => write!(f, "Belay itself failed: {what}."),
+        }
+    }
+}
+
+/// At least one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reasons {
+    first: Reason,
+    rest: Vec<Reason>,
+}
+
+impl Reasons {
+    /// One reason, and any others.
+    pub fn new(first: Reason, rest: Vec<Reason>) -> Self {
+        Self { first, rest }
+    }
+
+    /// The reason that decided.
+    pub fn first(&self) -> &Reason {
+        &self.first
+    }
+
+    /// All of them, the deciding one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Reason> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
+impl From<Reason> for Reasons {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason, Vec::new())
+    }
+}

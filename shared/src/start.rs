@@ -1,0 +1,97 @@
+//! How a function starts: settings, policy, clients. Everything that is wrong is said at once, and nothing
+//! starts with half of it.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    aws::{self, Adapters},
+    chat::console::Console,
+    policy::{Mistakes, Policy},
+    settings::{Settings, SettingsMistakes},
+};
+
+/// A function, ready to work.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// What the owners asked for.
+    pub policy: Policy,
+    /// The world outside.
+    pub adapters: Adapters,
+    /// For links.
+    pub console: Console,
+}
+
+/// Why a function refuses to start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings are missing or wrong; all of them are named.
+    #[error("Belay does not start: its environment is not right.\n{0}")]
+    Settings(#[from] SettingsMistakes),
+    /// The policy cannot be read.
+    #[error(
+        "Belay does not start: the policy {path} cannot be read: {source}.\nSet BELAY_POLICY to the policy's path, or deploy it as the layer that is mounted at /opt."
+    )]
+    PolicyUnreadable {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The policy is wrong; all its mistakes are named.
+    #[error("Belay does not start: the policy {path} is refused.\n{mistakes}")]
+    Policy {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        mistakes: Mistakes,
+    },
+}
+
+impl Guard {
+    /// Reads the settings through `lookup`, then the policy, and makes the clients. Calls nothing outside.
+    ///
+    /// # Errors
+    /// Every mistake in the settings, or every mistake in the policy.
+    pub async fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let settings = Settings::parse(lookup)?;
+        let policy = read_policy(&settings)?;
+        let config = aws::connect(&settings.region, aws::http_client()).await;
+        Ok(Self {
+            policy,
+            adapters: Adapters::new(&config, &settings),
+            console: Console::of(&settings.region),
+        })
+    }
+}
+
+fn read_policy(settings: &Settings) -> Result<Policy, StartError> {
+    let path = settings.policy.clone();
+    match std::fs::read_to_string(&path) {
+        Err(source) => Err(StartError::PolicyUnreadable { path, source }),
+        Ok(text) => Policy::parse(&text).map_err(|mistakes| StartError::Policy { path, mistakes }),
+    }
+}
+
+/// What a binary says when it is run outside Lambda.
+pub fn how_to_run(function: &str) -> String {
+    format!(
+        "{function} is a Lambda function: run it with `cargo lambda watch` and `cargo lambda invoke {function}`, or see what it does with `cargo run --bin rehearse`."
+    )
+}
+
+/// A failed invocation, with a kind that an alarm can filter on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// A stable word: `NotForUs`, `MalformedEvent`, `EvidenceMissing`, `AwsCallFailed`, `HookNotAnswered`.
+    pub kind: &'static str,
+    /// What happened, as a sentence.
+    pub message: String,
+}
+
+#[cfg(feature = "lambda")]
+impl From<Failure> for lambda_runtime::Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.kind.to_owned(), error_message: failure.message }
+    }
+}
