@@ -208,10 +208,7 @@ impl Deployment {
     /// with its own id, creator `codeDeployRollback`; CloudFormation has a creator of its own for it.
     pub fn is_rollback(&self) -> bool {
         self.rolls_back.is_some()
-            || matches!(
-                self.creator.as_str(),
-                "codeDeployRollback" | "CloudFormationRollback"
-            )
+            || matches!(self.creator.as_str(), "codeDeployRollback" | "CloudFormationRollback")
     }
 
     /// Whether the deployer itself is taking it back already, or has.

@@ -160,10 +160,7 @@ impl Signal {
     pub fn key(&self) -> String {
         match self {
             Self::Alarm(change) => {
-                let who = change
-                    .arn
-                    .as_ref()
-                    .map_or(change.alarm.as_str(), AlarmArn::as_str);
+                let who = change.arn.as_ref().map_or(change.alarm.as_str(), AlarmArn::as_str);
                 format!("alarm/{who}/{}/{}", change.to, change.at)
             }
             Self::Deployment(change) => match &change.instance {
