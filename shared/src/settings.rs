@@ -250,6 +250,14 @@ mod tests {
     }
 
     #[test]
+    fn chat_is_refused_by_name_and_its_value_never_shown() {
+        assert_eq!(
+            sentences(&[("BELAY_CHAT_SECRET", Some("hunter2"))]),
+            "BELAY_CHAT_SECRET is set, but chat is not there yet: unset BELAY_CHAT_SECRET."
+        );
+    }
+
+    #[test]
     fn chat_settings_that_are_empty_are_not_set() {
         assert!(parse(&[("BELAY_CHAT_SECRET", Some("")), ("BELAY_SLACK_API", Some(""))]).is_ok());
     }

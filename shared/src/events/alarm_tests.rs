@@ -315,6 +315,13 @@ fn what_is_missing_or_unknown_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_list_is_not_read_as_an_object() {
+    let list = json!(["ALARM", "why", "2026-03-05T14:05:40Z", null, null]);
+    let payload = changed(EVENT, "/detail/state", Some(list));
+    assert_malformed(read(&payload), "detail.state", "a list", "an object");
+}
+
+#[test]
 fn an_unknown_or_absent_previous_state_is_missing_evidence() {
     let without = || one(AlarmChange { from: None, ..orders_5xx() });
     for to in [None, Some(json!(null)), Some(json!("WEIRD"))] {
