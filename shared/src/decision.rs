@@ -7,6 +7,9 @@ pub mod alarm;
 pub mod deployment;
 pub mod hook;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
