@@ -91,8 +91,8 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
             answer(Some(service), Some(deployment), HookAnswer::Succeeded, reasons)
         }
         Some(_) | None => {
-            let what = format!("what {} of {} checks found", checks.len() - passed.len(), checks.len());
-            let reason = learn(what, "they left no result behind");
+            let what = format!("what the checks found: {} results for {} checks", passed.len(), checks.len());
+            let reason = learn(what, "a check left no result behind");
             in_doubt(service, deployment, reason, passed)
         }
     }
