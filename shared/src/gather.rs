@@ -22,6 +22,7 @@ async fn target(
     codedeploy: &CodeDeploy,
     release: &DeploymentId,
     last_successful: Result<Option<DeploymentId>, AwsError>,
+    naming: Naming,
     now: Timestamp,
 ) -> Observed<Target> {
     let id = match last_successful {
@@ -39,11 +40,22 @@ async fn target(
         }
         Ok(Some(id)) => id,
     };
-    let found = codedeploy.deployment(&id).await.map(|good: Deployment| Target::KnownGood {
+    let found = match (codedeploy.deployment(&id).await, naming) {
+        (Ok(good), Naming::ForPeople) => Ok(codedeploy.named(good).await),
+        (found, Naming::ForPeople | Naming::ByHash) => found,
+    };
+    let found = found.map(|good: Deployment| Target::KnownGood {
         deployment: good.id.to_string(),
-        revision: good.revision,
+        revision: good.revision.to_string(),
     });
     Observed::from_result(found, now)
+}
+
+/// Whether a revision's name is worth a call: it is in a message about a beginning, not on the way to an undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    ForPeople,
+    ByHash,
 }
 
 /// What the policy watches for a service, as CloudWatch can be asked for it: names, and the literal beginnings

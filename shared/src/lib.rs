@@ -15,6 +15,7 @@
 //! Without features the crate is pure: no SDK, no HTTP, no async, no clock. Time enters as an argument.
 //! The layout, the tiers and the invariants are in ARCHITECTURE.md, and tests hold them.
 
+pub mod appspec;
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "aws")]
@@ -35,3 +36,4 @@ pub mod settings;
 pub mod signal;
 #[cfg(feature = "aws")]
 pub mod start;
+mod yaml;

@@ -9,7 +9,6 @@ mod deployed_by;
 mod hooks;
 mod not_yet;
 mod reading;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -28,9 +27,11 @@ pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
 use self::{
     defaults::Defaults,
     reading::{Reading, join},
-    yaml::Node,
 };
-use crate::release::{AlarmName, DeploymentGroup, LifecycleEvent, ServiceName};
+use crate::{
+    release::{AlarmName, DeploymentGroup, LifecycleEvent, ServiceName},
+    yaml::{self, Node},
+};
 
 /// What the owners asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -171,6 +171,29 @@ pub struct DeploymentError {
     pub message: String,
 }
 
+/// What a deployment deploys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Revision {
+    /// In a few words, for people.
+    Named(String),
+    /// An AppSpec, of which the deployment's description gives the hash only.
+    AppSpec {
+        /// SHA-256 of its text, in hexadecimal.
+        sha256: String,
+    },
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(words) => f.write_str(words),
+            Self::AppSpec { sha256 } => {
+                write!(f, "AppSpec {}", sha256.chars().take(12).collect::<String>())
+            }
+        }
+    }
+}
+
 /// One deployment, as CodeDeploy described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -195,8 +218,8 @@ pub struct Deployment {
     pub rolled_back_by: Option<DeploymentId>,
     /// Why it ended, where CodeDeploy says so.
     pub error: Option<DeploymentError>,
-    /// What it deploys, in a few words for people.
-    pub revision: String,
+    /// What it deploys.
+    pub revision: Revision,
     /// The deployment's own description.
     pub description: Option<String>,
 }

@@ -4,17 +4,18 @@ use aws_config::SdkConfig;
 use aws_sdk_codedeploy::{
     Client,
     types::{
-        ComputePlatform, DeploymentInfo, DeploymentStatus as Status, DeploymentTarget, LifecycleEventStatus,
-        RevisionLocation, StopStatus,
+        AppSpecContent, ComputePlatform, DeploymentInfo, DeploymentStatus as Status, DeploymentTarget,
+        LifecycleEventStatus, RevisionLocation, RevisionLocationType, StopStatus,
     },
 };
 
 use crate::{
+    appspec::AppSpec,
     aws::{AwsError, retries, timestamp},
     decision::HookAnswer,
     release::{
         Deployment, DeploymentError, DeploymentGroup, DeploymentId, DeploymentStatus, HookExecutionId,
-        LifecycleEvent, Platform,
+        LifecycleEvent, Platform, Revision,
     },
 };
 
@@ -240,6 +241,42 @@ impl CodeDeploy {
         }
     }
 
+    /// What a deployment releases, named for people: the AppSpec's text is fetched by its hash and read. Where
+    /// that fails the hash stays: a name is worth a call, not a failure.
+    pub async fn named(&self, mut deployment: Deployment) -> Deployment {
+        if let Revision::AppSpec { sha256 } = &deployment.revision {
+            match self.app_spec(&deployment.group, sha256).await {
+                Ok(spec) => deployment.revision = Revision::Named(spec.to_string()),
+                Err(error) => tracing::warn!(%error, "the revision keeps its hash for a name"),
+            }
+        }
+        deployment
+    }
+
+    async fn app_spec(&self, group: &DeploymentGroup, sha256: &str) -> Result<AppSpec, AwsError> {
+        const OPERATION: &str = "codedeploy:GetApplicationRevision";
+        let asked = RevisionLocation::builder()
+            .revision_type(RevisionLocationType::AppSpecContent)
+            .app_spec_content(AppSpecContent::builder().sha256(sha256).build())
+            .build();
+        let output = self
+            .client
+            .get_application_revision()
+            .application_name(&group.application)
+            .revision(asked)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
+        let text = output
+            .revision()
+            .and_then(|revision| revision.app_spec_content())
+            .and_then(|content| content.content())
+            .ok_or_else(|| AwsError::unreadable(OPERATION, group, "the answer has no text"))?;
+        AppSpec::read(text).map_err(|why| {
+            AwsError::unreadable(OPERATION, group, format!("the AppSpec cannot be read: {why}"))
+        })
+    }
+
     /// Answers a lifecycle hook.
     ///
     /// # Errors
@@ -329,23 +366,25 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Deployme
                 message: error.message().unwrap_or_default().to_owned(),
             })
         }),
-        revision: info.revision().map_or_else(|| "a revision it does not name".to_owned(), words),
+        revision: info
+            .revision()
+            .map_or_else(|| Revision::Named("a revision it does not name".to_owned()), revision),
         description: info.description().map(str::to_owned),
     })
 }
 
 /// A revision in a few words. CodeDeploy withholds the text of an AppSpec here and gives its hash.
-fn words(revision: &RevisionLocation) -> String {
+fn revision(revision: &RevisionLocation) -> Revision {
     if let Some(s3) = revision.s3_location() {
         let (bucket, key) = (s3.bucket().unwrap_or("?"), s3.key().unwrap_or("?"));
-        return match s3.version() {
+        return Revision::Named(match s3.version() {
             Some(version) => format!("s3://{bucket}/{key} (version {version})"),
             None => format!("s3://{bucket}/{key}"),
-        };
+        });
     }
     if let Some(github) = revision.git_hub_location() {
         let commit: String = github.commit_id().unwrap_or("?").chars().take(12).collect();
-        return format!("{}@{commit}", github.repository().unwrap_or("?"));
+        return Revision::Named(format!("{}@{commit}", github.repository().unwrap_or("?")));
     }
     #[allow(deprecated, reason = "CodeDeploy still answers with it for revisions that were made with it")]
     let hash = revision
@@ -353,8 +392,8 @@ fn words(revision: &RevisionLocation) -> String {
         .and_then(|content| content.sha256())
         .or_else(|| revision.string().and_then(|raw| raw.sha256()));
     match hash {
-        Some(hash) => format!("AppSpec {}", hash.chars().take(12).collect::<String>()),
-        None => "a revision it does not name".to_owned(),
+        Some(hash) => Revision::AppSpec { sha256: hash.to_owned() },
+        None => Revision::Named("a revision it does not name".to_owned()),
     }
 }
 

@@ -197,8 +197,7 @@ fn deployment_told(
             let what = decision
                 .release
                 .as_ref()
-                .map_or("It", |subject| subject.deployment.revision.as_str())
-                .to_owned();
+                .map_or("It".to_owned(), |subject| subject.deployment.revision.to_string());
             format!("{what} is on its way. Belay watches its alarms.")
         }
         DeploymentHappening::Succeeded

@@ -95,7 +95,7 @@ fn began(
         service: service.name.clone(),
         group: deployment.group.clone(),
         platform: deployment.platform.clone(),
-        revision: deployment.revision.clone(),
+        revision: deployment.revision.to_string(),
         at: deployment.created_at,
         rolls_back: deployment.rolls_back.clone(),
         target: evidence.target.clone(),

@@ -17,7 +17,7 @@ use crate::{
     reason::{Reason, UndoneBy},
     release::{
         AlarmName, Deployment, DeploymentError, DeploymentGroup, DeploymentStatus, LifecycleEvent, Platform,
-        ServiceName,
+        Revision, ServiceName,
     },
     signal::{AlarmChange, AlarmState, DeploymentChange, DeploymentHappening, HookCall, Quieted, Signal},
 };
@@ -64,7 +64,7 @@ fn release() -> Deployment {
         rolls_back: None,
         rolled_back_by: None,
         error: None,
-        revision: "v42".into(),
+        revision: Revision::Named("v42".into()),
         description: None,
     }
 }

@@ -47,6 +47,7 @@ fn read(payload: &Value) -> Result<AlarmPayload, EventError> {
     alarm(payload.to_string().as_bytes())
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is compared with what reading returns")]
 fn one(change: AlarmChange) -> Result<AlarmPayload, EventError> {
     Ok(AlarmPayload::One(vec![change]))
 }

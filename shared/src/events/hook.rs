@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::EventError;
 use super::foreign::{self, not_for_us};
-use super::wire::{Part, Text, malformed, payload};
+use super::wire::{Part, Text, payload};
 use crate::release::{DeploymentId, HookExecutionId};
 use crate::signal::HookCall;
 

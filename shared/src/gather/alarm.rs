@@ -9,7 +9,7 @@ use crate::{
     },
     decision,
     evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack, Target},
-    gather::target,
+    gather::{Naming, target},
     ledger::{Partition, RecordedState, ReleaseLedger},
     policy::Policy,
     release::{Deployment, DeploymentGroup, DeploymentId, Phase},
@@ -100,7 +100,7 @@ async fn place(
     let (target, ledger, traffic, taken_back) = tokio::join!(
         async {
             if runs {
-                target(codedeploy, &release.id, last_successful, now).await
+                target(codedeploy, &release.id, last_successful, Naming::ByHash, now).await
             } else {
                 nothing_released(now)
             }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    aws::Adapters,
+    aws::{Adapters, AwsError},
     decision,
     evidence::{DeploymentEvidence, Observed, Target},
-    gather::{target, watched},
+    gather::{Naming, target, watched},
     ledger::ReleaseLedger,
     policy::{Policy, Service},
     signal::{DeploymentChange, DeploymentHappening, Signal},
@@ -33,13 +33,16 @@ pub async fn gather(
     let begins = change.what == DeploymentHappening::Started;
     let codedeploy = &adapters.codedeploy;
     let (deployment, ledger, alarms, target) = tokio::join!(
-        codedeploy.deployment(&change.deployment),
+        async {
+            let found = codedeploy.deployment(&change.deployment).await?;
+            Ok::<_, AwsError>(if begins { codedeploy.named(found).await } else { found })
+        },
         adapters.ledger.release(&change.deployment, now),
         async { if begins { alarms(adapters, service, now).await } else { Ok(BTreeMap::new()) } },
         async {
             if begins {
                 let last = codedeploy.last(&change.group).await.map(|(_, successful)| successful);
-                target(codedeploy, &change.deployment, last, now).await
+                target(codedeploy, &change.deployment, last, Naming::ForPeople, now).await
             } else {
                 Observed::Known { value: Target::None { why: "the deployment is over.".to_owned() }, at: now }
             }
@@ -66,7 +69,7 @@ pub(super) async fn alarms(
     adapters: &Adapters,
     service: &Service,
     now: Timestamp,
-) -> Result<BTreeMap<crate::release::AlarmName, crate::evidence::WatchedState>, crate::aws::AwsError> {
+) -> Result<BTreeMap<crate::release::AlarmName, crate::evidence::WatchedState>, AwsError> {
     let (names, prefixes) = watched(service);
     let mut alarms = adapters.cloudwatch.alarms(&names, &prefixes, now).await?;
     // A prefix finds more than the pattern means.

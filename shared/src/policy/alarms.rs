@@ -5,9 +5,11 @@ use std::fmt;
 use super::{
     not_yet,
     reading::{Reading, join, nearest},
+};
+use crate::{
+    release::AlarmName,
     yaml::{Node, Value},
 };
-use crate::release::AlarmName;
 
 /// One entry of a service's `alarms`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 use super::{
     not_yet,
     reading::{Reading, join},
-    yaml::Node,
 };
-use crate::release::DeploymentGroup;
+use crate::{
+    release::DeploymentGroup,
+    yaml::{Node, Value},
+};
 
 /// What releases a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ const EXAMPLE: &str = "[ { codedeploy: { application: checkout, deployment_group
 pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize, DeployedBy)> {
     let mut all = Vec::new();
     let items = reading.list(node, path, &format!("a list such as `{EXAMPLE}`"));
-    if items.is_empty() && matches!(node.value, super::yaml::Value::List(_)) {
+    if items.is_empty() && matches!(node.value, Value::List(_)) {
         reading.wrong(node.line, path, format!("is empty; for example `deployed_by: {EXAMPLE}`"));
     }
     for (position, item) in items.iter().enumerate() {

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     not_yet,
     reading::{Reading, join, listed, nearest},
+};
+use crate::{
+    release::LifecycleEvent,
     yaml::{Node, Value},
 };
-use crate::release::LifecycleEvent;
 
 /// One check of a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    Mistake,
-    yaml::{Node, Value},
-};
+use super::Mistake;
+use crate::yaml::{Node, Value};
 
 /// The mistakes found so far.
 #[derive(Default)]

@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-/// A policy has at most so many nodes; aliases that would make more of them are refused.
+/// A file has at most so many nodes; aliases that would make more of them are refused.
 const NODES: usize = 100_000;
 /// And nests at most so deep.
 const DEPTH: usize = 64;
 
 /// A value and the line it begins on.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) value: Value,
 }
 
 /// A value as it is written.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A word or a number; `quoted` when it stands in quotes.
     Scalar { text: String, quoted: bool },
     /// A list.
@@ -29,7 +29,7 @@ pub(super) enum Value {
 
 impl Node {
     /// What it is, for a message.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match &self.value {
             Value::Scalar { text, quoted: false } if is_null(text) => "nothing".to_owned(),
             Value::Scalar { text, .. } => format!("`{}`", text.chars().take(60).collect::<String>()),
@@ -38,8 +38,25 @@ impl Node {
         }
     }
 
+    /// The text of a word or a number.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            Value::List(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The value of a field, whatever the case of its name: AppSpec files write both.
+    pub(crate) fn field(&self, name: &str) -> Option<&Node> {
+        let Value::Mapping(pairs) = &self.value else {
+            return None;
+        };
+        let named = |key: &Node| key.text().is_some_and(|text| text.eq_ignore_ascii_case(name));
+        pairs.iter().find(|(key, _)| named(key)).map(|(_, value)| value)
+    }
+
     /// Whether nothing is written here.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, quoted: false } if is_null(text))
     }
 }
@@ -50,9 +67,9 @@ fn is_null(text: &str) -> bool {
 
 /// Why a text is not one tree.
 #[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) line: usize,
-    pub(super) why: String,
+pub(crate) struct Broken {
+    pub(crate) line: usize,
+    pub(crate) why: String,
 }
 
 enum Open {
@@ -61,7 +78,7 @@ enum Open {
 }
 
 /// Reads one YAML document; `None` for an empty file.
-pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
+pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut root: Option<Node> = None;
@@ -79,7 +96,7 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    return broken("a second document begins here; a policy is one");
+                    return broken("a second document begins here; this is read as one");
                 }
                 None
             }
@@ -92,7 +109,7 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
             },
             Event::Scalar(text, style, anchor, tag) => {
                 if tag.is_some() {
-                    return broken("tags (`!…`) mean nothing in a policy: remove it");
+                    return broken("tags (`!…`) mean nothing here: remove it");
                 }
                 nodes += 1;
                 let quoted = style != ScalarStyle::Plain;
@@ -102,7 +119,7 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
             }
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) if tag.is_some() => {
                 let _ = anchor;
-                return broken("tags (`!…`) mean nothing in a policy: remove it");
+                return broken("tags (`!…`) mean nothing here: remove it");
             }
             Event::SequenceStart(anchor, _) => {
                 nodes += 1;
@@ -126,10 +143,10 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, Broken> {
             }),
         };
         if open.len() > DEPTH {
-            return broken("this is nested too deep for a policy");
+            return broken("this is nested too deep");
         }
         if nodes > NODES {
-            return broken("this is too large for a policy (aliases count as what they repeat)");
+            return broken("this is too large to be read (aliases count as what they repeat)");
         }
         if let Some(node) = done {
             match open.last_mut() {
