@@ -1,1 +1,60 @@
-//! x
+//! AWS's release control plane, as state behind its real wire protocols on 127.0.0.1, with a virtual
+//! clock.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `simulator`, `scripting` | [`Simulator`], the handle: start, advance, set up, ask |
+//! | `world` | the whole state and the order in which a tick moves it |
+//! | `codedeploy` | groups, deployments, lifecycle events, rollbacks, the API |
+//! | `cloudwatch` | alarms, their evaluation, history and events, the API |
+//! | `sns`, `dynamodb`, `health` | messages; tables (an embedded engine); endpoints for health checks |
+//! | `traffic` | users, and how revisions answer them |
+//! | `deliveries`, `functions` | events on their way, and the functions they reach |
+//! | `front`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
+//! | `timeline` | what happened, for people |
+//! | `runtime_api`, `binary` | Lambda's Runtime API, for compiled functions in real time |
+//!
+//! Nothing here uses the crate under test or an AWS SDK: the simulator must not share their
+//! assumptions. Nothing here reads a clock but `runtime_api`. Where AWS documents nothing, a comment
+//! says what was observed, inferred or invented.
+
+#![warn(missing_docs)]
+
+mod chance;
+mod cloudwatch;
+mod codedeploy;
+mod deliveries;
+mod dynamodb;
+mod faults;
+mod front;
+mod functions;
+mod health;
+mod journal;
+mod refusal;
+mod scripting;
+mod simulator;
+mod sns;
+mod stamps;
+mod timeline;
+mod traffic;
+mod wire;
+mod world;
+
+pub use cloudwatch::AlarmState;
+pub use cloudwatch::alarm::{
+    Alarm, AlarmMetric, CompositeAlarm, EvaluationState, Mute, Suppression, TreatMissing,
+};
+pub use codedeploy::StopAnswer;
+pub use codedeploy::deployment::{Deployment, DeploymentStatus};
+pub use codedeploy::group::{AutoRollback, Group, GroupAlarms, Platform};
+pub use codedeploy::shifting::Shifting;
+pub use deliveries::{Delivery, DeliverySettings};
+pub use faults::Fault;
+pub use functions::{BoxFuture, Invocation};
+pub use health::Health;
+pub use journal::{Call, Service};
+pub use refusal::Refusal;
+pub use simulator::Simulator;
+pub use sns::Message;
+pub use timeline::{Happening, What};
+pub use traffic::{Behaviour, Requests, Share, Workload};

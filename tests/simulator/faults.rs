@@ -1,0 +1,84 @@
+//! What can go wrong between a caller and AWS, on request.
+
+use std::time::Duration;
+
+use crate::journal::Service;
+use crate::refusal::Refusal;
+
+/// A way for one call to go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused for its rate, with the service's own throttling code.
+    Throttle,
+    /// HTTP 500.
+    InternalError,
+    /// The connection is cut before anything happened.
+    CutConnection,
+    /// The effect happens and then the connection is cut: the caller cannot know.
+    TimeoutAfterEffect,
+    /// The service stays silent for this long, in *real* time, and then answers as usual.
+    Hang(Duration),
+}
+
+/// The faults still to come.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    by_operation: Vec<(String, Fault, u32)>,
+    every: Option<(u32, Fault)>,
+    calls: u32,
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, operation: &str, fault: Fault, times: u32) {
+        self.by_operation.push((operation.to_owned(), fault, times));
+    }
+
+    pub(crate) fn every(&mut self, n: u32, fault: Fault) {
+        assert!(n > 0, "every 0th call is no call at all");
+        self.every = Some((n, fault));
+        self.calls = 0;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The fault that befalls the next call of this operation, in the order they were asked for.
+    pub(crate) fn strike(&mut self, operation: &str) -> Option<Fault> {
+        self.calls += 1;
+        if let Some((_, fault, times)) = self
+            .by_operation
+            .iter_mut()
+            .find(|(name, _, times)| name == operation && *times > 0)
+        {
+            *times -= 1;
+            return Some(*fault);
+        }
+        let (n, fault) = self.every?;
+        self.calls.is_multiple_of(n).then_some(fault)
+    }
+}
+
+/// Throttling, in the word each service uses for it. CodeDeploy models ThrottlingException on four
+/// operations only and sends it on all (botocore model); CloudWatch and SNS say Throttling.
+pub(crate) fn throttled(service: Service) -> Refusal {
+    let code = match service {
+        Service::CodeDeploy | Service::Unknown => "ThrottlingException",
+        Service::CloudWatch | Service::Sns => "Throttling",
+        Service::DynamoDb => "ProvisionedThroughputExceededException",
+    };
+    Refusal::new(code, "Rate exceeded")
+}
+
+pub(crate) fn internal_error(service: Service) -> Refusal {
+    let code = match service {
+        Service::CodeDeploy | Service::Unknown => "InternalFailure",
+        Service::CloudWatch => "InternalServiceFault",
+        Service::Sns => "InternalError",
+        Service::DynamoDb => "InternalServerError",
+    };
+    Refusal {
+        status: 500,
+        ..Refusal::new(code, "An internal error occurred.")
+    }
+}

@@ -1,0 +1,289 @@
+//! The HTTP front: recognises the service and the protocol, lets faults strike, keeps the journal.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::dynamodb::DynamoFailure;
+use crate::faults::{self, Fault};
+use crate::health::Health;
+use crate::journal::{Call, Service};
+use crate::refusal::Refusal;
+use crate::timeline::What;
+use crate::wire::{self, Reply, Wire};
+use crate::world::World;
+
+/// The state behind the front.
+pub(crate) type Shared = Arc<Mutex<World>>;
+
+/// Locks the state. A panic elsewhere has failed its test already; the state stays readable.
+pub(crate) fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Accepts connections until it is dropped, and drops them all with it.
+pub(crate) async fn serve(listener: TcpListener, world: Shared) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(connection(stream, Arc::clone(&world)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, world: Shared) {
+    // Without this every answer waits for an acknowledgement, a false 40 ms.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(Arc::clone(&world), request));
+    // An error here is a connection that a fault cut, or that the client closed.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// An API request, recognised.
+struct Asked {
+    service: Service,
+    operation: String,
+    wire: Wire,
+}
+
+async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    if let Some(name) = head.uri.path().strip_prefix("/health/") {
+        return health(&world, name).await;
+    }
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let asked = recognise(&head.method, head.uri.path(), &head.headers, &body);
+    let (fault, request_id) = {
+        let mut world = locked(&world);
+        (world.faults.strike(&asked.operation), request_id(&world))
+    };
+    let input = wire::decode(asked.wire, &body).unwrap_or(Value::Null);
+    let refusal = match fault {
+        None | Some(Fault::TimeoutAfterEffect) => None,
+        Some(Fault::Hang(duration)) => {
+            tokio::time::sleep(duration).await;
+            None
+        }
+        Some(Fault::Throttle) => Some(faults::throttled(asked.service)),
+        Some(Fault::InternalError) => Some(faults::internal_error(asked.service)),
+        Some(Fault::CutConnection) => Some(Refusal::new("CutConnection", "")),
+    };
+    let mut world = locked(&world);
+    let reply = match refusal {
+        Some(refusal) => {
+            world.record(&asked, input, Err(refusal.code.clone()));
+            wire::refused(asked.wire, &refusal, &request_id)
+        }
+        None => world.perform(&asked, input, &body, &request_id),
+    };
+    drop(world);
+    match fault {
+        Some(Fault::CutConnection | Fault::TimeoutAfterEffect) => {
+            Err(io::Error::other("a fault cut the connection"))
+        }
+        Some(Fault::Throttle | Fault::InternalError | Fault::Hang(_)) | None => Ok(response(reply)),
+    }
+}
+
+/// Which service, which operation, which protocol: from the headers and the path.
+fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Asked {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let target = header("x-amz-target").and_then(|target| target.split_once('.'));
+    match target {
+        Some(("CodeDeploy_20141006", operation)) => {
+            return Asked::new(Service::CodeDeploy, operation, Wire::Json11);
+        }
+        Some(("DynamoDB_20120810", operation)) => {
+            return Asked::new(Service::DynamoDb, operation, Wire::Json10);
+        }
+        Some((prefix, operation)) => {
+            let operation = format!("{prefix}.{operation}");
+            return Asked::new(Service::Unknown, &operation, Wire::Json11);
+        }
+        None => {}
+    }
+    let rpc = path
+        .strip_prefix("/service/")
+        .and_then(|rest| rest.split_once("/operation/"))
+        .filter(|_| header("smithy-protocol") == Some("rpc-v2-cbor"));
+    match rpc {
+        Some(("CodeDeploy_20141006", operation)) => {
+            return Asked::new(Service::CodeDeploy, operation, Wire::Cbor);
+        }
+        Some(("GraniteServiceVersion20100801", operation)) => {
+            return Asked::new(Service::CloudWatch, operation, Wire::Cbor);
+        }
+        Some(_) | None => {}
+    }
+    let form = |wanted: &str| {
+        form_urlencoded::parse(body)
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.into_owned())
+    };
+    match (form("Action"), form("Version").as_deref()) {
+        (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query),
+        (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query),
+        (None, _) => Asked::new(Service::Unknown, &format!("{method} {path}"), Wire::Json11),
+    }
+}
+
+impl Asked {
+    fn new(service: Service, operation: &str, wire: Wire) -> Self {
+        Self {
+            service,
+            operation: operation.to_owned(),
+            wire,
+        }
+    }
+
+    /// Whether the operation is of a kind that changes something.
+    fn changes(&self) -> bool {
+        [
+            "Create",
+            "Put",
+            "Update",
+            "Delete",
+            "Stop",
+            "Publish",
+            "TransactWrite",
+            "BatchWrite",
+        ]
+        .iter()
+        .any(|verb| self.operation.starts_with(verb))
+    }
+}
+
+impl World {
+    fn perform(&mut self, asked: &Asked, input: Value, body: &[u8], request_id: &str) -> Reply {
+        if input.is_null() {
+            let refusal = Refusal::new("SerializationException", "The request cannot be read.");
+            self.record(asked, input, Err(refusal.code.clone()));
+            return wire::refused(asked.wire, &refusal, request_id);
+        }
+        let operation = asked.operation.as_str();
+        let answer = match asked.service {
+            Service::CodeDeploy => self.code_deploy(operation, &input),
+            Service::CloudWatch => self.cloud_watch(operation, &input),
+            Service::Sns => self.sns(operation, &input),
+            Service::DynamoDb => return self.perform_on_tables(asked, input, body, request_id),
+            Service::Unknown => None,
+        };
+        match answer {
+            // A parameter that is not modelled counts like an operation that is not.
+            Some(Err(refusal)) if refusal.status == 501 => {
+                self.not_modelled(asked, input, &refusal.message, request_id)
+            }
+            Some(answer) => {
+                let outcome = answer.as_ref().map(|_| ());
+                self.record(
+                    asked,
+                    input,
+                    outcome.map_err(|refusal| refusal.code.clone()),
+                );
+                match answer {
+                    Ok(answer) => wire::accepted(asked.wire, operation, &answer, request_id),
+                    Err(refusal) => wire::refused(asked.wire, &refusal, request_id),
+                }
+            }
+            None => self.not_modelled(asked, input, "", request_id),
+        }
+    }
+
+    fn perform_on_tables(
+        &mut self,
+        asked: &Asked,
+        input: Value,
+        body: &[u8],
+        request_id: &str,
+    ) -> Reply {
+        let text = String::from_utf8_lossy(body);
+        match self.dynamo_db.call(&asked.operation, &text) {
+            Ok(answer) => {
+                self.record(asked, input, Ok(()));
+                wire::accepted(asked.wire, &asked.operation, &answer, request_id)
+            }
+            Err(DynamoFailure::NotModelled) => self.not_modelled(asked, input, "", request_id),
+            Err(DynamoFailure::Refused(error)) => {
+                let (code, reply) = DynamoFailure::code_and_reply(&error, request_id);
+                self.record(asked, input, Err(code));
+                reply
+            }
+        }
+    }
+
+    fn record(&mut self, asked: &Asked, input: Value, outcome: Result<(), String>) {
+        let call = Call {
+            at: self.now,
+            service: asked.service,
+            operation: asked.operation.clone(),
+            input,
+            changed: asked.changes() && outcome.is_ok(),
+            outcome,
+        };
+        self.journal.push(call.clone());
+        self.happened(What::ApiCall(call));
+    }
+
+    fn not_modelled(&mut self, asked: &Asked, input: Value, why: &str, request_id: &str) -> Reply {
+        let name = format!("{:?} {} {why}", asked.service, asked.operation);
+        let name = name.trim_end().to_owned();
+        self.record(asked, input, Err("NotModelled".to_owned()));
+        let shape = json!({
+            "__type": "NotModelled",
+            "message": format!("The simulator does not model: {name}"),
+        });
+        self.unmodelled.push(name);
+        let mut reply = wire::accepted(Wire::Json11, "", &shape, request_id);
+        reply.status = 501;
+        reply
+    }
+}
+
+async fn health(world: &Shared, name: &str) -> io::Result<Response<Full<Bytes>>> {
+    let health = locked(world)
+        .health
+        .get_mut(name)
+        .map(crate::health::Endpoint::ask);
+    let status = match health {
+        None => 404,
+        Some(Health::Status(status)) => status,
+        Some(Health::Slow(duration)) => {
+            tokio::time::sleep(duration).await;
+            200
+        }
+        Some(Health::Hang) => std::future::pending().await,
+        Some(Health::Refuse) => return Err(io::Error::other("the endpoint refuses")),
+        Some(Health::Sequence(_)) => unreachable!("a sequence answers with its next status"),
+    };
+    Ok(response(Reply {
+        status,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }))
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response
+        .body(Full::new(Bytes::from(reply.body)))
+        .expect("the simulator's own headers are well-formed")
+}
+
+/// Unique and the same in every run: the number of the call.
+fn request_id(world: &World) -> String {
+    format!("00000000-0000-4000-8000-{:012}", world.journal.len() + 1)
+}

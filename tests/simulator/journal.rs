@@ -1,0 +1,37 @@
+//! Every API call the simulator received, in order.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The services behind the one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// AWS CodeDeploy.
+    CodeDeploy,
+    /// Amazon CloudWatch.
+    CloudWatch,
+    /// Amazon SNS.
+    Sns,
+    /// Amazon DynamoDB.
+    DynamoDb,
+    /// A request that no modelled service would recognise.
+    Unknown,
+}
+
+/// One API call, as it arrived and as it ended.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The virtual time.
+    pub at: Timestamp,
+    /// Which service was called.
+    pub service: Service,
+    /// The operation's name, such as `StopDeployment`.
+    pub operation: String,
+    /// The request, in the service's own field names.
+    pub input: Value,
+    /// What the service made of it, or the error code. A call whose connection was cut *after* the
+    /// effect is `Ok` here, though the caller never learnt so.
+    pub outcome: Result<(), String>,
+    /// Whether the call is of a kind that changes something and did so.
+    pub changed: bool,
+}

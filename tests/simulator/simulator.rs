@@ -1,0 +1,166 @@
+//! The handle that tests and rehearsals hold.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::front::{self, Shared, locked};
+use crate::functions::{Functions, Invocation};
+use crate::timeline::What;
+use crate::world::World;
+
+/// AWS's release control plane on 127.0.0.1, with a virtual clock. Clones are handles to the same
+/// simulation; the last one ends it.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: Shared,
+    functions: Mutex<Functions>,
+    endpoint: String,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.server.abort();
+        let world = locked(&self.world);
+        if !world.unmodelled.is_empty() && !std::thread::panicking() {
+            let names = world.unmodelled.join(", ");
+            drop(world);
+            panic!("the simulator was asked for what it does not model: {names}");
+        }
+    }
+}
+
+impl Simulator {
+    /// Begins a simulation at this virtual time, with one HTTP server for every service.
+    pub async fn start(at: Timestamp) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port on 127.0.0.1");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
+        let world = Arc::new(Mutex::new(World::at(at)));
+        let server = tokio::spawn(front::serve(listener, Arc::clone(&world)));
+        Self {
+            inner: Arc::new(Inner {
+                world,
+                functions: Mutex::default(),
+                endpoint: format!("http://{address}"),
+                server,
+            }),
+        }
+    }
+
+    /// Where every AWS service answers: `http://127.0.0.1:<port>`.
+    pub fn endpoint(&self) -> String {
+        self.inner.endpoint.clone()
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Timestamp {
+        self.world().now
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        locked(&self.inner.world)
+    }
+
+    fn functions(&self) -> MutexGuard<'_, Functions> {
+        self.inner
+            .functions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a function under the name that rules and hooks use: `alarm-transitions`,
+    /// `pipeline-events`, `lifecycle-hooks`. A closure that holds a clone of this handle keeps the
+    /// simulation alive: capture what it needs instead.
+    pub fn register<F, Fut>(&self, name: &str, function: F)
+    where
+        F: Fn(Invocation) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, String>> + Send + 'static,
+    {
+        let boxed = move |invocation| -> crate::functions::BoxFuture<Result<String, String>> {
+            Box::pin(function(invocation))
+        };
+        self.functions().register(name, Arc::new(boxed));
+    }
+
+    /// Sets how long a registered function may run, 60 seconds else. The simulator only says so.
+    pub fn set_deadline(&self, function: &str, deadline: Duration) {
+        self.functions().set_deadline(function, deadline);
+    }
+
+    /// Lets virtual time pass: in steps of five seconds or less the state evolves, events go out, and
+    /// what is due is delivered, one invocation after the other.
+    pub async fn advance_to(&self, until: Timestamp) {
+        self.deliver_due().await;
+        while self.now() < until {
+            self.tick_towards(until);
+            self.deliver_due().await;
+        }
+    }
+
+    /// Lets so much virtual time pass.
+    pub async fn advance(&self, duration: Duration) {
+        let until = self.now() + duration;
+        self.advance_to(until).await;
+    }
+
+    /// Lets virtual time pass without invoking anything: deliveries wait for `take_deliveries`.
+    pub fn step(&self, duration: Duration) {
+        let until = self.now() + duration;
+        while self.now() < until {
+            self.tick_towards(until);
+        }
+    }
+
+    fn tick_towards(&self, until: Timestamp) {
+        let mut world = self.world();
+        let to = world.next_tick(until);
+        world.tick(to);
+    }
+
+    /// Invokes what is due now and whose function is registered, until nothing is.
+    pub async fn deliver_due(&self) {
+        loop {
+            let delivery = {
+                let functions = self.functions();
+                let mut world = self.world();
+                let now = world.now;
+                world
+                    .deliveries
+                    .take_due(now, |function| functions.knows(function))
+            };
+            let Some(delivery) = delivery else { return };
+            let now = self.now();
+            let running = self
+                .functions()
+                .begin(&delivery.function, delivery.payload.clone(), now);
+            // In a task of its own, so that a panic is what it is on Lambda: an error of this
+            // invocation.
+            let result = match tokio::spawn(running).await {
+                Ok(result) => result,
+                Err(error) => Err(format!("the function panicked: {error}")),
+            };
+            let mut world = self.world();
+            world.happened(What::Invoked {
+                function: delivery.function.clone(),
+                payload: String::from_utf8_lossy(&delivery.payload).into_owned(),
+                result: result.clone(),
+            });
+            if result.is_err() {
+                world.deliveries.failed(delivery, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Amazon SNS: topics and what was published to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::refusal::{Answer, Refusal};
+use crate::timeline::What;
+use crate::world::World;
+
+/// The default size limit in bytes of UTF-8, attributes included (SNS quotas).
+const LIMIT: usize = 262_144;
+
+/// A message that a topic accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The subject, where there was one.
+    pub subject: Option<String>,
+    /// The text.
+    pub message: String,
+    /// Attribute name → string value.
+    pub attributes: BTreeMap<String, String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The state of the service.
+#[derive(Debug, Default)]
+pub(crate) struct Sns {
+    pub(crate) topics: BTreeSet<String>,
+    pub(crate) messages: Vec<Message>,
+}
+
+impl World {
+    /// Answers an operation; `None` when it is not modelled.
+    pub(crate) fn sns(&mut self, operation: &str, input: &Value) -> Option<Answer> {
+        Some(match operation {
+            "Publish" => self.publish(input),
+            _ => return None,
+        })
+    }
+
+    fn publish(&mut self, input: &Value) -> Answer {
+        let text = |name: &str| input[name].as_str().map(str::to_owned);
+        let topic = text("TopicArn")
+            .or_else(|| text("TargetArn"))
+            .ok_or_else(|| {
+                invalid("TopicArn or TargetArn Reason: no value for required parameter")
+            })?;
+        if !self.sns.topics.contains(&topic) {
+            return Err(Refusal {
+                status: 404,
+                ..Refusal::new("NotFound", "Topic does not exist")
+            });
+        }
+        let message = text("Message")
+            .filter(|message| !message.is_empty())
+            .ok_or_else(|| invalid("Empty message"))?;
+        let subject = text("Subject");
+        if subject
+            .as_deref()
+            .is_some_and(|subject| !is_subject(subject))
+        {
+            return Err(invalid("Subject"));
+        }
+        let attributes = attributes(input);
+        let size = message.len()
+            + attributes
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
+        if size > LIMIT {
+            return Err(invalid("Message too long"));
+        }
+        let id = self.chance.uuid();
+        self.happened(What::Message {
+            subject: subject.clone(),
+            body: message.clone(),
+        });
+        self.sns.messages.push(Message {
+            topic,
+            subject,
+            message,
+            attributes,
+            at: self.now,
+        });
+        Ok(json!({ "MessageId": id }))
+    }
+}
+
+fn invalid(what: &str) -> Refusal {
+    Refusal::new("InvalidParameter", format!("Invalid parameter: {what}"))
+}
+
+/// Fewer than 100 characters, begins with a letter, a number or punctuation, no line breaks or control
+/// characters, ASCII (SNS API reference, "Publish").
+fn is_subject(subject: &str) -> bool {
+    subject.starts_with(|c: char| c.is_ascii_graphic())
+        && subject.chars().count() < 100
+        && subject
+            .chars()
+            .all(|c| c.is_ascii() && !c.is_ascii_control())
+}
+
+/// `MessageAttributes.entry.1.Name`, `….Value.StringValue`, and so on from 1.
+fn attributes(input: &Value) -> BTreeMap<String, String> {
+    (1..)
+        .map(|n| format!("MessageAttributes.entry.{n}"))
+        .map_while(|entry| {
+            let name = input[format!("{entry}.Name")].as_str()?;
+            let value = input[format!("{entry}.Value.StringValue")].as_str();
+            Some((name.to_owned(), value.unwrap_or_default().to_owned()))
+        })
+        .collect()
+}

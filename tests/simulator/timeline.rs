@@ -1,0 +1,81 @@
+//! What happened, for people: the rehearsal binary prints it, tests may read it.
+
+use jiff::Timestamp;
+
+use crate::cloudwatch::AlarmState;
+use crate::journal::Call;
+
+/// One thing that happened, at a virtual time. Times never run backwards but for alarm states that a
+/// script dates back.
+#[derive(Debug, Clone)]
+pub struct Happening {
+    /// When, in virtual time.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+}
+
+/// The kinds of things that happen.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A minute of users' traffic ended.
+    Traffic {
+        /// The deployment group that serves it.
+        group: String,
+        /// The new revision's share, 0 to 100.
+        new_percent: u32,
+        /// Requests in this minute.
+        requests: f64,
+        /// Failed ones among them.
+        failed: f64,
+        /// Server errors as a fraction, 0 to 1.
+        error_rate: f64,
+        /// The 99th percentile of latency.
+        latency_p99_ms: f64,
+    },
+    /// An alarm changed its state.
+    Alarm {
+        /// The alarm.
+        name: String,
+        /// Its state before.
+        from: AlarmState,
+        /// Its state from now on.
+        to: AlarmState,
+        /// CloudWatch's sentence.
+        reason: String,
+    },
+    /// CodeDeploy raised an event: START, SUCCESS, FAILURE, STOP.
+    DeploymentEvent {
+        /// The deployment.
+        id: String,
+        /// The event's word, which is not the API's.
+        state: String,
+    },
+    /// A lifecycle event of a deployment changed its status.
+    LifecycleEvent {
+        /// The deployment.
+        id: String,
+        /// Such as BeforeAllowTraffic.
+        event: String,
+        /// InProgress, Succeeded, Failed, Skipped.
+        status: String,
+    },
+    /// A function was invoked and came back.
+    Invoked {
+        /// The function.
+        function: String,
+        /// What it was given.
+        payload: String,
+        /// What it returned.
+        result: Result<String, String>,
+    },
+    /// An API call arrived.
+    ApiCall(Call),
+    /// A message was published.
+    Message {
+        /// The subject, where there was one.
+        subject: Option<String>,
+        /// The text.
+        body: String,
+    },
+}

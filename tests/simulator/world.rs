@@ -1,0 +1,95 @@
+//! The whole state, and how it moves: one clock, no threads, no clock but this one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::chance::Chance;
+use crate::cloudwatch::CloudWatch;
+use crate::codedeploy::CodeDeploy;
+use crate::deliveries::Deliveries;
+use crate::dynamodb::DynamoDb;
+use crate::faults::Faults;
+use crate::health::Endpoint;
+use crate::journal::Call;
+use crate::sns::Sns;
+use crate::stamps::{minute_of, seconds, start_of_minute};
+use crate::timeline::{Happening, What};
+use crate::traffic::Served;
+
+/// The longest step: fine enough for everything that AWS does in seconds.
+const TICK_SECONDS: i64 = 5;
+
+/// Everything the simulator knows.
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    /// For identifiers. Mishaps have generators of their own, so that they do not change the names.
+    pub(crate) chance: Chance,
+    pub(crate) code_deploy: CodeDeploy,
+    pub(crate) cloud_watch: CloudWatch,
+    pub(crate) sns: Sns,
+    pub(crate) dynamo_db: DynamoDb,
+    /// By deployment group.
+    pub(crate) traffic: BTreeMap<String, Served>,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) faults: Faults,
+    pub(crate) health: BTreeMap<String, Endpoint>,
+    pub(crate) journal: Vec<Call>,
+    pub(crate) timeline: Vec<Happening>,
+    /// Operations that were called though not modelled, until acknowledged.
+    pub(crate) unmodelled: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            chance: Chance::seeded(0xBE1A),
+            code_deploy: CodeDeploy::default(),
+            cloud_watch: CloudWatch::default(),
+            sns: Sns::default(),
+            dynamo_db: DynamoDb::at(now),
+            traffic: BTreeMap::new(),
+            deliveries: Deliveries::default(),
+            faults: Faults::default(),
+            health: BTreeMap::new(),
+            journal: Vec::new(),
+            timeline: Vec::new(),
+            unmodelled: Vec::new(),
+        }
+    }
+
+    /// The next moment on the way to `until`: multiples of five seconds, then the end itself.
+    pub(crate) fn next_tick(&self, until: Timestamp) -> Timestamp {
+        let next = (self.now.as_second().div_euclid(TICK_SECONDS) + 1) * TICK_SECONDS;
+        let next = Timestamp::from_second(next).expect("a moment within jiff's range");
+        next.min(until)
+    }
+
+    /// Moves to the next tick: users first, then the metrics, the alarms on them, and the deployments
+    /// that the alarms may stop.
+    pub(crate) fn tick(&mut self, to: Timestamp) {
+        let before = self.now;
+        self.serve_users(before, to);
+        self.now = to;
+        self.dynamo_db.set_clock(to);
+        if minute_of(to) > minute_of(before) {
+            self.close_minute(minute_of(before));
+        }
+        self.apply_scripted_states();
+        let evaluation =
+            start_of_minute(minute_of(to)) + seconds(crate::cloudwatch::EVALUATED_AT_SECOND);
+        if before < evaluation && evaluation <= to {
+            self.evaluate_alarms();
+        }
+        self.evolve_deployments();
+    }
+
+    pub(crate) fn happened(&mut self, what: What) {
+        self.happened_at(self.now, what);
+    }
+
+    pub(crate) fn happened_at(&mut self, at: Timestamp, what: What) {
+        self.timeline.push(Happening { at, what });
+    }
+}
