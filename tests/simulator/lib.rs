@@ -40,6 +40,9 @@ mod traffic;
 mod wire;
 mod world;
 
+#[path = "../stage/mod.rs"]
+pub mod stage;
+
 pub use cloudwatch::AlarmState;
 pub use cloudwatch::alarm::{
     Alarm, AlarmMetric, CompositeAlarm, EvaluationState, Mute, Suppression, TreatMissing,

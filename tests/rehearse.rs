@@ -1,0 +1,170 @@
+//! `rehearse`: plays a scripted release against the simulator and prints what happens.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anstream::{eprintln, println};
+use belay::policy::Policy;
+use belay_tests::stage::{play::play, print, script::Rehearsal};
+use clap::Parser;
+use comfy_table::{Table, presets};
+
+/// Rehearse a release: watch Belay catch it, minute by minute, on your own machine.
+///
+/// AWS is played by a simulator that speaks the real protocols; Belay's functions are the real ones. The exit
+/// status is 0 only if everything that the script expects came true.
+#[derive(Parser)]
+#[command(name = "rehearse", version, max_term_width = 100)]
+struct Arguments {
+    /// A rehearsal by its name (see --list), or a script's path
+    #[arg(default_value = "canary-5xx")]
+    rehearsal: String,
+    /// Play it under this policy instead of the example's
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+    /// List the rehearsals that come with Belay
+    #[arg(long, conflicts_with_all = ["json", "policy"])]
+    list: bool,
+    /// Play all of them, and print only how each ended
+    #[arg(long, conflicts_with_all = ["json", "list"])]
+    all: bool,
+    /// Check a policy and play nothing: every mistake, with its line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "list", "all", "policy"])]
+    check: Option<PathBuf>,
+}
+
+/// The rehearsals that come with Belay, in the order in which they are worth seeing.
+const SHIPPED: &[(&str, &str)] = &[
+    ("canary-5xx", include_str!("rehearsals/canary-5xx.yaml")),
+    ("slow-canary", include_str!("rehearsals/slow-canary.yaml")),
+    ("healthy", include_str!("rehearsals/healthy.yaml")),
+    ("red-before", include_str!("rehearsals/red-before.yaml")),
+    ("hook-fails", include_str!("rehearsals/hook-fails.yaml")),
+    ("hook-hangs", include_str!("rehearsals/hook-hangs.yaml")),
+    ("rollback-fails", include_str!("rehearsals/rollback-fails.yaml")),
+    ("duplicates", include_str!("rehearsals/duplicates.yaml")),
+    ("first-release", include_str!("rehearsals/first-release.yaml")),
+    ("aws-first", include_str!("rehearsals/aws-first.yaml")),
+];
+
+/// The policy that rehearsals are played under unless they bring one.
+const EXAMPLE_POLICY: &str = include_str!("../policy/belay.yaml");
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = if let Some(path) = &arguments.check {
+        check(path)
+    } else if arguments.list {
+        list()
+    } else if arguments.all {
+        all(arguments.policy.as_deref()).await
+    } else {
+        one(&arguments).await
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+fn check(path: &Path) -> Result<bool, String> {
+    match Policy::parse(&read(path)?) {
+        Ok(policy) => {
+            let count = policy.services().count();
+            let services = if count == 1 { "service" } else { "services" };
+            println!("{} is right: {count} {services}", path.display());
+            for service in policy.services() {
+                let (alarms, hooks) = (service.alarms.len(), service.hooks.len());
+                println!("  {}: {alarms} alarms or patterns, {hooks} hooks", service.name);
+            }
+            Ok(true)
+        }
+        Err(mistakes) => {
+            println!("{} is refused:\n{mistakes}", path.display());
+            Ok(false)
+        }
+    }
+}
+
+fn list() -> Result<bool, String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (name, text) in SHIPPED {
+        table.add_row(vec![(*name).to_owned(), script(name, text)?.title]);
+    }
+    println!("{table}");
+    println!("\nPlay one with: cargo run --bin rehearse -- NAME");
+    Ok(true)
+}
+
+fn script(name: &str, text: &str) -> Result<Rehearsal, String> {
+    Rehearsal::parse(text).map_err(|error| format!("{name} is not a rehearsal: {error}"))
+}
+
+fn find(name: &str) -> Result<Rehearsal, String> {
+    if let Some((name, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return script(name, text);
+    }
+    let path = Path::new(name);
+    if path.exists() {
+        return script(name, &read(path)?);
+    }
+    let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+    Err(format!("there is no rehearsal and no file {name}; the rehearsals are {}", names.join(", ")))
+}
+
+/// The policy that a rehearsal is played under: the one asked for, its own, or the example.
+fn policy(asked: Option<&Path>, rehearsal: &Rehearsal) -> Result<String, String> {
+    let text = match (asked, &rehearsal.policy) {
+        (Some(path), _) => read(path)?,
+        (None, Some(own)) => own.clone(),
+        (None, None) => EXAMPLE_POLICY.to_owned(),
+    };
+    match Policy::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(mistakes) => Err(format!("the policy is refused:\n{mistakes}")),
+    }
+}
+
+async fn one(arguments: &Arguments) -> Result<bool, String> {
+    let rehearsal = find(&arguments.rehearsal)?;
+    let policy = policy(arguments.policy.as_deref(), &rehearsal)?;
+    let with = play(&rehearsal, Some(&policy)).await?;
+    let without = play(&rehearsal, None).await?;
+    let disappointments = with.disappointments(&rehearsal);
+    if arguments.json {
+        println!("{:#}", print::json(&rehearsal, &with, &without, &disappointments));
+    } else {
+        println!("{}", print::timeline(&rehearsal, &with));
+        println!("{}", print::summary(&rehearsal, &with, &without));
+        println!("{}", print::verdict(&disappointments));
+    }
+    Ok(disappointments.is_empty())
+}
+
+async fn all(asked: Option<&Path>) -> Result<bool, String> {
+    let mut well = true;
+    for (name, text) in SHIPPED {
+        let rehearsal = script(name, text)?;
+        let policy = policy(asked, &rehearsal)?;
+        let disappointments = play(&rehearsal, Some(&policy)).await?.disappointments(&rehearsal);
+        println!("{name}: {}", print::verdict(&disappointments));
+        well &= disappointments.is_empty();
+    }
+    Ok(well)
+}

@@ -1,0 +1,94 @@
+//! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use belay::{
+    aws::{Adapters, retries, timeouts},
+    chat::console::Console,
+    policy::Policy,
+    settings::Settings,
+    start::Guard,
+};
+use lifecycle_hooks::Pace;
+
+use crate::{Invocation, Simulator};
+
+/// The ledger's table in the simulator.
+pub const TABLE: &str = "belay-ledger";
+/// The topic in the simulator.
+pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
+/// The simulator's region.
+pub const REGION: &str = "us-east-1";
+
+/// How long a hook function waits in a rehearsal before it tries again what it could not measure. Real time:
+/// the ten seconds of the deployed function would be ten real seconds here.
+const RETRY_EVERY: Duration = Duration::from_millis(20);
+
+/// Clients that call the simulator, with the retries and limits of the deployed ones but shorter pauses.
+pub fn sdk_config(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("rehearsal", "rehearsal", None, None, "rehearsal");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .retry_config(
+            retries()
+                .with_initial_backoff(Duration::from_millis(2))
+                .with_max_backoff(Duration::from_millis(10)),
+        )
+        .timeout_config(timeouts())
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
+            aws_smithy_async::rt::sleep::TokioSleep::new(),
+        ))
+        .build()
+}
+
+/// A function that is ready to work in the simulator.
+pub fn guard(endpoint: &str, policy: Policy) -> Guard {
+    let settings = Settings {
+        policy: "belay.yaml".into(),
+        ledger_table: TABLE.to_owned(),
+        topic_arn: TOPIC.to_owned(),
+        region: REGION.to_owned(),
+    };
+    Guard {
+        policy,
+        adapters: Adapters::new(&sdk_config(endpoint), &settings),
+        console: Console::of(REGION),
+    }
+}
+
+/// Puts the three functions into the simulator, under the names that its rules deliver to.
+pub fn install(simulator: &Simulator, policy: Policy) {
+    simulator.create_ledger_table(TABLE);
+    simulator.create_topic("belay");
+    let guard = Arc::new(guard(&simulator.endpoint(), policy));
+    let ours = Arc::clone(&guard);
+    simulator.register("alarm-transitions", move |call: Invocation| {
+        let guard = Arc::clone(&ours);
+        Box::pin(async move {
+            let handled = alarm_transitions::handle(&guard, &call.payload, call.now).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    let ours = Arc::clone(&guard);
+    simulator.register("pipeline-events", move |call: Invocation| {
+        let guard = Arc::clone(&ours);
+        Box::pin(async move {
+            let handled = pipeline_events::handle(&guard, &call.payload, call.now).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    simulator.register("lifecycle-hooks", move |call: Invocation| {
+        let guard = Arc::clone(&guard);
+        Box::pin(async move {
+            let pace = Pace { left: call.deadline, retry_every: RETRY_EVERY };
+            let handled = lifecycle_hooks::handle(&guard, &call.payload, call.now, pace).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+}

@@ -1,0 +1,6 @@
+//! The stage: Belay's functions in the simulator, playing scripted releases.
+
+pub mod functions;
+pub mod play;
+pub mod print;
+pub mod script;

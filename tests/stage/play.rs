@@ -1,0 +1,368 @@
+//! Plays a script: minute by minute, with Belay and, for the comparison, without.
+
+use std::time::Duration;
+
+use belay::policy::Policy;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    Alarm, AlarmMetric, AlarmState, Behaviour, DeliverySettings, Group, Happening, Health, Shifting as Shift,
+    Simulator, What, Workload,
+    stage::{
+        functions,
+        script::{AutoRollback, EndpointScript, Event, PlatformWord, Rehearsal, RevisionScript, Shifting},
+    },
+};
+
+/// When every rehearsal begins: a night when nobody is looking.
+pub const BEGINS: &str = "2026-03-05T03:00:00Z";
+
+/// What came of a rehearsal.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// When it began.
+    pub began: Timestamp,
+    /// Everything that happened, in order.
+    pub timeline: Vec<Happening>,
+    /// The first release's deployment, if one began.
+    pub release: Option<String>,
+    /// What CodeDeploy says of it in the end.
+    pub status: String,
+    /// Which revision gets the traffic in the end.
+    pub serves: String,
+    /// Requests that went wrong for their users.
+    pub failed: f64,
+    /// All requests.
+    pub requests: f64,
+    /// Events that were given up after three deliveries.
+    pub dead_letters: usize,
+}
+
+/// Plays `rehearsal` under `policy`. Without a policy Belay is not there: nobody is told, nobody undoes, and
+/// CodeDeploy's hooks are not configured.
+///
+/// # Errors
+/// When the script asks for something that cannot be played.
+pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played, String> {
+    let began: Timestamp = BEGINS.parse().map_err(|error| format!("{error}"))?;
+    let simulator = Simulator::start(began).await;
+    set_up(&simulator, rehearsal, policy.is_some());
+    if let Some(policy) = policy {
+        let text = reroute(policy, &simulator, rehearsal);
+        let policy = Policy::parse(&text).map_err(|mistakes| mistakes.to_string())?;
+        functions::install(&simulator, policy);
+    }
+    let mut release = None;
+    let mut events: Vec<&Event> = rehearsal.script.iter().collect();
+    events.sort_by_key(|event| event.at);
+    let mut workload = workload(rehearsal);
+    for event in events {
+        simulator.advance_to(after(began, event.at.0)).await;
+        if let Some(revision) = &event.behaves {
+            workload = workload.revision(&revision.revision, behaviour(revision));
+            simulator.set_workload(&rehearsal.service.group, workload.clone());
+        }
+        if let Some(revision) = &event.release {
+            workload = workload.revision(&revision.revision, behaviour(revision));
+            simulator.set_workload(&rehearsal.service.group, workload.clone());
+            let started = simulator.start_deployment(
+                &rehearsal.service.application,
+                &rehearsal.service.group,
+                &revision.revision,
+                "user",
+            );
+            let started = started.map_err(|error| format!("{} cannot begin: {error:?}", revision.revision))?;
+            release.get_or_insert(started);
+        }
+        if let Some(alarm) = &event.alarm {
+            let to = match alarm.to.as_str() {
+                "OK" => AlarmState::Ok,
+                "ALARM" => AlarmState::Alarm,
+                "INSUFFICIENT_DATA" => AlarmState::InsufficientData,
+                other => return Err(format!("found the alarm state `{other}`, expected OK, ALARM or INSUFFICIENT_DATA")),
+            };
+            let at = simulator.now();
+            simulator.set_alarm_state(&alarm.name, to, at);
+        }
+    }
+    simulator.advance_to(after(began, rehearsal.lasts.0)).await;
+    simulator.assert_all_modelled();
+    let requests = simulator.requests(&rehearsal.service.group);
+    let share = simulator.traffic(&rehearsal.service.group);
+    Ok(Played {
+        began,
+        timeline: simulator.timeline(),
+        status: release.as_deref().map_or_else(String::new, |id| simulator.deployment(id).status.name().to_owned()),
+        release,
+        serves: match share.new_label {
+            // A split that is left behind is named by its larger half.
+            Some(label) if share.new_percent >= 50 => label,
+            Some(_) | None => share.old_label,
+        },
+        failed: requests.failed,
+        requests: requests.total,
+        dead_letters: simulator.dead_letters().len(),
+    })
+}
+
+fn after(began: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span).ok().and_then(|span| began.checked_add(span).ok()).unwrap_or(began)
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000.0
+}
+
+fn behaviour(revision: &RevisionScript) -> Behaviour {
+    Behaviour {
+        error_rate: revision.errors.0,
+        latency_p99_ms: milliseconds(revision.p99.0),
+        ..Behaviour::HEALTHY
+    }
+}
+
+fn workload(rehearsal: &Rehearsal) -> Workload {
+    let service = &rehearsal.service;
+    #[allow(clippy::cast_precision_loss, reason = "nobody scripts 2^52 requests a minute")]
+    let workload = Workload::steady(service.requests_per_minute as f64)
+        .slow_above(milliseconds(service.slow_after.0));
+    match &service.baseline {
+        Some(baseline) => workload.revision(&baseline.revision, behaviour(baseline)),
+        None => workload,
+    }
+}
+
+fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
+    let service = &rehearsal.service;
+    let (application, name) = (&service.application, &service.group);
+    let group = match service.platform {
+        PlatformWord::Lambda => Group::lambda(application, name),
+        PlatformWord::Ecs => Group::ecs(application, name),
+        PlatformWord::Ec2 => Group::server(application, name),
+    };
+    let minutes = |every: Duration| u32::try_from(every.as_secs() / 60).unwrap_or(u32::MAX).max(1);
+    let mut group = group.shifting(match service.shifting {
+        Shifting::AllAtOnce => Shift::AllAtOnce,
+        Shifting::Canary(percent, every) => {
+            Shift::Canary { percent: percent.into(), minutes: minutes(every) }
+        }
+        Shifting::Linear(percent, every) => {
+            Shift::Linear { percent: percent.into(), minutes: minutes(every) }
+        }
+    });
+    group = match &service.baseline {
+        Some(baseline) => group.baseline(&baseline.revision),
+        None => group.first_deployment(),
+    };
+    if !service.own_alarms.is_empty() {
+        let names: Vec<&str> = service.own_alarms.iter().map(String::as_str).collect();
+        group = group.alarms(&names);
+    }
+    let events: Vec<&str> = service
+        .auto_rollback
+        .iter()
+        .map(|when| match when {
+            AutoRollback::Failure => "DEPLOYMENT_FAILURE",
+            AutoRollback::Alarm => "DEPLOYMENT_STOP_ON_ALARM",
+            AutoRollback::Request => "DEPLOYMENT_STOP_ON_REQUEST",
+        })
+        .collect();
+    if !events.is_empty() {
+        group = group.auto_rollback(&events);
+    }
+    if guarded {
+        for event in &service.hooks {
+            if event == "AfterAllowTestTraffic" {
+                group = group.test_listener();
+            }
+            group = group.hook(event, "CodeDeployHook_belay");
+        }
+    }
+    simulator.create_group(group);
+    simulator.set_workload(name, workload(rehearsal));
+    for (alarm, script) in &rehearsal.alarms {
+        let made = match (script.errors_above, script.p99_above) {
+            (Some(share), _) => Alarm::new(alarm, AlarmMetric::ErrorRate, name, share.0),
+            (None, Some(span)) => {
+                Alarm::new(alarm, AlarmMetric::LatencyP99, name, milliseconds(span.0))
+            }
+            (None, None) => Alarm::scripted(alarm),
+        };
+        let made = made.datapoints(script.bad, script.of);
+        let made = if script.red { made.initially(AlarmState::Alarm) } else { made };
+        simulator.create_alarm(made);
+    }
+    simulator.set_delivery(DeliverySettings {
+        duplicates: rehearsal.delivery.duplicates,
+        delay: rehearsal.delivery.late_by.0,
+        shuffle: rehearsal.delivery.shuffled,
+        seed: rehearsal.delivery.seed,
+        ..DeliverySettings::default()
+    });
+}
+
+/// A rehearsal must not call anybody's real endpoints: every address in the policy becomes one of the
+/// simulator's, which behaves as the script says, or well.
+fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String {
+    let mut text = String::with_capacity(policy.len());
+    let mut rest = policy;
+    while let Some(start) = rest.find("http://").or_else(|| rest.find("https://")).map(|first| {
+        rest.find("https://").map_or(first, |second| first.min(second))
+    }) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c: char| c.is_whitespace() || "\"',}]".contains(c)).unwrap_or(from.len());
+        let (url, after) = from.split_at(end);
+        let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+        let script = rehearsal.endpoints.get(host).copied().unwrap_or(EndpointScript::Well);
+        simulator.health_endpoint(host, match script {
+            EndpointScript::Well => Health::Status(200),
+            EndpointScript::Failing => Health::Status(503),
+            EndpointScript::Hangs => Health::Hang,
+        });
+        text.push_str(before);
+        text.push_str(&format!("{}/health/{host}", simulator.endpoint()));
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// One decision that a function reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// In the field's word.
+    pub verdict: String,
+    /// As sentences.
+    pub reasons: Vec<String>,
+    /// What was done, as sentences.
+    pub done: Vec<String>,
+}
+
+/// The decisions in what a function returned.
+pub fn reported(answer: &str) -> Vec<Reported> {
+    let sentences = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    answer["outcomes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|outcome| Reported {
+            verdict: outcome["verdict"].as_str().unwrap_or_default().to_owned(),
+            reasons: sentences(&outcome["reasons"]),
+            done: sentences(&outcome["done"]),
+        })
+        .collect()
+}
+
+impl Played {
+    /// Every decision, with when it was made.
+    pub fn decisions(&self) -> Vec<(Timestamp, Reported)> {
+        self.timeline
+            .iter()
+            .filter_map(|happening| match &happening.what {
+                What::Invoked { result: Ok(answer), .. } => Some((happening.at, reported(answer))),
+                _ => None,
+            })
+            .flat_map(|(at, all)| all.into_iter().map(move |one| (at, one)))
+            .collect()
+    }
+
+    /// Every message's title and text, with when it was sent.
+    pub fn messages(&self) -> Vec<(Timestamp, String, String)> {
+        self.timeline
+            .iter()
+            .filter_map(|happening| match &happening.what {
+                What::Message { body, .. } => {
+                    let body: Value = serde_json::from_str(body).unwrap_or_default();
+                    let content = &body["content"];
+                    let mut text = content["description"].as_str().unwrap_or_default().to_owned();
+                    for step in content["nextSteps"].as_array().into_iter().flatten() {
+                        text.push_str("\n→ ");
+                        text.push_str(step.as_str().unwrap_or_default());
+                    }
+                    let title = content["title"].as_str().unwrap_or_default().to_owned();
+                    Some((happening.at, title, text))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// When Belay asked to stop a deployment.
+    pub fn undos(&self) -> Vec<Timestamp> {
+        self.timeline
+            .iter()
+            .filter_map(|happening| match &happening.what {
+                What::ApiCall(call) if call.operation == "StopDeployment" => Some(happening.at),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// When the first alarm went off after the release began, and how long later Belay undid it.
+    pub fn undone_after(&self) -> Option<SignedDuration> {
+        let undo = *self.undos().first()?;
+        let alarm = self.timeline.iter().find_map(|happening| match &happening.what {
+            What::Alarm { to: AlarmState::Alarm, .. } => Some(happening.at),
+            _ => None,
+        })?;
+        Some(undo.duration_since(alarm))
+    }
+
+    /// What did not come true of what the script expects.
+    pub fn disappointments(&self, rehearsal: &Rehearsal) -> Vec<String> {
+        let expect = &rehearsal.expect;
+        let mut wrong = Vec::new();
+        if self.status != expect.release {
+            wrong.push(format!("the release is {}, expected {}", self.status, expect.release));
+        }
+        if self.serves != expect.serves {
+            wrong.push(format!("{} gets the traffic, expected {}", self.serves, expect.serves));
+        }
+        let undos = self.undos().len();
+        if undos != expect.undos {
+            wrong.push(format!("{undos} undos, expected {}", expect.undos));
+        }
+        let reached: Vec<String> = self.decisions().into_iter().map(|(_, one)| one.verdict).collect();
+        for verdict in &expect.verdicts {
+            if !reached.contains(verdict) {
+                wrong.push(format!("nobody decided {verdict}; decided was {}", reached.join(", ")));
+            }
+        }
+        let messages = self.messages();
+        let says = |sentence: &String| {
+            messages.iter().any(|(_, title, text)| title.contains(sentence) || text.contains(sentence))
+        };
+        for sentence in &expect.told {
+            if !says(sentence) {
+                wrong.push(format!("no message says “{sentence}”"));
+            }
+        }
+        for sentence in &expect.not_told {
+            if says(sentence) {
+                wrong.push(format!("a message says “{sentence}”"));
+            }
+        }
+        if let Some(count) = expect.messages
+            && count != messages.len()
+        {
+            wrong.push(format!("{} messages, expected {count}", messages.len()));
+        }
+        if let Some(within) = expect.undone_within {
+            match self.undone_after() {
+                None => wrong.push("nothing was undone".to_owned()),
+                Some(took) if took > SignedDuration::try_from(within.0).unwrap_or(SignedDuration::MAX) => {
+                    wrong.push(format!("undone {took:#} after the alarm, expected {:?}", within.0));
+                }
+                Some(_) => {}
+            }
+        }
+        if self.dead_letters > 0 {
+            wrong.push(format!("{} events were given up", self.dead_letters));
+        }
+        wrong
+    }
+}

@@ -1,0 +1,302 @@
+//! What a person sees of a rehearsal: the timeline, and what came of it.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use belay::reason::spoken;
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    AlarmState, Happening, Service, What,
+    stage::{
+        play::{Played, reported},
+        script::Rehearsal,
+    },
+};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const BLUE: Style = AnsiColor::Cyan.on_default();
+const FAINT: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Where text is broken.
+const WIDTH: usize = 100;
+/// How far everything after the time is indented.
+const INDENT: usize = 10;
+
+/// The timeline of a rehearsal, as text with colours; whoever prints it takes them out where there is no
+/// terminal.
+pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{BOLD}{}{BOLD:#}", rehearsal.title);
+    for line in wrapped(&rehearsal.story, WIDTH) {
+        let _ = writeln!(out, "{FAINT}{line}{FAINT:#}");
+    }
+    let _ = writeln!(out);
+    let mut shown_minute = String::new();
+    for happening in &played.timeline {
+        happened(&mut out, played.began, happening, &mut shown_minute);
+    }
+    out
+}
+
+fn clock(began: Timestamp, at: Timestamp) -> String {
+    let seconds = at.duration_since(began).as_secs();
+    format!("{:>3}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn line(out: &mut String, began: Timestamp, at: Timestamp, style: Style, sign: &str, text: &str) {
+    let mut first = true;
+    for part in wrapped(text, WIDTH - INDENT) {
+        if first {
+            let _ = writeln!(out, "{FAINT}{}{FAINT:#}  {style}{sign} {part}{style:#}", clock(began, at));
+        } else {
+            let _ = writeln!(out, "{:INDENT$}{style}{part}{style:#}", "");
+        }
+        first = false;
+    }
+}
+
+fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_minute: &mut String) {
+    let at = happening.at;
+    match &happening.what {
+        What::Traffic { new_percent, error_rate, latency_p99_ms, requests, .. } => {
+            let text = format!(
+                "{} {new_percent:>3} % new   {requests:>7.0} requests   errors {:>5.2} %   p99 {latency_p99_ms:>5.0} ms",
+                bar(*new_percent),
+                error_rate * 100.0
+            );
+            // A minute like the last one tells nothing.
+            if *shown_minute != text {
+                line(out, began, at, FAINT, "·", &text);
+                *shown_minute = text;
+            }
+        }
+        What::Alarm { name, from, to, reason } => {
+            let (style, sign) = match to {
+                AlarmState::Alarm => (RED, "▲"),
+                AlarmState::Ok => (GREEN, "▼"),
+                AlarmState::InsufficientData => (YELLOW, "?"),
+            };
+            line(out, began, at, style, sign, &format!("alarm {name}: {} → {}", from.name(), to.name()));
+            if *to == AlarmState::Alarm {
+                indented(out, FAINT, reason);
+            }
+        }
+        What::DeploymentEvent { id, state } => {
+            let style = match state.as_str() {
+                "FAILURE" | "STOP" => YELLOW,
+                _ => BLUE,
+            };
+            line(out, began, at, style, "●", &format!("CodeDeploy: {id} {state}"));
+        }
+        What::LifecycleEvent { id, event, status } => {
+            line(out, began, at, FAINT, "○", &format!("{id} {event}: {status}"));
+        }
+        What::Invoked { function, result, .. } => invoked(out, began, at, function, result),
+        What::ApiCall(call) => {
+            // The ledger's own writes are how, not what.
+            if call.changed && call.service == Service::CodeDeploy {
+                let text = format!("Belay calls {} {}", call.operation, arguments(&call.input));
+                line(out, began, at, BOLD, "⇒", &text);
+            }
+        }
+        What::Message { body, .. } => message(out, began, at, body),
+    }
+}
+
+fn invoked(out: &mut String, began: Timestamp, at: Timestamp, function: &str, result: &Result<String, String>) {
+    match result {
+        Err(error) => {
+            let text = format!("{function} failed, and is called again later: {error}");
+            line(out, began, at, YELLOW, "✗", &text);
+        }
+        Ok(answer) => {
+            for decision in reported(answer) {
+                let style = match decision.verdict.as_str() {
+                    "RollBack" | "Halt" | "Failed" | "Ask" => RED,
+                    "Succeeded" => GREEN,
+                    _ => BOLD,
+                };
+                line(out, began, at, style, "◆", &format!("{function} decides: {}", decision.verdict));
+                for reason in &decision.reasons {
+                    indented(out, Style::new(), reason);
+                }
+            }
+        }
+    }
+}
+
+fn indented(out: &mut String, style: Style, text: &str) {
+    for part in wrapped(text, WIDTH - INDENT) {
+        let _ = writeln!(out, "{:INDENT$}{style}{part}{style:#}", "");
+    }
+}
+
+/// A message as it appears in the channel.
+fn message(out: &mut String, began: Timestamp, at: Timestamp, body: &str) {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let content = &body["content"];
+    let title = content["title"].as_str().unwrap_or("a message that cannot be read");
+    line(out, began, at, BLUE, "✉", &unescaped(title));
+    let mut lines = Vec::new();
+    for paragraph in content["description"].as_str().unwrap_or_default().lines() {
+        // Addresses stay whole, so that they can be followed.
+        if paragraph.contains("https://") {
+            lines.push(unescaped(paragraph));
+        } else {
+            lines.extend(wrapped(&unescaped(paragraph), WIDTH - INDENT - 2));
+        }
+    }
+    for step in content["nextSteps"].as_array().into_iter().flatten() {
+        let step = format!("→ {}", unescaped(step.as_str().unwrap_or_default()));
+        lines.extend(wrapped(&step, WIDTH - INDENT - 2));
+    }
+    for text in lines {
+        let _ = writeln!(out, "{:INDENT$}{BLUE}│{BLUE:#} {text}", "");
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// The arguments that people recognise a call by.
+fn arguments(input: &Value) -> String {
+    let names = ["deploymentId", "autoRollbackEnabled", "status"];
+    let shown = names.iter().filter_map(|name| {
+        let value = input.get(name)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(format!("{name}={text}"))
+    });
+    format!("({})", shown.collect::<Vec<_>>().join(", "))
+}
+
+fn bar(percent: u32) -> String {
+    let full = usize::try_from(percent.div_ceil(10)).unwrap_or(10).min(10);
+    format!("{}{}", "█".repeat(full), "░".repeat(10 - full))
+}
+
+/// Breaks text at spaces; never empty.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().map_or(0, |line| line.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// What came of it, beside what would have come of it without Belay.
+pub fn summary(rehearsal: &Rehearsal, with: &Played, without: &Played) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(vec!["", "with Belay", "without"]);
+    let undone = match (with.undone_after(), with.undos().is_empty()) {
+        (Some(took), false) => format!("{} after the alarm", spoken(took)),
+        _ => "not needed".to_owned(),
+    };
+    table.add_row(vec!["undone by Belay", &undone, "–"]);
+    table.add_row(vec!["the release", &with.status, &without.status]);
+    table.add_row(vec!["users get", &with.serves, &without.serves]);
+    let wrong = |played: &Played| format!("{:.0} of {:.0}", played.failed, played.requests);
+    table.add_row(vec!["requests gone wrong", &wrong(with), &wrong(without)]);
+    table.add_row(vec!["people were told", &format!("{} times", with.messages().len()), "–"]);
+    let mut out = table.to_string();
+    let saved = without.failed - with.failed;
+    if saved >= 1.0 {
+        let _ = write!(
+            out,
+            "\n{GREEN}{saved:.0} requests that would have gone wrong within {} did not.{GREEN:#}",
+            humantime::format_duration(rehearsal.lasts.0)
+        );
+    }
+    out
+}
+
+/// The verdict over the script's own expectations.
+pub fn verdict(disappointments: &[String]) -> String {
+    if disappointments.is_empty() {
+        return format!("{GREEN}✓ everything the script expects came true{GREEN:#}");
+    }
+    let mut out = format!("{RED}✗ the script expects something else:{RED:#}");
+    for disappointment in disappointments {
+        let _ = write!(out, "\n  - {disappointment}");
+    }
+    out
+}
+
+/// The whole of it for programs.
+pub fn json(rehearsal: &Rehearsal, with: &Played, without: &Played, disappointments: &[String]) -> Value {
+    let side = |played: &Played| {
+        json!({
+            "release": played.release,
+            "status": played.status,
+            "serves": played.serves,
+            "requests": played.requests.round(),
+            "failed": played.failed.round(),
+        })
+    };
+    let seconds = |at: Timestamp| at.duration_since(with.began).as_secs();
+    let happenings: Vec<Value> = with
+        .timeline
+        .iter()
+        .map(|happening| json!({ "second": seconds(happening.at), "what": what(&happening.what) }))
+        .collect();
+    json!({
+        "title": rehearsal.title,
+        "timeline": happenings,
+        "with": side(with),
+        "without": side(without),
+        "undos": with.undos().len(),
+        "undone_after_seconds": with.undone_after().map(|took| took.as_secs()),
+        "messages": with.messages().iter().map(|(at, title, text)| {
+            json!({ "second": seconds(*at), "title": title, "text": text })
+        }).collect::<Vec<_>>(),
+        "as_expected": disappointments.is_empty(),
+        "disappointments": disappointments,
+    })
+}
+
+fn what(what: &What) -> Value {
+    match what {
+        What::Traffic { new_percent, requests, failed, error_rate, latency_p99_ms, .. } => json!({
+            "kind": "traffic", "new_percent": new_percent, "requests": requests, "failed": failed,
+            "error_rate": error_rate, "latency_p99_ms": latency_p99_ms,
+        }),
+        What::Alarm { name, from, to, reason } => json!({
+            "kind": "alarm", "name": name, "from": from.name(), "to": to.name(), "reason": reason,
+        }),
+        What::DeploymentEvent { id, state } => json!({ "kind": "deployment", "id": id, "state": state }),
+        What::LifecycleEvent { id, event, status } => {
+            json!({ "kind": "lifecycle", "id": id, "event": event, "status": status })
+        }
+        What::Invoked { function, result, .. } => {
+            let result = match result {
+                Ok(answer) => serde_json::from_str(answer).unwrap_or_else(|_| json!(answer)),
+                Err(error) => json!({ "error": error }),
+            };
+            json!({ "kind": "invoked", "function": function, "result": result })
+        }
+        What::ApiCall(call) => json!({
+            "kind": "call", "operation": call.operation, "input": call.input, "changed": call.changed,
+            "error": call.outcome.as_ref().err(),
+        }),
+        What::Message { subject, body } => {
+            let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
+            json!({ "kind": "message", "subject": subject, "body": body })
+        }
+    }
+}
