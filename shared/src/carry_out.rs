@@ -11,7 +11,7 @@ use crate::{
     aws::{
         Adapters, AwsError,
         codedeploy::{AnswerAccepted, StopAnswer},
-        ledger::{Claim, Claimed},
+        ledger::{Claim, Claimant, Claimed},
     },
     chat::{
         amazon_q,
@@ -24,6 +24,7 @@ use crate::{
     plan::{Action, Plan, check},
     release::{DeploymentId, Phase},
     signal::Signal,
+    start::Invocation,
 };
 
 /// What came of a plan.
@@ -48,8 +49,8 @@ pub struct Scene<'a> {
     pub adapters: &'a Adapters,
     /// For the links in messages.
     pub console: &'a Console,
-    /// When this invocation began: leases count from here.
-    pub now: Timestamp,
+    /// This invocation: its claims are its own, and its leases count from its beginning.
+    pub invocation: Invocation<'a>,
 }
 
 #[allow(
@@ -76,6 +77,8 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
     let mut came = Came::OfNothing;
     let mut claim = None;
     let mut effect_happened_before = false;
+    // Somebody else holds a claim and may yet die with it: then the signal must be judged again.
+    let mut somebody_else = false;
     for action in actions {
         match action {
             Action::Stop { deployment, auto_rollback } => {
@@ -90,8 +93,9 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         came = what;
                         claim = Some(ours);
                     }
-                    Stop::Before => {
+                    Stop::Before { finished } => {
                         effect_happened_before = true;
+                        somebody_else |= !finished;
                         outcome
                             .done
                             .push(format!("{deployment} is being stopped already; nothing was done twice"));
@@ -124,15 +128,17 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 }
             }
             Action::Open { release, began } => {
-                let opened = scene.adapters.ledger.open(release, began, scene.now).await;
+                let opened = scene.adapters.ledger.open(release, began, scene.invocation.now).await;
                 keep(&mut outcome, opened, format!("opened the record of {release}"));
             }
             Action::Close { release, ended } => {
-                let closed = scene.adapters.ledger.close(release, ended, scene.now).await;
+                let closed = scene.adapters.ledger.close(release, ended, scene.invocation.now).await;
                 keep(&mut outcome, closed, format!("closed the record of {release}"));
             }
             Action::Record { partition, record } => {
-                if let Err(error) = scene.adapters.ledger.record(partition, record, scene.now).await {
+                if let Err(error) =
+                    scene.adapters.ledger.record(partition, record, scene.invocation.now).await
+                {
                     outcome.failures.push(error);
                 }
             }
@@ -147,19 +153,21 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                             key.clone()
                         }
                     };
-                    tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
+                    somebody_else |=
+                        !tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
                 }
             }
             Action::Settle { signal, judged } => {
-                if outcome.failures.is_empty() {
-                    let settled = scene.adapters.ledger.settle(signal, judged, scene.now).await;
+                if outcome.failures.is_empty() && !somebody_else {
+                    let settled = scene.adapters.ledger.settle(signal, judged, scene.invocation.now).await;
                     if let Err(error) = settled {
                         outcome.failures.push(error);
                     }
                 }
             }
             Action::SendOwed(owed) => {
-                tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
+                somebody_else |=
+                    !tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
             }
         }
     }
@@ -175,7 +183,7 @@ fn keep(outcome: &mut Outcome, result: Result<(), AwsError>, done: String) {
 
 enum Stop {
     Done { came: Came, claim: Claim },
-    Before,
+    Before { finished: bool },
     Overtaken,
     Failed(AwsError),
 }
@@ -184,9 +192,12 @@ enum Stop {
 /// it happened.
 async fn stop(decision: &Decision, deployment: &DeploymentId, auto_rollback: bool, scene: Scene<'_>) -> Stop {
     let adapters = scene.adapters;
-    let (claim, look_first) = match adapters.ledger.claim_undo(deployment, decision, scene.now).await {
+    let owner = scene.invocation.claimant();
+    let by = Claimant { owner: &owner, now: scene.invocation.now };
+    let (claim, look_first) = match adapters.ledger.claim_undo(deployment, decision, by).await {
         Err(error) => return Stop::Failed(error),
-        Ok(Claimed::BySomebodyElse | Claimed::Before) => return Stop::Before,
+        Ok(Claimed::BySomebodyElse) => return Stop::Before { finished: false },
+        Ok(Claimed::Before) => return Stop::Before { finished: true },
         Ok(Claimed::Ours(claim)) => (claim, false),
         Ok(Claimed::TakenOver(claim)) => (claim, true),
     };
@@ -273,7 +284,7 @@ async fn overtaken(claim: Claim, adapters: &Adapters) -> Stop {
 /// it over looks first. Only when CodeDeploy itself refused is it certain that nothing happened.
 async fn gave_up(claim: Claim, error: AwsError, scene: Scene<'_>) -> Stop {
     if error.code.is_some()
-        && let Err(kept) = scene.adapters.ledger.give_back(claim, scene.now).await
+        && let Err(kept) = scene.adapters.ledger.give_back(claim, scene.invocation.now).await
     {
         warn!(error = %kept, "could not give the claim back; it ends by itself");
     }
@@ -284,6 +295,8 @@ async fn gave_up(claim: Claim, error: AwsError, scene: Scene<'_>) -> Stop {
 ///
 /// The order is the promise: once the message is written down it cannot be lost, and only then is the effect
 /// called done, so that there is no moment at which an effect is done and nobody will ever be told.
+///
+/// `false` when somebody else is sending the message right now, and may yet fail.
 async fn tell(
     outcome: &mut Outcome,
     partition: &Partition,
@@ -291,9 +304,11 @@ async fn tell(
     message: &Message,
     effect: Option<Claim>,
     scene: Scene<'_>,
-) {
+) -> bool {
     let ledger = &scene.adapters.ledger;
-    let claimed = ledger.claim_message(partition, key, message, scene.now).await;
+    let owner = scene.invocation.claimant();
+    let by = Claimant { owner: &owner, now: scene.invocation.now };
+    let claimed = ledger.claim_message(partition, key, message, by).await;
     if claimed.is_ok()
         && let Some(effect) = effect
         && let Err(error) = ledger.done(effect).await
@@ -302,9 +317,13 @@ async fn tell(
     }
     let claim = match claimed {
         Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(claim),
-        Ok(Claimed::BySomebodyElse | Claimed::Before) => {
+        Ok(Claimed::Before) => {
             outcome.done.push(format!("the message {key} was told before"));
-            return;
+            return true;
+        }
+        Ok(Claimed::BySomebodyElse) => {
+            outcome.done.push(format!("the message {key} is being told already"));
+            return false;
         }
         Err(error) => {
             // Better told twice than never: without the ledger nobody remembers that it is owed.
@@ -327,11 +346,12 @@ async fn tell(
             // Nothing is lost: it is written down, and the next delivery, of this or of any other signal about
             // the release, sends it.
             if let Some(claim) = claim
-                && let Err(kept) = ledger.give_back(claim, scene.now).await
+                && let Err(kept) = ledger.give_back(claim, scene.invocation.now).await
             {
                 warn!(error = %kept, "could not give the message's claim back; it ends by itself");
             }
             outcome.failures.push(error);
         }
     }
+    true
 }

@@ -192,6 +192,16 @@ pub enum Reason {
         /// CodeDeploy's error code and sentence.
         error: Option<(String, String)>,
     },
+    /// Belay had asked for this end.
+    BelayAskedForIt {
+        /// When.
+        at: Timestamp,
+    },
+    /// A rollback ended well.
+    RollbackDone {
+        /// The release that was taken back, where known.
+        of: Option<DeploymentId>,
+    },
     /// The deployer rolls the ended release back.
     DeployerRollsBack {
         /// The rollback's deployment.
@@ -252,10 +262,15 @@ pub enum Reason {
 /// Who is taking a release back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UndoneBy {
-    /// Belay claimed it in the ledger.
+    /// Belay has done it.
     Belay {
         /// When.
         at: Timestamp,
+    },
+    /// Another invocation of Belay is at it, and may yet fail.
+    BelayRightNow {
+        /// Since when.
+        since: Timestamp,
     },
     /// The deployer started a rollback of its own.
     Deployer {
@@ -322,6 +337,10 @@ impl fmt::Display for Reason {
                 UndoneBy::Belay { at } => write!(
                     f,
                     "The alarm {alarm} went off as well; Belay has been taking this release back since {at:.0}."
+                ),
+                UndoneBy::BelayRightNow { since } => write!(
+                    f,
+                    "The alarm {alarm} went off as well; Belay has been at it since {since:.0}, in another invocation."
                 ),
                 UndoneBy::Deployer { rollback } => write!(
                     f,
@@ -412,6 +431,11 @@ impl fmt::Display for Reason {
                     None => f.write_str("."),
                 }
             }
+            Self::BelayAskedForIt { at } => write!(f, "Belay asked for it, at {at:.0}."),
+            Self::RollbackDone { of: Some(of) } => {
+                write!(f, "What ran before {of} gets the traffic again.")
+            }
+            Self::RollbackDone { of: None } => f.write_str("What ran before gets the traffic again."),
             Self::DeployerRollsBack { rollback } => {
                 write!(f, "CodeDeploy is rolling it back: {rollback}.")
             }

@@ -3,6 +3,8 @@
 
 use std::{io, path::PathBuf};
 
+use jiff::Timestamp;
+
 use crate::{
     aws::{self, Adapters},
     chat::console::Console,
@@ -69,6 +71,23 @@ fn read_policy(settings: &Settings) -> Result<Policy, StartError> {
     match std::fs::read_to_string(&path) {
         Err(source) => Err(StartError::PolicyUnreadable { path, source }),
         Ok(text) => Policy::parse(&text).map_err(|mistakes| StartError::Policy { path, mistakes }),
+    }
+}
+
+/// One invocation of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// What tells it from every other, also from one in the same millisecond: Lambda's request id. Lambda gives a
+    /// repeated delivery the same one, so claims take it together with `now`.
+    pub id: &'a str,
+    /// When it began.
+    pub now: Timestamp,
+}
+
+impl Invocation<'_> {
+    /// Whose the claims of this invocation are.
+    pub fn claimant(&self) -> String {
+        format!("{}@{}", self.id, self.now.as_millisecond())
     }
 }
 

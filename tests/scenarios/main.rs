@@ -1,4 +1,8 @@
 //! Stories about Belay, told to the real programs over the real wire, and the rules that hold the code in shape.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(missing_docs, reason = "tests")]
 
+mod a_release_is_guarded;
 mod architecture;
+mod compiled_programs;
+mod every_rehearsal_comes_true;
+mod when_things_fail;

@@ -73,15 +73,11 @@ pub(crate) struct CloudWatch {
 
 impl CloudWatch {
     pub(crate) fn watch(&self, name: &str) -> &Watch {
-        self.alarms
-            .get(name)
-            .unwrap_or_else(|| panic!("no alarm {name:?} was created"))
+        self.alarms.get(name).unwrap_or_else(|| panic!("no alarm {name:?} was created"))
     }
 
     pub(crate) fn is_in_alarm(&self, name: &str) -> bool {
-        self.alarms
-            .get(name)
-            .is_some_and(|watch| watch.state.value == AlarmState::Alarm)
+        self.alarms.get(name).is_some_and(|watch| watch.state.value == AlarmState::Alarm)
     }
 }
 

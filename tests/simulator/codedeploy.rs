@@ -1,7 +1,7 @@
 //! AWS CodeDeploy: applications, groups, deployments.
 //!
-//! `evolution` moves deployments through time, `operations` answers the API, `undoing` stops, fails
-//! and rolls back.
+//! `evolution` moves deployments through time, `operations`, `listing` and `targets` answer
+//! the API, `undoing` stops, fails and rolls back.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ mod operations;
 pub(crate) mod revision;
 pub(crate) mod shifting;
 mod starting;
+mod targets;
 mod undoing;
 
 use deployment::Deployment;
@@ -46,9 +47,7 @@ pub(crate) struct CodeDeploy {
 
 impl CodeDeploy {
     pub(crate) fn group(&self, name: &str) -> &GroupState {
-        self.groups
-            .get(name)
-            .unwrap_or_else(|| panic!("no deployment group {name:?} was created"))
+        self.groups.get(name).unwrap_or_else(|| panic!("no deployment group {name:?} was created"))
     }
 
     /// The group's deployment that is not over, if any: there is never more than one.

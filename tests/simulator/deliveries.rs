@@ -73,11 +73,7 @@ impl Deliveries {
         let delay = stamps::seconds(self.settings.delay.as_secs().cast_signed());
         for _ in 0..=self.settings.duplicates {
             self.counter += 1;
-            let order = if self.settings.shuffle {
-                self.chance.next()
-            } else {
-                self.counter
-            };
+            let order = if self.settings.shuffle { self.chance.next() } else { self.counter };
             self.queue.push(Delivery {
                 function: function.to_owned(),
                 payload: payload.to_vec(),
@@ -89,11 +85,7 @@ impl Deliveries {
     }
 
     /// Takes the next delivery that is due and whose function `accepts`.
-    pub(crate) fn take_due(
-        &mut self,
-        now: Timestamp,
-        accepts: impl Fn(&str) -> bool,
-    ) -> Option<Delivery> {
+    pub(crate) fn take_due(&mut self, now: Timestamp, accepts: impl Fn(&str) -> bool) -> Option<Delivery> {
         let index = self
             .queue
             .iter()
@@ -133,9 +125,7 @@ impl World {
     ) {
         let function = match (source, detail_type) {
             ("aws.cloudwatch", "CloudWatch Alarm State Change") => "alarm-transitions",
-            ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => {
-                "pipeline-events"
-            }
+            ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => "pipeline-events",
             // No rule matches.
             _ => return,
         };
@@ -154,8 +144,7 @@ impl World {
         if lose > 0.0 && self.deliveries.chance.happens(lose) {
             return;
         }
-        self.deliveries
-            .push(function, event.to_string().as_bytes(), self.now);
+        self.deliveries.push(function, event.to_string().as_bytes(), self.now);
     }
 
     /// CodeDeploy's event, whose words are START, SUCCESS, FAILURE, STOP and whose instanceGroupId is
@@ -176,10 +165,7 @@ impl World {
             "state": state,
             "deploymentGroup": group,
         });
-        self.happened(What::DeploymentEvent {
-            id: id.to_owned(),
-            state: state.to_owned(),
-        });
+        self.happened(What::DeploymentEvent { id: id.to_owned(), state: state.to_owned() });
         let now = self.now;
         self.emit(
             "aws.codedeploy",
@@ -194,13 +180,8 @@ impl World {
     /// and all of those are the one function registered as `lifecycle-hooks`.
     pub(crate) fn invoke_hook(&mut self, function: &str, payload: &Value) {
         let name = function.rsplit(":function:").next().unwrap_or(function);
-        let registered = if name.starts_with("CodeDeployHook_") {
-            "lifecycle-hooks"
-        } else {
-            name
-        };
+        let registered = if name.starts_with("CodeDeployHook_") { "lifecycle-hooks" } else { name };
         let now = self.now;
-        self.deliveries
-            .push(registered, payload.to_string().as_bytes(), now);
+        self.deliveries.push(registered, payload.to_string().as_bytes(), now);
     }
 }

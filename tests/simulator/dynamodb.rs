@@ -17,8 +17,7 @@ pub(crate) struct DynamoDb {
 impl DynamoDb {
     pub(crate) fn at(now: Timestamp) -> Self {
         let clock = ManualClock::new(whole_seconds(now));
-        let database =
-            Database::memory_with_clock(clock.arc()).expect("a database in memory opens");
+        let database = Database::memory_with_clock(clock.arc()).expect("a database in memory opens");
         Self { database, clock }
     }
 

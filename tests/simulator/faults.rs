@@ -46,10 +46,8 @@ impl Faults {
     /// The fault that befalls the next call of this operation, in the order they were asked for.
     pub(crate) fn strike(&mut self, operation: &str) -> Option<Fault> {
         self.calls += 1;
-        if let Some((_, fault, times)) = self
-            .by_operation
-            .iter_mut()
-            .find(|(name, _, times)| name == operation && *times > 0)
+        if let Some((_, fault, times)) =
+            self.by_operation.iter_mut().find(|(name, _, times)| name == operation && *times > 0)
         {
             *times -= 1;
             return Some(*fault);
@@ -77,8 +75,5 @@ pub(crate) fn internal_error(service: Service) -> Refusal {
         Service::Sns => "InternalError",
         Service::DynamoDb => "InternalServerError",
     };
-    Refusal {
-        status: 500,
-        ..Refusal::new(code, "An internal error occurred.")
-    }
+    Refusal { status: 500, ..Refusal::new(code, "An internal error occurred.") }
 }

@@ -45,9 +45,7 @@ async fn connection(stream: TcpStream, world: Shared) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(Arc::clone(&world), request));
     // An error here is a connection that a fault cut, or that the client closed.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// An API request, recognised.
@@ -127,9 +125,7 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
         Some(_) | None => {}
     }
     let form = |wanted: &str| {
-        form_urlencoded::parse(body)
-            .find(|(name, _)| name == wanted)
-            .map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
     match (form("Action"), form("Version").as_deref()) {
         (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query),
@@ -140,27 +136,14 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
 
 impl Asked {
     fn new(service: Service, operation: &str, wire: Wire) -> Self {
-        Self {
-            service,
-            operation: operation.to_owned(),
-            wire,
-        }
+        Self { service, operation: operation.to_owned(), wire }
     }
 
     /// Whether the operation is of a kind that changes something.
     fn changes(&self) -> bool {
-        [
-            "Create",
-            "Put",
-            "Update",
-            "Delete",
-            "Stop",
-            "Publish",
-            "TransactWrite",
-            "BatchWrite",
-        ]
-        .iter()
-        .any(|verb| self.operation.starts_with(verb))
+        ["Create", "Put", "Update", "Delete", "Stop", "Publish", "TransactWrite", "BatchWrite"]
+            .iter()
+            .any(|verb| self.operation.starts_with(verb))
     }
 }
 
@@ -186,11 +169,7 @@ impl World {
             }
             Some(answer) => {
                 let outcome = answer.as_ref().map(|_| ());
-                self.record(
-                    asked,
-                    input,
-                    outcome.map_err(|refusal| refusal.code.clone()),
-                );
+                self.record(asked, input, outcome.map_err(|refusal| refusal.code.clone()));
                 match answer {
                     Ok(answer) => wire::accepted(asked.wire, operation, &answer, request_id),
                     Err(refusal) => wire::refused(asked.wire, &refusal, request_id),
@@ -200,13 +179,7 @@ impl World {
         }
     }
 
-    fn perform_on_tables(
-        &mut self,
-        asked: &Asked,
-        input: Value,
-        body: &[u8],
-        request_id: &str,
-    ) -> Reply {
+    fn perform_on_tables(&mut self, asked: &Asked, input: Value, body: &[u8], request_id: &str) -> Reply {
         let text = String::from_utf8_lossy(body);
         match self.dynamo_db.call(&asked.operation, &text) {
             Ok(answer) => {
@@ -251,10 +224,7 @@ impl World {
 }
 
 async fn health(world: &Shared, name: &str) -> io::Result<Response<Full<Bytes>>> {
-    let health = locked(world)
-        .health
-        .get_mut(name)
-        .map(crate::health::Endpoint::ask);
+    let health = locked(world).health.get_mut(name).map(crate::health::Endpoint::ask);
     let status = match health {
         None => 404,
         Some(Health::Status(status)) => status,
@@ -266,11 +236,7 @@ async fn health(world: &Shared, name: &str) -> io::Result<Response<Full<Bytes>>>
         Some(Health::Refuse) => return Err(io::Error::other("the endpoint refuses")),
         Some(Health::Sequence(_)) => unreachable!("a sequence answers with its next status"),
     };
-    Ok(response(Reply {
-        status,
-        headers: Vec::new(),
-        body: Vec::new(),
-    }))
+    Ok(response(Reply { status, headers: Vec::new(), body: Vec::new() }))
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {
@@ -278,9 +244,7 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    response
-        .body(Full::new(Bytes::from(reply.body)))
-        .expect("the simulator's own headers are well-formed")
+    response.body(Full::new(Bytes::from(reply.body))).expect("the simulator's own headers are well-formed")
 }
 
 /// Unique and the same in every run: the number of the call.

@@ -39,10 +39,8 @@ impl Functions {
     }
 
     pub(crate) fn set_deadline(&mut self, name: &str, deadline: Duration) {
-        self.by_name
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("no function {name:?} is registered"))
-            .1 = deadline;
+        self.by_name.get_mut(name).unwrap_or_else(|| panic!("no function {name:?} is registered")).1 =
+            deadline;
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {
@@ -57,10 +55,6 @@ impl Functions {
         now: Timestamp,
     ) -> BoxFuture<Result<String, String>> {
         let (function, deadline) = &self.by_name[name];
-        function(Invocation {
-            payload,
-            now,
-            deadline: *deadline,
-        })
+        function(Invocation { payload, now, deadline: *deadline })
     }
 }

@@ -33,9 +33,7 @@ impl Endpoint {
                 let place = self.requests.min(statuses.len()) - 1;
                 Health::Status(statuses[place])
             }
-            Health::Status(_) | Health::Slow(_) | Health::Hang | Health::Refuse => {
-                self.health.clone()
-            }
+            Health::Status(_) | Health::Slow(_) | Health::Hang | Health::Refuse => self.health.clone(),
         }
     }
 }

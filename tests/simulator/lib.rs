@@ -20,6 +20,7 @@
 
 #![warn(missing_docs)]
 
+mod binary;
 mod chance;
 mod cloudwatch;
 mod codedeploy;
@@ -31,6 +32,7 @@ mod functions;
 mod health;
 mod journal;
 mod refusal;
+mod runtime_api;
 mod scripting;
 mod simulator;
 mod sns;
@@ -43,6 +45,10 @@ mod world;
 #[path = "../stage/mod.rs"]
 pub mod stage;
 
+#[cfg(test)]
+mod checks;
+
+pub use binary::Binary;
 pub use cloudwatch::AlarmState;
 pub use cloudwatch::alarm::{
     Alarm, AlarmMetric, CompositeAlarm, EvaluationState, Mute, Suppression, TreatMissing,
@@ -57,6 +63,7 @@ pub use functions::{BoxFuture, Invocation};
 pub use health::Health;
 pub use journal::{Call, Service};
 pub use refusal::Refusal;
+pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;
 pub use sns::Message;
 pub use timeline::{Happening, What};

@@ -15,11 +15,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            status: 400,
-        }
+        Self { code: code.to_owned(), message: message.into(), status: 400 }
     }
 }
 
@@ -33,3 +29,12 @@ impl std::error::Error for Refusal {}
 
 /// What an operation answers: a body in the service's own field names, or a refusal.
 pub(crate) type Answer = Result<Value, Refusal>;
+
+/// Refuses a request that uses a parameter the simulator does not model, in a way that fails the test
+/// by name: an ignored parameter would be an answer to another question.
+pub(crate) fn only_modelled(input: &Value, not_modelled: &[&str]) -> Result<(), Refusal> {
+    match not_modelled.iter().find(|name| !input[**name].is_null()) {
+        None => Ok(()),
+        Some(name) => Err(Refusal { status: 501, ..Refusal::new("NotModelled", *name) }),
+    }
+}

@@ -38,31 +38,21 @@ impl Simulator {
         let mut world = self.world();
         let owner = &world.code_deploy.group(group).settings.application;
         assert_eq!(owner, application, "the group {group:?} is another's");
-        let wishes = codedeploy::Wishes {
-            creator: Some(by.to_owned()),
-            ..codedeploy::Wishes::default()
-        };
+        let wishes = codedeploy::Wishes { creator: Some(by.to_owned()), ..codedeploy::Wishes::default() };
         let now = world.now;
         world.create_labelled(group, label, wishes, now)
     }
 
     /// A deployment as it is now.
     pub fn deployment(&self, id: &str) -> Deployment {
-        self.world()
-            .code_deploy
-            .deployments
-            .get(id)
-            .unwrap_or_else(|| panic!("no deployment {id:?}"))
-            .clone()
+        self.world().code_deploy.deployments.get(id).unwrap_or_else(|| panic!("no deployment {id:?}")).clone()
     }
 
     /// A group's deployments, oldest first; the baseline's is among them.
     pub fn deployments(&self, group: &str) -> Vec<Deployment> {
         let world = self.world();
         let ids = &world.code_deploy.group(group).deployments;
-        ids.iter()
-            .map(|id| world.code_deploy.deployments[id].clone())
-            .collect()
+        ids.iter().map(|id| world.code_deploy.deployments[id].clone()).collect()
     }
 
     /// How StopDeployment answers from now on.
@@ -73,10 +63,7 @@ impl Simulator {
     /// Points a Lambda alias at one version again, as a person would after a stop without rollback.
     pub fn repair_alias(&self, group: &str, label: &str) {
         let _must_be_a_version = revision::version_of(label);
-        self.world().group_mut(group).routing = Routing {
-            old: label.to_owned(),
-            new: None,
-        };
+        self.world().group_mut(group).routing = Routing { old: label.to_owned(), new: None };
     }
 }
 
@@ -89,9 +76,7 @@ impl Simulator {
         match world.traffic.get_mut(group) {
             Some(served) => served.workload = workload,
             None => {
-                world
-                    .traffic
-                    .insert(group.to_owned(), Served::new(workload));
+                world.traffic.insert(group.to_owned(), Served::new(workload));
             }
         }
     }
@@ -150,10 +135,7 @@ impl Simulator {
         if at <= world.now {
             world.set_alarm_state(name, state, at);
         } else {
-            world
-                .cloud_watch
-                .scripted
-                .push((at, name.to_owned(), state));
+            world.cloud_watch.scripted.push((at, name.to_owned(), state));
         }
     }
 
@@ -166,11 +148,7 @@ impl Simulator {
     pub fn put_metric(&self, metric: &str, value: f64) {
         let mut world = self.world();
         let minute = minute_of(world.now);
-        let series = world
-            .cloud_watch
-            .custom
-            .entry(metric.to_owned())
-            .or_default();
+        let series = world.cloud_watch.custom.entry(metric.to_owned()).or_default();
         *series.entry(minute).or_default() += value;
     }
 
@@ -191,11 +169,8 @@ impl Simulator {
 
     fn alarm_mut(&self, name: &str, change: impl FnOnce(&mut crate::cloudwatch::Watch)) {
         let mut world = self.world();
-        let watch = world
-            .cloud_watch
-            .alarms
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("no alarm {name:?} was created"));
+        let watch =
+            world.cloud_watch.alarms.get_mut(name).unwrap_or_else(|| panic!("no alarm {name:?} was created"));
         change(watch);
     }
 }
@@ -224,20 +199,14 @@ impl Simulator {
         if let Health::Sequence(statuses) = &health {
             assert!(!statuses.is_empty(), "an empty sequence has no last status");
         }
-        let endpoint = Endpoint {
-            health,
-            requests: 0,
-        };
+        let endpoint = Endpoint { health, requests: 0 };
         self.world().health.insert(name.to_owned(), endpoint);
         format!("{}/health/{name}", self.endpoint())
     }
 
     /// How often a health endpoint was asked since it was set.
     pub fn health_requests(&self, name: &str) -> usize {
-        self.world()
-            .health
-            .get(name)
-            .map_or(0, |endpoint| endpoint.requests)
+        self.world().health.get(name).map_or(0, |endpoint| endpoint.requests)
     }
 }
 
@@ -288,10 +257,7 @@ impl Simulator {
     /// The inputs of the calls of one operation that took effect.
     pub fn effects(&self, operation: &str) -> Vec<Value> {
         let calls = self.calls(operation).into_iter();
-        calls
-            .filter(|call| call.changed)
-            .map(|call| call.input)
-            .collect()
+        calls.filter(|call| call.changed).map(|call| call.input).collect()
     }
 
     /// Everything that happened, oldest first. It only ever grows: keep a length as a cursor.
@@ -309,10 +275,7 @@ impl Simulator {
     /// Panics, by name, if anything was asked that the simulator does not model.
     pub fn assert_all_modelled(&self) {
         let names = self.acknowledge_unmodelled().join(", ");
-        assert!(
-            names.is_empty(),
-            "the simulator was asked for what it does not model: {names}"
-        );
+        assert!(names.is_empty(), "the simulator was asked for what it does not model: {names}");
     }
 
     /// Takes the list of what was asked though not modelled: the test knows, and goes on.

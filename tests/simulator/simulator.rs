@@ -42,12 +42,8 @@ impl Drop for Inner {
 impl Simulator {
     /// Begins a simulation at this virtual time, with one HTTP server for every service.
     pub async fn start(at: Timestamp) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .expect("a free port on 127.0.0.1");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on 127.0.0.1");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let world = Arc::new(Mutex::new(World::at(at)));
         let server = tokio::spawn(front::serve(listener, Arc::clone(&world)));
         Self {
@@ -75,10 +71,7 @@ impl Simulator {
     }
 
     fn functions(&self) -> MutexGuard<'_, Functions> {
-        self.inner
-            .functions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.functions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers a function under the name that rules and hooks use: `alarm-transitions`,
@@ -137,15 +130,11 @@ impl Simulator {
                 let functions = self.functions();
                 let mut world = self.world();
                 let now = world.now;
-                world
-                    .deliveries
-                    .take_due(now, |function| functions.knows(function))
+                world.deliveries.take_due(now, |function| functions.knows(function))
             };
             let Some(delivery) = delivery else { return };
             let now = self.now();
-            let running = self
-                .functions()
-                .begin(&delivery.function, delivery.payload.clone(), now);
+            let running = self.functions().begin(&delivery.function, delivery.payload.clone(), now);
             // In a task of its own, so that a panic is what it is on Lambda: an error of this
             // invocation.
             let result = match tokio::spawn(running).await {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::timeline::What;
 use crate::world::World;
 
@@ -44,49 +44,36 @@ impl World {
     }
 
     fn publish(&mut self, input: &Value) -> Answer {
+        only_modelled(input, &["PhoneNumber", "MessageGroupId", "MessageDeduplicationId"])?;
         let text = |name: &str| input[name].as_str().map(str::to_owned);
         let topic = text("TopicArn")
             .or_else(|| text("TargetArn"))
-            .ok_or_else(|| {
-                invalid("TopicArn or TargetArn Reason: no value for required parameter")
-            })?;
+            .ok_or_else(|| invalid("TopicArn or TargetArn Reason: no value for required parameter"))?;
         if !self.sns.topics.contains(&topic) {
-            return Err(Refusal {
-                status: 404,
-                ..Refusal::new("NotFound", "Topic does not exist")
-            });
+            return Err(Refusal { status: 404, ..Refusal::new("NotFound", "Topic does not exist") });
         }
-        let message = text("Message")
-            .filter(|message| !message.is_empty())
-            .ok_or_else(|| invalid("Empty message"))?;
+        let message =
+            text("Message").filter(|message| !message.is_empty()).ok_or_else(|| invalid("Empty message"))?;
+        if let Some(structure) = text("MessageStructure") {
+            let has_default = serde_json::from_str::<Value>(&message)
+                .is_ok_and(|structured| structured["default"].is_string());
+            if structure != "json" || !has_default {
+                return Err(invalid("Message Structure - No default entry in JSON message body"));
+            }
+        }
         let subject = text("Subject");
-        if subject
-            .as_deref()
-            .is_some_and(|subject| !is_subject(subject))
-        {
+        if subject.as_deref().is_some_and(|subject| !is_subject(subject)) {
             return Err(invalid("Subject"));
         }
         let attributes = attributes(input);
-        let size = message.len()
-            + attributes
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
+        let size =
+            message.len() + attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         if size > LIMIT {
             return Err(invalid("Message too long"));
         }
         let id = self.chance.uuid();
-        self.happened(What::Message {
-            subject: subject.clone(),
-            body: message.clone(),
-        });
-        self.sns.messages.push(Message {
-            topic,
-            subject,
-            message,
-            attributes,
-            at: self.now,
-        });
+        self.happened(What::Message { subject: subject.clone(), body: message.clone() });
+        self.sns.messages.push(Message { topic, subject, message, attributes, at: self.now });
         Ok(json!({ "MessageId": id }))
     }
 }
@@ -100,9 +87,7 @@ fn invalid(what: &str) -> Refusal {
 fn is_subject(subject: &str) -> bool {
     subject.starts_with(|c: char| c.is_ascii_graphic())
         && subject.chars().count() < 100
-        && subject
-            .chars()
-            .all(|c| c.is_ascii() && !c.is_ascii_control())
+        && subject.chars().all(|c| c.is_ascii() && !c.is_ascii_control())
 }
 
 /// `MessageAttributes.entry.1.Name`, `….Value.StringValue`, and so on from 1.

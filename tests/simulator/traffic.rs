@@ -21,26 +21,16 @@ pub struct Behaviour {
 
 impl Behaviour {
     /// No errors, 120 ms: what a revision without an entry does.
-    pub const HEALTHY: Self = Self {
-        error_rate: 0.0,
-        latency_p99_ms: 120.0,
-        from_minute: 0,
-    };
+    pub const HEALTHY: Self = Self { error_rate: 0.0, latency_p99_ms: 120.0, from_minute: 0 };
 
     /// Fails this fraction of requests.
     pub fn failing(error_rate: f64) -> Self {
-        Self {
-            error_rate,
-            ..Self::HEALTHY
-        }
+        Self { error_rate, ..Self::HEALTHY }
     }
 
     /// Answers this slowly.
     pub fn slow(latency_p99_ms: f64) -> Self {
-        Self {
-            latency_p99_ms,
-            ..Self::HEALTHY
-        }
+        Self { latency_p99_ms, ..Self::HEALTHY }
     }
 
     /// Only from this minute of service on.
@@ -70,11 +60,7 @@ pub struct Workload {
 impl Workload {
     /// So many requests, all revisions healthy.
     pub fn steady(requests_per_minute: f64) -> Self {
-        Self {
-            requests_per_minute,
-            revisions: BTreeMap::new(),
-            slow_ms: None,
-        }
+        Self { requests_per_minute, revisions: BTreeMap::new(), slow_ms: None }
     }
 
     /// Lets a revision behave so.
@@ -165,15 +151,10 @@ impl Served {
     fn serve(&mut self, label: &str, requests: f64, at: Timestamp) {
         let since = *self.first_served.entry(label.to_owned()).or_insert(at);
         let behaviour = match self.workload.revisions.get(label) {
-            Some(behaviour) if at >= since + stamps::minutes(i64::from(behaviour.from_minute)) => {
-                *behaviour
-            }
+            Some(behaviour) if at >= since + stamps::minutes(i64::from(behaviour.from_minute)) => *behaviour,
             Some(_) | None => Behaviour::HEALTHY,
         };
-        let slow = self
-            .workload
-            .slow_ms
-            .map_or(0.0, |limit| behaviour.slower_than(limit));
+        let slow = self.workload.slow_ms.map_or(0.0, |limit| behaviour.slower_than(limit));
         let failing = 1.0 - (1.0 - behaviour.error_rate) * (1.0 - slow);
         self.current.requests += requests;
         self.current.errors += requests * behaviour.error_rate;
@@ -224,11 +205,7 @@ impl World {
                 requests: tidy(counted.requests),
                 failed: tidy(counted.failed),
                 error_rate: if measured { counted.error_rate() } else { 0.0 },
-                latency_p99_ms: if measured {
-                    counted.latency_p99_ms()
-                } else {
-                    0.0
-                },
+                latency_p99_ms: if measured { counted.latency_p99_ms() } else { 0.0 },
             });
         }
     }
@@ -243,8 +220,6 @@ impl World {
     }
 
     pub(crate) fn served(&self, group: &str) -> &Served {
-        self.traffic
-            .get(group)
-            .unwrap_or_else(|| panic!("no workload was given to the group {group:?}"))
+        self.traffic.get(group).unwrap_or_else(|| panic!("no workload was given to the group {group:?}"))
     }
 }

@@ -44,12 +44,7 @@ const TIMESTAMPS: [&str; 13] = [
 
 /// The strings of a list.
 pub(crate) fn texts(value: &Value) -> Vec<&str> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// Reads a request body.
@@ -61,9 +56,9 @@ pub(crate) fn decode(wire: Wire, body: &[u8]) -> Result<Value, Refusal> {
         }
         // An operation without input may send no body at all.
         Wire::Cbor if body.is_empty() => Ok(Value::Object(Map::new())),
-        Wire::Cbor => ciborium::from_reader(body)
-            .map(from_cbor)
-            .map_err(|error| unreadable(error.to_string())),
+        Wire::Cbor => {
+            ciborium::from_reader(body).map(from_cbor).map_err(|error| unreadable(error.to_string()))
+        }
         Wire::Query => Ok(form_urlencoded::parse(body)
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect::<Map<String, Value>>()
@@ -88,11 +83,7 @@ pub(crate) fn accepted(wire: Wire, operation: &str, answer: &Value, request_id: 
             .into_bytes()
         }
     };
-    Reply {
-        status: 200,
-        headers: headers(wire, request_id),
-        body,
-    }
+    Reply { status: 200, headers: headers(wire, request_id), body }
 }
 
 /// Writes an error.
@@ -114,11 +105,7 @@ pub(crate) fn refused(wire: Wire, refusal: &Refusal, request_id: &str) -> Reply 
         )
         .into_bytes(),
     };
-    Reply {
-        status: refusal.status,
-        headers,
-        body,
-    }
+    Reply { status: refusal.status, headers, body }
 }
 
 fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
@@ -128,10 +115,8 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
         Wire::Cbor => "application/cbor",
         Wire::Query => "text/xml",
     };
-    let mut headers = vec![
-        ("content-type", content_type.to_owned()),
-        ("x-amzn-requestid", request_id.to_owned()),
-    ];
+    let mut headers =
+        vec![("content-type", content_type.to_owned()), ("x-amzn-requestid", request_id.to_owned())];
     if wire == Wire::Cbor {
         headers.push(("smithy-protocol", "rpc-v2-cbor".to_owned()));
     }
@@ -139,9 +124,7 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn cbor_bytes(value: &Cbor) -> Vec<u8> {
@@ -184,14 +167,9 @@ fn to_cbor(name: &str, value: &Value) -> Cbor {
             }
         }
         Value::String(text) => Cbor::Text(text.clone()),
-        Value::Array(members) => {
-            Cbor::Array(members.iter().map(|member| to_cbor(name, member)).collect())
-        }
+        Value::Array(members) => Cbor::Array(members.iter().map(|member| to_cbor(name, member)).collect()),
         Value::Object(members) => Cbor::Map(
-            members
-                .iter()
-                .map(|(name, value)| (Cbor::Text(name.clone()), to_cbor(name, value)))
-                .collect(),
+            members.iter().map(|(name, value)| (Cbor::Text(name.clone()), to_cbor(name, value))).collect(),
         ),
     }
 }

@@ -77,8 +77,7 @@ impl World {
             self.close_minute(minute_of(before));
         }
         self.apply_scripted_states();
-        let evaluation =
-            start_of_minute(minute_of(to)) + seconds(crate::cloudwatch::EVALUATED_AT_SECOND);
+        let evaluation = start_of_minute(minute_of(to)) + seconds(crate::cloudwatch::EVALUATED_AT_SECOND);
         if before < evaluation && evaluation <= to {
             self.evaluate_alarms();
         }

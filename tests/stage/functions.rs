@@ -1,6 +1,12 @@
 //! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -9,8 +15,9 @@ use belay::{
     chat::console::Console,
     policy::Policy,
     settings::Settings,
-    start::Guard,
+    start::{Guard, Invocation as Ours},
 };
+use jiff::Timestamp;
 use lifecycle_hooks::Pace;
 
 use crate::{Invocation, Simulator};
@@ -55,11 +62,18 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
     };
-    Guard {
-        policy,
-        adapters: Adapters::new(&sdk_config(endpoint), &settings),
-        console: Console::of(REGION),
-    }
+    Guard { policy, adapters: Adapters::new(&sdk_config(endpoint), &settings), console: Console::of(REGION) }
+}
+
+/// A request id, as Lambda gives one to each invocation.
+pub fn id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An invocation at a virtual time.
+pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
+    Ours { id, now }
 }
 
 /// Puts the three functions into the simulator, under the names that its rules deliver to.
@@ -71,7 +85,7 @@ pub fn install(simulator: &Simulator, policy: Policy) {
     simulator.register("alarm-transitions", move |call: Invocation| {
         let guard = Arc::clone(&ours);
         Box::pin(async move {
-            let handled = alarm_transitions::handle(&guard, &call.payload, call.now).await;
+            let handled = alarm_transitions::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
@@ -79,7 +93,7 @@ pub fn install(simulator: &Simulator, policy: Policy) {
     simulator.register("pipeline-events", move |call: Invocation| {
         let guard = Arc::clone(&ours);
         Box::pin(async move {
-            let handled = pipeline_events::handle(&guard, &call.payload, call.now).await;
+            let handled = pipeline_events::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
@@ -87,7 +101,8 @@ pub fn install(simulator: &Simulator, policy: Policy) {
         let guard = Arc::clone(&guard);
         Box::pin(async move {
             let pace = Pace { left: call.deadline, retry_every: RETRY_EVERY };
-            let handled = lifecycle_hooks::handle(&guard, &call.payload, call.now, pace).await;
+            let handled =
+                lifecycle_hooks::handle(&guard, &call.payload, invocation(&id(), call.now), pace).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

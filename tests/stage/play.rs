@@ -72,7 +72,8 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
                 &revision.revision,
                 "user",
             );
-            let started = started.map_err(|error| format!("{} cannot begin: {error:?}", revision.revision))?;
+            let started =
+                started.map_err(|error| format!("{} cannot begin: {error:?}", revision.revision))?;
             release.get_or_insert(started);
         }
         if let Some(alarm) = &event.alarm {
@@ -80,7 +81,11 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
                 "OK" => AlarmState::Ok,
                 "ALARM" => AlarmState::Alarm,
                 "INSUFFICIENT_DATA" => AlarmState::InsufficientData,
-                other => return Err(format!("found the alarm state `{other}`, expected OK, ALARM or INSUFFICIENT_DATA")),
+                other => {
+                    return Err(format!(
+                        "found the alarm state `{other}`, expected OK, ALARM or INSUFFICIENT_DATA"
+                    ));
+                }
             };
             let at = simulator.now();
             simulator.set_alarm_state(&alarm.name, to, at);
@@ -93,7 +98,9 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
     Ok(Played {
         began,
         timeline: simulator.timeline(),
-        status: release.as_deref().map_or_else(String::new, |id| simulator.deployment(id).status.name().to_owned()),
+        status: release
+            .as_deref()
+            .map_or_else(String::new, |id| simulator.deployment(id).status.name().to_owned()),
         release,
         serves: match share.new_label {
             // A split that is left behind is named by its larger half.
@@ -125,8 +132,8 @@ fn behaviour(revision: &RevisionScript) -> Behaviour {
 fn workload(rehearsal: &Rehearsal) -> Workload {
     let service = &rehearsal.service;
     #[allow(clippy::cast_precision_loss, reason = "nobody scripts 2^52 requests a minute")]
-    let workload = Workload::steady(service.requests_per_minute as f64)
-        .slow_above(milliseconds(service.slow_after.0));
+    let workload =
+        Workload::steady(service.requests_per_minute as f64).slow_above(milliseconds(service.slow_after.0));
     match &service.baseline {
         Some(baseline) => workload.revision(&baseline.revision, behaviour(baseline)),
         None => workload,
@@ -184,9 +191,7 @@ fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
     for (alarm, script) in &rehearsal.alarms {
         let made = match (script.errors_above, script.p99_above) {
             (Some(share), _) => Alarm::new(alarm, AlarmMetric::ErrorRate, name, share.0),
-            (None, Some(span)) => {
-                Alarm::new(alarm, AlarmMetric::LatencyP99, name, milliseconds(span.0))
-            }
+            (None, Some(span)) => Alarm::new(alarm, AlarmMetric::LatencyP99, name, milliseconds(span.0)),
             (None, None) => Alarm::scripted(alarm),
         };
         let made = made.datapoints(script.bad, script.of);
@@ -207,19 +212,24 @@ fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
 fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String {
     let mut text = String::with_capacity(policy.len());
     let mut rest = policy;
-    while let Some(start) = rest.find("http://").or_else(|| rest.find("https://")).map(|first| {
-        rest.find("https://").map_or(first, |second| first.min(second))
-    }) {
+    while let Some(start) = rest
+        .find("http://")
+        .or_else(|| rest.find("https://"))
+        .map(|first| rest.find("https://").map_or(first, |second| first.min(second)))
+    {
         let (before, from) = rest.split_at(start);
         let end = from.find(|c: char| c.is_whitespace() || "\"',}]".contains(c)).unwrap_or(from.len());
         let (url, after) = from.split_at(end);
         let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
         let script = rehearsal.endpoints.get(host).copied().unwrap_or(EndpointScript::Well);
-        simulator.health_endpoint(host, match script {
-            EndpointScript::Well => Health::Status(200),
-            EndpointScript::Failing => Health::Status(503),
-            EndpointScript::Hangs => Health::Hang,
-        });
+        simulator.health_endpoint(
+            host,
+            match script {
+                EndpointScript::Well => Health::Status(200),
+                EndpointScript::Failing => Health::Status(503),
+                EndpointScript::Hangs => Health::Hang,
+            },
+        );
         text.push_str(before);
         text.push_str(&format!("{}/health/{host}", simulator.endpoint()));
         rest = after;

@@ -38,10 +38,30 @@ pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
     }
     let _ = writeln!(out);
     let mut shown_minute = String::new();
-    for happening in &played.timeline {
+    for happening in decisions_first(&played.timeline) {
         happened(&mut out, played.began, happening, &mut shown_minute);
     }
     out
+}
+
+/// An invocation is over when everything that it did has happened; people want to read what it decided before
+/// what it did. Its first call marks where it began: invocations come one after the other.
+fn decisions_first(timeline: &[Happening]) -> Vec<&Happening> {
+    let mut sorted: Vec<&Happening> = Vec::with_capacity(timeline.len());
+    let mut first_call = None;
+    for happening in timeline {
+        match (&happening.what, first_call) {
+            (What::Invoked { .. }, Some(position)) => {
+                sorted.insert(position, happening);
+                first_call = None;
+                continue;
+            }
+            (What::ApiCall(_), None) => first_call = Some(sorted.len()),
+            _ => {}
+        }
+        sorted.push(happening);
+    }
+    sorted
 }
 
 fn clock(began: Timestamp, at: Timestamp) -> String {
@@ -72,7 +92,7 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
             );
             // A minute like the last one tells nothing.
             if *shown_minute != text {
-                line(out, began, at, FAINT, "·", &text);
+                let _ = writeln!(out, "{FAINT}{}  · {text}{FAINT:#}", clock(began, at));
                 *shown_minute = text;
             }
         }
@@ -109,7 +129,13 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
     }
 }
 
-fn invoked(out: &mut String, began: Timestamp, at: Timestamp, function: &str, result: &Result<String, String>) {
+fn invoked(
+    out: &mut String,
+    began: Timestamp,
+    at: Timestamp,
+    function: &str,
+    result: &Result<String, String>,
+) {
     match result {
         Err(error) => {
             let text = format!("{function} failed, and is called again later: {error}");
@@ -125,6 +151,12 @@ fn invoked(out: &mut String, began: Timestamp, at: Timestamp, function: &str, re
                 line(out, began, at, style, "◆", &format!("{function} decides: {}", decision.verdict));
                 for reason in &decision.reasons {
                     indented(out, Style::new(), reason);
+                }
+                // What was done shows by itself; what was not done a second time does not.
+                for done in
+                    decision.done.iter().filter(|done| done.contains("before") || done.contains("already"))
+                {
+                    indented(out, FAINT, done);
                 }
             }
         }
@@ -205,6 +237,7 @@ pub fn summary(rehearsal: &Rehearsal, with: &Played, without: &Played) -> String
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(vec!["", "with Belay", "without"]);
     let undone = match (with.undone_after(), with.undos().is_empty()) {
+        (Some(took), false) if took.as_secs() == 0 => "in the alarm's own second".to_owned(),
         (Some(took), false) => format!("{} after the alarm", spoken(took)),
         _ => "not needed".to_owned(),
     };

@@ -240,9 +240,9 @@ pub struct Span(pub Duration);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|error| D::Error::custom(format!("found `{text}`, expected a duration such as 90s: {error}")))
+        humantime::parse_duration(&text).map(Self).map_err(|error| {
+            D::Error::custom(format!("found `{text}`, expected a duration such as 90s: {error}"))
+        })
     }
 }
 

@@ -9,9 +9,8 @@ use belay::{
     ledger::OwedMessage,
     plan::{Circumstances, plan},
     signal::{AlarmChange, Signal},
-    start::{Failure, Guard},
+    start::{Failure, Guard, Invocation},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -26,7 +25,7 @@ const LOOKS: usize = 2;
 /// When the payload is not an alarm's change, when something that the decision depends on could not be learnt,
 /// or when a call kept failing: then it is to be delivered again. For a batch the answer names the messages
 /// that are to come again instead.
-pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Value, Failure> {
+pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     let payload = events::alarm(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
@@ -35,7 +34,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Val
         AlarmPayload::One(changes) => {
             let mut outcomes = Vec::new();
             for change in &changes {
-                outcomes.extend(judge(guard, change, now).await?);
+                outcomes.extend(judge(guard, change, invocation).await?);
             }
             Ok(json!({ "outcomes": outcomes }))
         }
@@ -43,7 +42,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Val
             let mut failed = Vec::new();
             for item in items {
                 let result = match item.changes {
-                    Ok(changes) => judge_all(guard, &changes, now).await,
+                    Ok(changes) => judge_all(guard, &changes, invocation).await,
                     Err(refusal) => Err(Failure { kind: refusal.kind(), message: refusal.to_string() }),
                 };
                 if let Err(failure) = result {
@@ -56,17 +55,26 @@ pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Val
     }
 }
 
-async fn judge_all(guard: &Guard, changes: &[AlarmChange], now: Timestamp) -> Result<(), Failure> {
+async fn judge_all(
+    guard: &Guard,
+    changes: &[AlarmChange],
+    invocation: Invocation<'_>,
+) -> Result<(), Failure> {
     for change in changes {
-        judge(guard, change, now).await?;
+        judge(guard, change, invocation).await?;
     }
     Ok(())
 }
 
 /// The one way through, for one change of one alarm.
-async fn judge(guard: &Guard, change: &AlarmChange, now: Timestamp) -> Result<Vec<Value>, Failure> {
+async fn judge(
+    guard: &Guard,
+    change: &AlarmChange,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let now = invocation.now;
     let signal = Signal::Alarm(change.clone());
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let mut outcomes = Vec::new();
     for _ in 0..LOOKS {
         outcomes.clear();

@@ -1,7 +1,7 @@
 //! The Lambda function `alarm-transitions`.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
-use belay::start::{Guard, how_to_run};
+use belay::start::{Guard, Invocation, how_to_run};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use serde_json::value::RawValue;
@@ -18,7 +18,8 @@ async fn main() -> Result<(), Error> {
         std::process::exit(1)
     });
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        alarm_transitions::handle(&guard, event.payload.get().as_bytes(), Timestamp::now()).await
+        let invocation = Invocation { id: &event.context.request_id, now: Timestamp::now() };
+        alarm_transitions::handle(&guard, event.payload.get().as_bytes(), invocation).await
     });
     lambda_runtime::run(handler).await
 }

@@ -19,7 +19,7 @@ use belay::{
     policy::OnDoubt,
     release::Deployment,
     signal::{HookCall, Signal},
-    start::{Failure, Guard, StartError},
+    start::{Failure, Guard, Invocation, StartError},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -83,7 +83,13 @@ impl SoFar {
 /// # Errors
 /// When the payload is not a hook's call, so that there is nothing to answer; when CodeDeploy did not take the
 /// answer; or when the message about it could not be sent. The hook is called again then.
-pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp, pace: Pace) -> Result<Value, Failure> {
+pub async fn handle(
+    guard: &Guard,
+    payload: &[u8],
+    invocation: Invocation<'_>,
+    pace: Pace,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
     let call = events::hook(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
@@ -96,7 +102,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp, pace: Pace) -
     let decision = always(work, pace, &so_far).await;
     let signal = Signal::Hook(call.clone());
     let around = Circumstances { signal: &signal, began: None, ended: None, owed: &[], now };
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let outcome = carry_out(plan(decision, around), &signal, now, scene).await;
     answered(&call, &outcome)
 }

@@ -1,7 +1,7 @@
 //! The Lambda function `lifecycle-hooks`.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
-use belay::start::{Guard, how_to_run};
+use belay::start::{Guard, Invocation, how_to_run};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use lifecycle_hooks::{handle, pace, refuse};
@@ -18,9 +18,12 @@ async fn main() -> Result<(), Error> {
     let started =
         Guard::start(|name| std::env::var(name).ok()).await.inspect_err(|error| eprintln!("{error}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        let (payload, now) = (event.payload.get().as_bytes(), Timestamp::now());
+        let payload = event.payload.get().as_bytes();
+        let invocation = Invocation { id: &event.context.request_id, now: Timestamp::now() };
         match &started {
-            Ok(guard) => handle(guard, payload, now, pace(event.context.deadline, now)).await,
+            Ok(guard) => {
+                handle(guard, payload, invocation, pace(event.context.deadline, invocation.now)).await
+            }
             Err(error) => Err(refuse(&region, payload, error).await),
         }
     });

@@ -6,9 +6,8 @@ use belay::{
     events, gather,
     plan::{Circumstances, plan},
     signal::Signal,
-    start::{Failure, Guard},
+    start::{Failure, Guard, Invocation},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -17,7 +16,8 @@ use tracing::{error, info};
 /// # Errors
 /// When the payload is not a deployment event of CodeDeploy, or when something could not be read or written
 /// down: then it is to be delivered again.
-pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Value, Failure> {
+pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+    let now = invocation.now;
     let change = events::deployment(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
@@ -28,7 +28,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], now: Timestamp) -> Result<Val
     let signal = Signal::Deployment(change.clone());
     let around =
         Circumstances { signal: &signal, began: judged.began, ended: judged.ended, owed: &owed, now };
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, now };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let outcome = carry_out(plan(judged.decision, around), &signal, change.at, scene).await;
     info!(
         deployment = change.deployment.as_str(),

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::AttributeValue,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -35,13 +35,23 @@ pub struct Ledger {
     table: String,
 }
 
+/// Who claims, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// What tells one invocation from all others. A claim whose answer was lost is sent again by the SDK, and finds
+    /// itself: without this it would pass for somebody else's, and nobody would act.
+    pub owner: &'a str,
+    /// When the invocation began: the lease counts from here.
+    pub now: Timestamp,
+}
+
 /// A proof that we hold a claim, and that nobody else does while its lease lasts. Only the ledger makes one.
 #[derive(Debug)]
 #[must_use = "a claim that is not finished blocks others until its lease ends"]
 pub struct Claim {
     partition: String,
     sort: String,
-    until: i64,
+    owner: String,
 }
 
 /// What came of claiming something.
@@ -177,7 +187,7 @@ impl Ledger {
     ) -> Result<(), AwsError> {
         let item = item(&partition.key(), sort, body, now)?;
         match self.put_if_absent(item).await {
-            Ok(()) | Err(Refused::Exists) => Ok(()),
+            Ok(()) | Err(Refused::Exists(_)) => Ok(()),
             Err(Refused::Failed(error)) => Err(error),
         }
     }
@@ -190,11 +200,11 @@ impl Ledger {
         &self,
         id: &DeploymentId,
         decision: &Decision,
-        now: Timestamp,
+        by: Claimant<'_>,
     ) -> Result<Claimed, AwsError> {
         let partition = Partition::Release(id.clone());
         let body = Undo { verdict: decision.verdict, reasons: decision.reasons.clone() };
-        self.claim(&partition, sort_key::UNDO, &body, now).await
+        self.claim(&partition, sort_key::UNDO, &body, by).await
     }
 
     /// Writes down that a signal was judged and carried out for a service.
@@ -216,9 +226,9 @@ impl Ledger {
         partition: &Partition,
         key: &str,
         message: &Message,
-        now: Timestamp,
+        by: Claimant<'_>,
     ) -> Result<Claimed, AwsError> {
-        self.claim(partition, &format!("{}{key}", sort_key::MESSAGE), message, now).await
+        self.claim(partition, &format!("{}{key}", sort_key::MESSAGE), message, by).await
     }
 
     async fn claim(
@@ -226,19 +236,29 @@ impl Ledger {
         partition: &Partition,
         sort: &str,
         body: &impl Serialize,
-        now: Timestamp,
+        by: Claimant<'_>,
     ) -> Result<Claimed, AwsError> {
+        let Claimant { owner, now } = by;
         let partition = partition.key();
         let until = lease_end(now);
         let mut new = item(&partition, sort, body, now)?;
         new.insert("state".to_owned(), text(CLAIMED));
         new.insert("until".to_owned(), number(until));
+        new.insert("owner".to_owned(), text(owner));
         new.insert("claimed_at".to_owned(), text(&now.to_string()));
-        let claim = |sort: &str| Claim { partition: partition.clone(), sort: sort.to_owned(), until };
+        let claim = |sort: &str| Claim {
+            partition: partition.clone(),
+            sort: sort.to_owned(),
+            owner: owner.to_owned(),
+        };
         match self.put_if_absent(new).await {
             Ok(()) => return Ok(Claimed::Ours(claim(sort))),
             Err(Refused::Failed(error)) => return Err(error),
-            Err(Refused::Exists) => {}
+            Err(Refused::Exists(held)) => {
+                if held.as_ref().and_then(|held| string(held, "owner")) == Some(owner) {
+                    return Ok(Claimed::Ours(claim(sort)));
+                }
+            }
         }
         // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards: one condition
         // decides it, so that of two who come for an expired lease one gets it.
@@ -248,24 +268,28 @@ impl Ledger {
             .table_name(&self.table)
             .key("pk", text(&partition))
             .key("sk", text(sort))
-            .update_expression("SET #until = :until")
+            .update_expression("SET #until = :until, #owner = :owner")
             .condition_expression("#state = :claimed AND #until <= :now")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":claimed", text(CLAIMED))
             .expression_attribute_values(":until", number(until))
             .expression_attribute_values(":now", number(now.as_millisecond()))
-            .return_values_on_condition_check_failure(
-                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
-            )
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match taken {
             Ok(_) => Ok(Claimed::TakenOver(claim(sort))),
             Err(SdkError::ServiceError(refusal)) => match refusal.err() {
                 UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    let state = refused.item().and_then(|item| string(item, "state"));
-                    Ok(if state == Some(CLAIMED) { Claimed::BySomebodyElse } else { Claimed::Before })
+                    let held = |name| refused.item().and_then(|item| string(item, name));
+                    Ok(match (held("state"), held("owner")) {
+                        (Some(CLAIMED), Some(holder)) if holder == owner => Claimed::TakenOver(claim(sort)),
+                        (Some(CLAIMED), _) => Claimed::BySomebodyElse,
+                        (_, _) => Claimed::Before,
+                    })
                 }
                 _ => Err(AwsError::from_sdk(
                     "dynamodb:UpdateItem",
@@ -300,26 +324,34 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB does not take it.
     pub async fn give_back(&self, claim: Claim, now: Timestamp) -> Result<(), AwsError> {
-        self.set(&claim, "SET #until = :value", number(now.as_millisecond())).await
+        self.set(&claim, ("#until", "until"), number(now.as_millisecond())).await
     }
 
     async fn finish(&self, claim: Claim, state: &str) -> Result<(), AwsError> {
-        self.set(&claim, "SET #state = :value", text(state)).await
+        self.set(&claim, ("#changed", "state"), text(state)).await
     }
 
-    async fn set(&self, claim: &Claim, change: &str, value: AttributeValue) -> Result<(), AwsError> {
+    /// Changes one attribute of a claim that is still ours. `until` and `state` are reserved words in DynamoDB's
+    /// expressions, so every attribute goes by a placeholder.
+    async fn set(
+        &self,
+        claim: &Claim,
+        (placeholder, attribute): (&str, &str),
+        value: AttributeValue,
+    ) -> Result<(), AwsError> {
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", text(&claim.partition))
             .key("sk", text(&claim.sort))
-            .update_expression(change)
-            .condition_expression("#state = :claimed AND #until = :ours")
+            .update_expression(format!("SET {placeholder} = :value"))
+            .expression_attribute_names(placeholder, attribute)
+            .condition_expression("#state = :claimed AND #owner = :ours")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":claimed", text(CLAIMED))
-            .expression_attribute_values(":ours", number(claim.until))
+            .expression_attribute_values(":ours", text(&claim.owner))
             .expression_attribute_values(":value", value)
             .send()
             .await;
@@ -342,15 +374,20 @@ impl Ledger {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match put {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(refusal))
-                if matches!(refusal.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(Refused::Exists)
-            }
+            Err(SdkError::ServiceError(refusal)) => match refusal.err() {
+                PutItemError::ConditionalCheckFailedException(refused) => {
+                    Err(Refused::Exists(refused.item().cloned()))
+                }
+                _ => {
+                    let error = SdkError::<_, _>::ServiceError(refusal);
+                    Err(Refused::Failed(AwsError::from_sdk("dynamodb:PutItem", &subject, &error)))
+                }
+            },
             Err(error) => Err(Refused::Failed(AwsError::from_sdk("dynamodb:PutItem", &subject, &error))),
         }
     }
@@ -364,7 +401,8 @@ struct Undo {
 }
 
 enum Refused {
-    Exists,
+    /// What is there already, if DynamoDB shows it.
+    Exists(Option<Item>),
     Failed(AwsError),
 }
 
@@ -390,7 +428,7 @@ fn expiry(now: Timestamp) -> i64 {
     now.as_second().saturating_add(KEPT.as_secs())
 }
 
-/// In milliseconds. It doubles as the proof of whose claim it is: a later claimant's is later.
+/// When a lease that begins now ends, in milliseconds.
 fn lease_end(now: Timestamp) -> i64 {
     now.as_millisecond().saturating_add(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX))
 }

@@ -205,7 +205,13 @@ fn deployment_told(
         | DeploymentHappening::Stopped
         | DeploymentHappening::Ready
         | DeploymentHappening::Queued => {
-            "Belay did nothing about this; it is told so that you know.".to_owned()
+            let asked =
+                decision.reasons.iter().any(|reason| matches!(reason, Reason::BelayAskedForIt { .. }));
+            if asked {
+                "Belay stopped it; why is told in this thread.".to_owned()
+            } else {
+                "Belay did nothing about this; it is told so that you know.".to_owned()
+            }
         }
     };
     (title, urgency, did, decision.reasons.iter().filter_map(next_step).collect())
@@ -287,7 +293,10 @@ fn next_step(reason: &Reason) -> Option<String> {
         | Reason::Muted { .. }
         | Reason::Suppressed { .. }
         | Reason::AlreadyJudged { .. }
-        | Reason::AlreadyUndone { by: UndoneBy::Belay { .. } | UndoneBy::Deployer { .. }, .. }
+        | Reason::AlreadyUndone {
+            by: UndoneBy::Belay { .. } | UndoneBy::BelayRightNow { .. } | UndoneBy::Deployer { .. },
+            ..
+        }
         | Reason::NoGoodTarget { .. }
         | Reason::CouldNotLearn { .. }
         | Reason::AlarmDuringRelease { .. }
@@ -298,6 +307,8 @@ fn next_step(reason: &Reason) -> Option<String> {
         | Reason::StartCameLate { .. }
         | Reason::ReleaseEnded { .. }
         | Reason::DeployerRollsBack { .. }
+        | Reason::BelayAskedForIt { .. }
+        | Reason::RollbackDone { .. }
         | Reason::StaysOnWatch { .. }
         | Reason::ChecksPassed { .. }
         | Reason::CheckPassed { .. }

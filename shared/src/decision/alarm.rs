@@ -185,8 +185,9 @@ fn on_watch<'a>(service: &Service, place: &'a PlaceEvidence, change: &AlarmChang
         Ok(None) => return OnWatch::Nothing { last: None },
         Ok(Some(latest)) => latest,
     };
-    // An alarm that went off before a rollback began is about the release that is being rolled back.
-    if latest.is_rollback() && change.at < latest.created_at {
+    // An alarm that went off before a rollback began is about the release that is being rolled back. In the same
+    // second it is what started the rollback: CodeDeploy needs no longer for its own.
+    if latest.is_rollback() && change.at <= latest.created_at {
         match place.taken_back.known() {
             Err(why) => {
                 let what = format!("which release {} takes back", latest.id);
@@ -260,7 +261,7 @@ fn judge_release(
         match undo.state {
             EffectState::Done => return already_undone(alarm, UndoneBy::Belay { at: undo.at }),
             EffectState::Claimed { until } if now < until => {
-                return already_undone(alarm, UndoneBy::Belay { at: undo.at });
+                return already_undone(alarm, UndoneBy::BelayRightNow { since: undo.at });
             }
             // Whoever claimed it died on the way: finish what was decided. Taking the claim over begins with
             // a look at whether it happened.

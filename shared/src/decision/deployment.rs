@@ -1,11 +1,13 @@
 //! A deployment began or ended: what its record says, and what people are told.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     decision::{Decision, Subject, Urgency, Verdict, could_not_learn},
     evidence::{DeploymentEvidence, Observed, Target},
-    ledger::{Began, Ended, RecordedState},
+    ledger::{Began, EffectState, Ended, RecordedState},
     policy::{Policy, Service},
     reason::{Reason, Reasons},
     release::{Deployment, DeploymentStatus, Phase},
@@ -75,7 +77,7 @@ pub fn decide(policy: &Policy, evidence: &DeploymentEvidence, change: &Deploymen
     };
     match happening(change) {
         Happening::Began => began(service, deployment, evidence, change),
-        Happening::Ended | Happening::Nothing => ended(service, deployment, change),
+        Happening::Ended | Happening::Nothing => ended(service, deployment, evidence, change),
     }
 }
 
@@ -110,7 +112,13 @@ fn began(
         }
     };
     let mut rest = Vec::new();
-    match &evidence.alarms {
+    let watched = if deployment.is_rollback() {
+        // The alarms that led to a rollback are red when it begins, and nothing is decided by them.
+        &Observed::Known { value: BTreeMap::new(), at: change.at }
+    } else {
+        &evidence.alarms
+    };
+    match watched {
         Observed::Missing { why } => {
             rest.push(Reason::UnreadAtStart { alarm: "the watched alarms".to_owned(), why: why.clone() });
         }
@@ -143,9 +151,9 @@ fn began(
 fn recorded(
     evidence: &DeploymentEvidence,
     began: Timestamp,
-) -> std::collections::BTreeMap<crate::release::AlarmName, RecordedState> {
+) -> BTreeMap<crate::release::AlarmName, RecordedState> {
     let Ok(alarms) = evidence.alarms.known() else {
-        return std::collections::BTreeMap::new();
+        return BTreeMap::new();
     };
     alarms
         .iter()
@@ -162,7 +170,12 @@ fn recorded(
         .collect()
 }
 
-fn ended(service: &Service, deployment: &Deployment, change: &DeploymentChange) -> Judged {
+fn ended(
+    service: &Service,
+    deployment: &Deployment,
+    evidence: &DeploymentEvidence,
+    change: &DeploymentChange,
+) -> Judged {
     let status = match change.what {
         DeploymentHappening::Succeeded => DeploymentStatus::Succeeded,
         DeploymentHappening::Failed => DeploymentStatus::Failed,
@@ -180,12 +193,21 @@ fn ended(service: &Service, deployment: &Deployment, change: &DeploymentChange) 
     let well = status == DeploymentStatus::Succeeded;
     let mut rest = Vec::new();
     let mut urgency = Urgency::Calm;
+    let undo = evidence.ledger.known().ok().and_then(|ledger| ledger.undo.as_ref());
+    if let Some(undo) = undo
+        && !well
+        && undo.state != EffectState::Overtaken
+    {
+        rest.push(Reason::BelayAskedForIt { at: undo.at });
+    }
     if let Some(rollback) = &deployment.rolled_back_by {
         rest.push(Reason::DeployerRollsBack { rollback: rollback.clone() });
     } else if !well {
         rest.push(Reason::NoRollbackStarted);
         urgency = Urgency::Loud;
-    } else if !deployment.is_rollback() {
+    } else if deployment.is_rollback() {
+        rest.push(Reason::RollbackDone { of: deployment.rolls_back.clone() });
+    } else {
         let watch = SignedDuration::try_from(service.watch_for).unwrap_or(SignedDuration::MAX);
         rest.push(Reason::StaysOnWatch { until: at.checked_add(watch).unwrap_or(Timestamp::MAX) });
     }

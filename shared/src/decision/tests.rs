@@ -235,11 +235,12 @@ fn row_7_already_being_undone() {
             place.ledger = known(ReleaseLedger { undo: Some(undo(state)), ..ReleaseLedger::default() });
         })
     };
-    for state in [EffectState::Done, EffectState::Claimed { until: at(92) }] {
-        let decision = by_belay(state);
-        assert_eq!(decision.verdict, Verdict::Ignore);
-        assert!(matches!(first(&decision), Reason::AlreadyUndone { by: UndoneBy::Belay { .. }, .. }));
-    }
+    let done = by_belay(EffectState::Done);
+    assert_eq!(done.verdict, Verdict::Ignore);
+    assert!(matches!(first(&done), Reason::AlreadyUndone { by: UndoneBy::Belay { .. }, .. }));
+    let right_now = by_belay(EffectState::Claimed { until: at(92) });
+    assert_eq!(right_now.verdict, Verdict::Ignore);
+    assert!(matches!(first(&right_now), Reason::AlreadyUndone { by: UndoneBy::BelayRightNow { .. }, .. }));
     // Whoever claimed it is gone: what was decided is finished, with its reasons.
     let resumed = by_belay(EffectState::Claimed { until: at(91) });
     assert_eq!(resumed.verdict, Verdict::RollBack);

@@ -133,10 +133,7 @@ impl Alarm {
 
     /// Sets M of N.
     pub fn datapoints(mut self, to_alarm: u32, of: u32) -> Self {
-        assert!(
-            0 < to_alarm && to_alarm <= of,
-            "{to_alarm} of {of} is never met"
-        );
+        assert!(0 < to_alarm && to_alarm <= of, "{to_alarm} of {of} is never met");
         self.datapoints_to_alarm = to_alarm;
         self.evaluation_periods = of;
         self
@@ -206,12 +203,7 @@ pub struct CompositeAlarm {
 impl CompositeAlarm {
     /// A composite with actions.
     pub fn new(name: &str, rule: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            rule: rule.to_owned(),
-            description: None,
-            actions_enabled: true,
-        }
+        Self { name: name.to_owned(), rule: rule.to_owned(), description: None, actions_enabled: true }
     }
 }
 

@@ -28,13 +28,7 @@ impl World {
                 "muteWindowEnd": without_colon(mute.end),
             });
         }
-        self.emit(
-            "aws.cloudwatch",
-            "CloudWatch Alarm State Change",
-            vec![arn(name)],
-            after.at,
-            detail,
-        );
+        self.emit("aws.cloudwatch", "CloudWatch Alarm State Change", vec![arn(name)], after.at, detail);
     }
 }
 
@@ -49,8 +43,7 @@ fn stated(state: &Stated) -> Value {
     }
     if let Some(suppression) = state.suppression {
         shown["actionsSuppressedBy"] = json!(suppression.name());
-        shown["actionsSuppressedReason"] =
-            json!(format!("Actions suppressed by {}", suppression.name()));
+        shown["actionsSuppressedReason"] = json!(format!("Actions suppressed by {}", suppression.name()));
     }
     shown
 }

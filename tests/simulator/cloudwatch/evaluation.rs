@@ -41,18 +41,14 @@ impl World {
 
     /// Adds a composite alarm; its children exist already.
     pub(crate) fn create_composite(&mut self, alarm: CompositeAlarm) {
-        let rule = Rule::parse(&alarm.rule)
-            .unwrap_or_else(|why| panic!("the rule of {:?}: {why}", alarm.name));
+        let rule =
+            Rule::parse(&alarm.rule).unwrap_or_else(|why| panic!("the rule of {:?}: {why}", alarm.name));
         let created = self.now - stamps::minutes(60);
         let value = self.rule_value(&rule);
         let name = alarm.name.clone();
         let state = Stated {
             value,
-            reason: format!(
-                "{} was created and its alarm rule evaluates to {}",
-                arn(&name),
-                value.name()
-            ),
+            reason: format!("{} was created and its alarm rule evaluates to {}", arn(&name), value.name()),
             reason_data: Some(self.triggering(&rule.children())),
             at: created,
             suppression: None,
@@ -140,9 +136,7 @@ impl World {
         match &alarm.metric {
             AlarmMetric::Custom(name) => self.cloud_watch.custom.get(name)?.get(&minute).copied(),
             AlarmMetric::ErrorRate => Some(self.measured(&alarm.service, minute)?.error_rate()),
-            AlarmMetric::LatencyP99 => {
-                Some(self.measured(&alarm.service, minute)?.latency_p99_ms())
-            }
+            AlarmMetric::LatencyP99 => Some(self.measured(&alarm.service, minute)?.latency_p99_ms()),
         }
     }
 
@@ -153,22 +147,14 @@ impl World {
     /// Writes a state down; a change of value goes into the history and out as an event, and
     /// composites look again.
     fn state_alarm(&mut self, name: &str, mut state: Stated) {
-        let watch = self
-            .cloud_watch
-            .alarms
-            .get_mut(name)
-            .expect("an alarm that was just read");
+        let watch = self.cloud_watch.alarms.get_mut(name).expect("an alarm that was just read");
         state.suppression = watch.suppression;
         let before = std::mem::replace(&mut watch.state, state.clone());
         if before.value == state.value {
             return;
         }
         watch.transitioned = state.at;
-        watch.history.push(Transition {
-            at: state.at,
-            from: before.clone(),
-            to: state.clone(),
-        });
+        watch.history.push(Transition { at: state.at, from: before.clone(), to: state.clone() });
         self.happened_at(
             state.at,
             What::Alarm {
@@ -213,17 +199,8 @@ impl World {
     }
 
     fn rule_value(&self, rule: &Rule) -> AlarmState {
-        let state_of = |name: &str| {
-            self.cloud_watch
-                .alarms
-                .get(name)
-                .map(|watch| watch.state.value)
-        };
-        if rule.holds(&state_of) {
-            AlarmState::Alarm
-        } else {
-            AlarmState::Ok
-        }
+        let state_of = |name: &str| self.cloud_watch.alarms.get(name).map(|watch| watch.state.value);
+        if rule.holds(&state_of) { AlarmState::Alarm } else { AlarmState::Ok }
     }
 
     fn triggering(&self, children: &[&str]) -> Value {
@@ -255,25 +232,14 @@ fn verdict(alarm: &Alarm, points: &[(i64, Option<f64>)]) -> Option<AlarmState> {
         TreatMissing::Breaching => breaching += points.len() - known.len(),
         TreatMissing::Missing | TreatMissing::Ignore | TreatMissing::NotBreaching => {}
     }
-    Some(if breaching >= alarm.datapoints_to_alarm as usize {
-        AlarmState::Alarm
-    } else {
-        AlarmState::Ok
-    })
+    Some(if breaching >= alarm.datapoints_to_alarm as usize { AlarmState::Alarm } else { AlarmState::Ok })
 }
 
 /// The state with reason and reasonData, worded as in the sample events.
-fn judged(
-    alarm: &Alarm,
-    value: AlarmState,
-    points: &[(i64, Option<f64>)],
-    at: Timestamp,
-) -> Stated {
+fn judged(alarm: &Alarm, value: AlarmState, points: &[(i64, Option<f64>)], at: Timestamp) -> Stated {
     let series = alarm.series();
-    let known: Vec<(i64, f64)> = points
-        .iter()
-        .filter_map(|(minute, value)| Some((*minute, (*value)?)))
-        .collect();
+    let known: Vec<(i64, f64)> =
+        points.iter().filter_map(|(minute, value)| Some((*minute, (*value)?))).collect();
     let mut data = json!({
         "version": "1.0",
         "queryDate": without_colon(at),
@@ -311,10 +277,7 @@ fn judged(
             alarm.threshold,
         )
     };
-    let breaching = known
-        .iter()
-        .filter(|(_, value)| *value > alarm.threshold)
-        .count();
+    let breaching = known.iter().filter(|(_, value)| *value > alarm.threshold).count();
     let reason = match value {
         AlarmState::Alarm => {
             data["evaluatedDatapoints"] = json!(evaluated);
@@ -329,19 +292,9 @@ fn judged(
         AlarmState::InsufficientData => {
             data["evaluatedDatapoints"] = json!(evaluated);
             let unknown = points.len() - known.len();
-            let (plural, verb) = if unknown == 1 {
-                ("", "was")
-            } else {
-                ("s", "were")
-            };
+            let (plural, verb) = if unknown == 1 { ("", "was") } else { ("s", "were") };
             format!("Insufficient Data: {unknown} datapoint{plural} {verb} unknown.")
         }
     };
-    Stated {
-        value,
-        reason,
-        reason_data: Some(data),
-        at,
-        suppression: None,
-    }
+    Stated { value, reason, reason_data: Some(data), at, suppression: None }
 }

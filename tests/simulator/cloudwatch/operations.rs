@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Kind, Transition, Watch, arn};
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::stamps::epoch_seconds;
 use crate::wire::texts;
 use crate::world::World;
@@ -21,11 +21,7 @@ impl World {
     /// Names (up to 100) or a prefix; metric alarms only unless AlarmTypes says otherwise; names that
     /// do not exist are silently absent.
     fn describe_alarms(&self, input: &Value) -> Answer {
-        for unmodelled in ["ChildrenOfAlarmName", "ParentsOfAlarmName", "ActionPrefix"] {
-            if !input[unmodelled].is_null() {
-                return Err(not_modelled(unmodelled));
-            }
-        }
+        only_modelled(input, &["ChildrenOfAlarmName", "ParentsOfAlarmName", "ActionPrefix"])?;
         let names = texts(&input["AlarmNames"]);
         let prefix = input["AlarmNamePrefix"].as_str();
         if names.len() > 100 {
@@ -68,12 +64,11 @@ impl World {
     }
 
     fn describe_alarm_history(&self, input: &Value) -> Answer {
+        only_modelled(input, &["AlarmContributorId"])?;
         let name = input["AlarmName"].as_str();
         let types = types(input);
         // Other kinds of items exist; the simulator has none of them.
-        let updates = input["HistoryItemType"]
-            .as_str()
-            .is_none_or(|kind| kind == "StateUpdate");
+        let updates = input["HistoryItemType"].as_str().is_none_or(|kind| kind == "StateUpdate");
         let (start, end) = (input["StartDate"].as_f64(), input["EndDate"].as_f64());
         let mut items: Vec<(&String, &Watch, &Transition)> = self
             .cloud_watch
@@ -125,11 +120,7 @@ impl World {
 }
 
 /// One page and the token of the next.
-fn page<'a, T>(
-    all: &'a [T],
-    input: &Value,
-    default: u64,
-) -> Result<(&'a [T], Option<String>), Refusal> {
+fn page<'a, T>(all: &'a [T], input: &Value, default: u64) -> Result<(&'a [T], Option<String>), Refusal> {
     let size = input["MaxRecords"].as_u64().unwrap_or(default);
     if !(1..=100).contains(&size) {
         return Err(invalid_value("MaxRecords is between 1 and 100."));
@@ -150,25 +141,11 @@ fn page<'a, T>(
 /// AlarmTypes; omitted means metric alarms only.
 fn types(input: &Value) -> Vec<&str> {
     let asked = texts(&input["AlarmTypes"]);
-    if asked.is_empty() {
-        vec!["MetricAlarm"]
-    } else {
-        asked
-    }
+    if asked.is_empty() { vec!["MetricAlarm"] } else { asked }
 }
 
 fn invalid_value(why: &str) -> Refusal {
     Refusal::new("InvalidParameterValue", why)
-}
-
-fn not_modelled(parameter: &str) -> Refusal {
-    Refusal {
-        status: 501,
-        ..Refusal::new(
-            "NotModelled",
-            format!("The simulator does not model {parameter}."),
-        )
-    }
 }
 
 impl Kind {
@@ -204,11 +181,8 @@ impl Watch {
                 shown["ActionsEnabled"] = json!(alarm.actions_enabled);
                 shown["MetricName"] = json!(series.name);
                 shown["Namespace"] = json!(series.namespace);
-                let statistic = if series.statistic.starts_with('p') {
-                    "ExtendedStatistic"
-                } else {
-                    "Statistic"
-                };
+                let statistic =
+                    if series.statistic.starts_with('p') { "ExtendedStatistic" } else { "Statistic" };
                 shown[statistic] = json!(series.statistic);
                 shown["Dimensions"] = series
                     .dimensions

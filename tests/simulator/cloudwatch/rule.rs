@@ -95,11 +95,7 @@ impl Words<'_> {
         if self.take("FALSE") {
             return Ok(Rule::Constant(false));
         }
-        for state in [
-            AlarmState::InsufficientData,
-            AlarmState::Alarm,
-            AlarmState::Ok,
-        ] {
+        for state in [AlarmState::InsufficientData, AlarmState::Alarm, AlarmState::Ok] {
             if self.take(state.name()) {
                 if !self.take("(") {
                     return Err(format!("{} wants an alarm in parentheses", state.name()));
@@ -116,11 +112,7 @@ impl Words<'_> {
     }
 
     fn close(&mut self, rule: Rule) -> Result<Rule, String> {
-        if self.take(")") {
-            Ok(rule)
-        } else {
-            Err(format!("a parenthesis is left open at {:?}", self.rest))
-        }
+        if self.take(")") { Ok(rule) } else { Err(format!("a parenthesis is left open at {:?}", self.rest)) }
     }
 }
 
@@ -132,20 +124,8 @@ mod tests {
     fn and_binds_closer_than_or() {
         let rule = Rule::parse("ALARM(a) OR ALARM(\"b\") AND NOT OK(c)").unwrap();
         assert_eq!(rule.children(), ["a", "b", "c"]);
-        let only_a = |name: &str| {
-            Some(if name == "a" {
-                AlarmState::Alarm
-            } else {
-                AlarmState::Ok
-            })
-        };
-        let only_b = |name: &str| {
-            Some(if name == "b" {
-                AlarmState::Alarm
-            } else {
-                AlarmState::Ok
-            })
-        };
+        let only_a = |name: &str| Some(if name == "a" { AlarmState::Alarm } else { AlarmState::Ok });
+        let only_b = |name: &str| Some(if name == "b" { AlarmState::Alarm } else { AlarmState::Ok });
         assert!(rule.holds(&only_a));
         assert!(!rule.holds(&only_b));
     }

@@ -110,10 +110,7 @@ impl Deployment {
 
     /// The lifecycle events and their statuses, in order.
     pub fn lifecycle(&self) -> Vec<(&'static str, &'static str)> {
-        self.events
-            .iter()
-            .map(|event| (event.name, event.status.name()))
-            .collect()
+        self.events.iter().map(|event| (event.name, event.status.name())).collect()
     }
 
     /// `deploymentInfo`, with the AppSpec's hash and never its text.
@@ -133,10 +130,7 @@ impl Deployment {
         show("revision", self.revision.location.clone());
         show("status", json!(self.status.name()));
         if let Some((code, message)) = &self.error {
-            show(
-                "errorInformation",
-                json!({ "code": code, "message": message }),
-            );
+            show("errorInformation", json!({ "code": code, "message": message }));
         }
         show("createTime", json!(epoch_seconds(self.created)));
         if let Some(at) = self.started {
@@ -155,10 +149,7 @@ impl Deployment {
         show("updateOutdatedInstancesOnly", json!(false));
         show("rollbackInfo", self.rollback_info());
         show("deploymentStyle", style(settings.platform));
-        show(
-            "instanceTerminationWaitTimeStarted",
-            json!(self.termination_wait_since.is_some()),
-        );
+        show("instanceTerminationWaitTimeStarted", json!(self.termination_wait_since.is_some()));
         if let Some(blue_green) = blue_green(group) {
             show("blueGreenDeploymentConfiguration", blue_green);
         }
@@ -228,9 +219,8 @@ impl Deployment {
         });
         match self.platform {
             Platform::Lambda => {
-                target["targetArn"] = json!(format!(
-                    "arn:aws:lambda:us-east-1:123456789012:function:{target_id}"
-                ));
+                target["targetArn"] =
+                    json!(format!("arn:aws:lambda:us-east-1:123456789012:function:{target_id}"));
                 let spec = &self.revision.spec;
                 target["lambdaFunctionInfo"] = json!({
                     "functionName": name,
@@ -242,9 +232,8 @@ impl Deployment {
                 json!({ "deploymentTargetType": "LambdaTarget", "lambdaTarget": target })
             }
             Platform::Ecs => {
-                target["targetArn"] = json!(format!(
-                    "arn:aws:ecs:us-east-1:123456789012:service/release/{name}"
-                ));
+                target["targetArn"] =
+                    json!(format!("arn:aws:ecs:us-east-1:123456789012:service/release/{name}"));
                 target["taskSetsInfo"] = json!([
                     task_set(&self.serving_before, "Blue", "PRIMARY", 100 - percent),
                     task_set(&self.label, "Green", "ACTIVE", percent),
@@ -252,9 +241,8 @@ impl Deployment {
                 json!({ "deploymentTargetType": "ECSTarget", "ecsTarget": target })
             }
             Platform::Server => {
-                target["targetArn"] = json!(format!(
-                    "arn:aws:ec2:us-east-1:123456789012:instance/{target_id}"
-                ));
+                target["targetArn"] =
+                    json!(format!("arn:aws:ec2:us-east-1:123456789012:instance/{target_id}"));
                 json!({ "deploymentTargetType": "InstanceTarget", "instanceTarget": target })
             }
         }
@@ -284,8 +272,7 @@ fn event_to_wire(event: &LifecycleEvent) -> Value {
         EventStatus::Pending | EventStatus::InProgress | EventStatus::Skipped => None,
     };
     if let Some(code) = error_code {
-        shown["diagnostics"] =
-            json!({ "errorCode": code, "scriptName": "", "message": "", "logTail": "" });
+        shown["diagnostics"] = json!({ "errorCode": code, "scriptName": "", "message": "", "logTail": "" });
     }
     shown
 }

@@ -41,11 +41,7 @@ pub struct GroupAlarms {
 
 impl GroupAlarms {
     pub(crate) fn to_wire(&self) -> Value {
-        let alarms: Vec<Value> = self
-            .names
-            .iter()
-            .map(|name| json!({ "name": name }))
-            .collect();
+        let alarms: Vec<Value> = self.names.iter().map(|name| json!({ "name": name })).collect();
         json!({
             "enabled": self.enabled,
             "ignorePollAlarmFailure": self.ignore_poll_failure,
@@ -66,10 +62,7 @@ pub struct AutoRollback {
 impl AutoRollback {
     /// Enabled for these events.
     pub fn on(events: &[&str]) -> Self {
-        Self {
-            enabled: true,
-            events: events.iter().map(|event| (*event).to_owned()).collect(),
-        }
+        Self { enabled: true, events: events.iter().map(|event| (*event).to_owned()).collect() }
     }
 
     pub(crate) fn covers(&self, event: &str) -> bool {

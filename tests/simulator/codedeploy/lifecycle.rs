@@ -73,9 +73,7 @@ pub(crate) fn events(group: &Group) -> Vec<&'static str> {
 /// Whether the event may call a function.
 pub(crate) fn may_call(platform: Platform, event: &str) -> bool {
     match platform {
-        Platform::Lambda | Platform::Ecs => {
-            event.starts_with("Before") || event.starts_with("After")
-        }
+        Platform::Lambda | Platform::Ecs => event.starts_with("Before") || event.starts_with("After"),
         // EC2 hooks are scripts on the host.
         Platform::Server => false,
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::stamps::epoch_seconds;
 use crate::wire::texts;
 use crate::world::World;
@@ -12,28 +12,16 @@ use crate::world::World;
 const PAGE: usize = 100;
 
 /// `DeploymentStatus` of the model.
-const STATUSES: [&str; 8] = [
-    "Created",
-    "Queued",
-    "InProgress",
-    "Baking",
-    "Succeeded",
-    "Failed",
-    "Stopped",
-    "Ready",
-];
+const STATUSES: [&str; 8] =
+    ["Created", "Queued", "InProgress", "Baking", "Succeeded", "Failed", "Stopped", "Ready"];
 
 impl World {
     pub(crate) fn list_deployments(&self, input: &Value) -> Answer {
-        let names_given = ["applicationName", "deploymentGroupName"]
-            .iter()
-            .any(|name| !input[*name].is_null());
+        only_modelled(input, &["externalId"])?;
+        let names_given =
+            ["applicationName", "deploymentGroupName"].iter().any(|name| !input[*name].is_null());
         // Both or neither.
-        let group = if names_given {
-            Some(self.asked_group(input)?.settings.name.as_str())
-        } else {
-            None
-        };
+        let group = if names_given { Some(self.asked_group(input)?.settings.name.as_str()) } else { None };
         let statuses = texts(&input["includeOnlyStatuses"]);
         if statuses.iter().any(|status| !STATUSES.contains(status)) {
             return Err(Refusal::new(

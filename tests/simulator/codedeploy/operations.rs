@@ -4,14 +4,19 @@ use serde_json::{Value, json};
 
 use super::StopAnswer;
 use super::deployment::{Deployment, StopRequest, blue_green, style};
-use super::group::{AutoRollback, GroupAlarms, GroupState};
-use super::lifecycle::EventStatus;
+use super::group::{AutoRollback, GroupAlarms, GroupState, Platform};
 use super::shifting::Shifting;
 use super::starting::Wishes;
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::stamps::epoch_seconds;
 use crate::wire::texts;
 use crate::world::World;
+
+/// Members that must be false or absent for Lambda, and how a true one is refused.
+const FOR_EC2_ONLY: [(&str, &str); 2] = [
+    ("updateOutdatedInstancesOnly", "InvalidUpdateOutdatedInstancesOnlyValueException"),
+    ("ignoreApplicationStopFailures", "InvalidIgnoreApplicationStopFailuresValueException"),
+];
 
 impl World {
     /// Answers an operation; `None` when it is not modelled.
@@ -32,18 +37,12 @@ impl World {
         })
     }
 
-    fn asked_deployment(&self, input: &Value) -> Result<&Deployment, Refusal> {
+    pub(super) fn asked_deployment(&self, input: &Value) -> Result<&Deployment, Refusal> {
         let id = input["deploymentId"].as_str().ok_or_else(|| {
-            Refusal::new(
-                "DeploymentIdRequiredException",
-                "At least one deployment ID must be specified.",
-            )
+            Refusal::new("DeploymentIdRequiredException", "At least one deployment ID must be specified.")
         })?;
         self.code_deploy.deployments.get(id).ok_or_else(|| {
-            Refusal::new(
-                "DeploymentDoesNotExistException",
-                format!("The deployment {id} could not be found"),
-            )
+            Refusal::new("DeploymentDoesNotExistException", format!("The deployment {id} could not be found"))
         })
     }
 
@@ -70,10 +69,7 @@ impl World {
 
     fn asked_application<'a>(&self, input: &'a Value) -> Result<&'a str, Refusal> {
         let application = input["applicationName"].as_str().ok_or_else(|| {
-            Refusal::new(
-                "ApplicationNameRequiredException",
-                "The application name was not specified.",
-            )
+            Refusal::new("ApplicationNameRequiredException", "The application name was not specified.")
         })?;
         if self.code_deploy.revisions.contains_key(application) {
             Ok(application)
@@ -135,8 +131,7 @@ impl World {
         });
         if let Some(blue_green) = blue_green(group) {
             shown["blueGreenDeploymentConfiguration"] = blue_green;
-            shown["ecsServices"] =
-                json!([{ "serviceName": settings.application, "clusterName": "release" }]);
+            shown["ecsServices"] = json!([{ "serviceName": settings.application, "clusterName": "release" }]);
         }
         if let Some(last) = self.code_deploy.last_successful(&settings.name) {
             shown["lastSuccessfulDeployment"] = last_deployment(last);
@@ -150,23 +145,20 @@ impl World {
     }
 
     fn create_deployment_as_asked(&mut self, input: &Value) -> Answer {
+        only_modelled(input, &["targetInstances", "deploymentMode", "ec2DeploymentOptions"])?;
         let group = self.asked_group(input)?;
         let settings = group.settings.clone();
+        for (member, code) in FOR_EC2_ONLY {
+            if settings.platform == Platform::Lambda && input[member].as_bool() == Some(true) {
+                return Err(Refusal::new(code, format!("{member} must be false.")));
+            }
+        }
         let description = input["description"].as_str().map(str::to_owned);
-        if description
-            .as_ref()
-            .is_some_and(|text| text.chars().count() > 256)
-        {
-            return Err(Refusal::new(
-                "DescriptionTooLongException",
-                "The description is too long.",
-            ));
+        if description.as_ref().is_some_and(|text| text.chars().count() > 256) {
+            return Err(Refusal::new("DescriptionTooLongException", "The description is too long."));
         }
         if input["revision"].is_null() {
-            return Err(Refusal::new(
-                "RevisionRequiredException",
-                "The revision ID was not specified.",
-            ));
+            return Err(Refusal::new("RevisionRequiredException", "The revision ID was not specified."));
         }
         let config = match input["deploymentConfigName"].as_str() {
             Some(name) if name == settings.shifting.config_name(settings.platform) => None,
@@ -204,17 +196,13 @@ impl World {
         }
         let id = deployment.id.clone();
         let roll_back = input["autoRollbackEnabled"].as_bool().unwrap_or(false)
-            || deployment
-                .auto_rollback
-                .covers("DEPLOYMENT_STOP_ON_REQUEST");
+            || deployment.auto_rollback.covers("DEPLOYMENT_STOP_ON_REQUEST");
         let first_request = deployment.stop_request.is_none();
         match self.code_deploy.stop_answer {
             StopAnswer::Pending if first_request => {
                 let at = self.now;
                 self.deployment_mut(&id).stop_request = Some(StopRequest { roll_back, at });
-                Ok(
-                    json!({ "status": "Pending", "statusMessage": "The stop request was accepted." }),
-                )
+                Ok(json!({ "status": "Pending", "statusMessage": "The stop request was accepted." }))
             }
             // "A later call will answer Succeeded."
             StopAnswer::Pending | StopAnswer::Succeeded => {
@@ -227,125 +215,25 @@ impl World {
         }
     }
 
-    fn started_deployment(&self, input: &Value) -> Result<&Deployment, Refusal> {
-        let deployment = self.asked_deployment(input)?;
-        if deployment.started.is_none() {
-            return Err(Refusal::new(
-                "DeploymentNotStartedException",
-                "The specified deployment has not started.",
-            ));
-        }
-        Ok(deployment)
-    }
-
-    fn list_deployment_targets(&self, input: &Value) -> Answer {
-        let deployment = self.started_deployment(input)?;
-        Ok(json!({ "targetIds": [deployment.target_id()] }))
-    }
-
-    fn shown_target(&self, deployment: &Deployment, target: &str) -> Answer {
-        if target == deployment.target_id() {
-            Ok(deployment.target_to_wire(self.code_deploy.group(&deployment.group)))
-        } else {
-            Err(Refusal::new(
-                "DeploymentTargetDoesNotExistException",
-                "The provided target ID does not belong to the attempted deployment.",
-            ))
-        }
-    }
-
-    fn get_deployment_target(&self, input: &Value) -> Answer {
-        let deployment = self.started_deployment(input)?;
-        let target = input["targetId"].as_str().ok_or_else(target_required)?;
-        Ok(json!({ "deploymentTarget": self.shown_target(deployment, target)? }))
-    }
-
-    fn batch_get_deployment_targets(&self, input: &Value) -> Answer {
-        let deployment = self.started_deployment(input)?;
-        let targets = texts(&input["targetIds"]);
-        if targets.is_empty() {
-            return Err(target_required());
-        }
-        if targets.len() > 25 {
-            return Err(Refusal::new(
-                "DeploymentTargetListSizeExceededException",
-                "The maximum number of targets that can be associated with this request is 25.",
-            ));
-        }
-        let shown = targets
-            .iter()
-            .map(|target| self.shown_target(deployment, target))
-            .collect::<Result<Vec<Value>, Refusal>>()?;
-        Ok(json!({ "deploymentTargets": shown }))
-    }
-
-    fn put_hook_status(&mut self, input: &Value) -> Answer {
-        let deployment = self.asked_deployment(input)?;
-        let id = deployment.id.clone();
-        let execution = input["lifecycleEventHookExecutionId"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let index = deployment
-            .events
-            .iter()
-            .position(|event| event.hook_execution.as_deref() == Some(execution.as_str()))
-            .ok_or_else(|| {
-                Refusal::new(
-                    "InvalidLifecycleEventHookExecutionIdException",
-                    "The lifecycle event hook execution ID is invalid.",
-                )
-            })?;
-        // The enumeration has six values; these two are accepted.
-        let status = match input["status"].as_str() {
-            Some("Succeeded") => EventStatus::Succeeded,
-            Some("Failed") => EventStatus::Failed,
-            Some(_) | None => {
-                return Err(Refusal::new(
-                    "InvalidLifecycleEventHookExecutionStatusException",
-                    "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.",
-                ));
-            }
-        };
-        if deployment.events[index].status != EventStatus::InProgress {
-            return Err(Refusal::new(
-                "LifecycleEventAlreadyCompletedException",
-                "An attempt to return the status of an already completed lifecycle event occurred.",
-            ));
-        }
-        if status == EventStatus::Failed {
-            self.fail_hook(&id);
-        } else {
-            self.set_event(&id, index, status);
-        }
-        Ok(json!({ "lifecycleEventHookExecutionId": execution }))
-    }
-
     fn get_application_revision(&self, input: &Value) -> Answer {
         let application = self.asked_application(input)?;
         let asked = &input["revision"];
         if asked.is_null() {
-            return Err(Refusal::new(
-                "RevisionRequiredException",
-                "The revision ID was not specified.",
-            ));
+            return Err(Refusal::new("RevisionRequiredException", "The revision ID was not specified."));
         }
-        let known = self.code_deploy.revisions[application]
-            .iter()
-            .find(|known| match asked["revisionType"].as_str() {
-                Some("AppSpecContent") => {
-                    known.content.is_some()
-                        && known.location["appSpecContent"]["sha256"]
-                            == asked["appSpecContent"]["sha256"]
-                }
-                Some("S3") => {
-                    let (known, asked) = (&known.location["s3Location"], &asked["s3Location"]);
-                    known.is_object()
-                        && known["bucket"] == asked["bucket"]
-                        && known["key"] == asked["key"]
-                }
-                Some(_) | None => false,
-            });
+        let known = self.code_deploy.revisions[application].iter().find(|known| match asked["revisionType"]
+            .as_str()
+        {
+            Some("AppSpecContent") => {
+                known.content.is_some()
+                    && known.location["appSpecContent"]["sha256"] == asked["appSpecContent"]["sha256"]
+            }
+            Some("S3") => {
+                let (known, asked) = (&known.location["s3Location"], &asked["s3Location"]);
+                known.is_object() && known["bucket"] == asked["bucket"] && known["key"] == asked["key"]
+            }
+            Some(_) | None => false,
+        });
         let known = known.ok_or_else(|| {
             Refusal::new(
                 "RevisionDoesNotExistException",
@@ -367,13 +255,6 @@ impl World {
             },
         }))
     }
-}
-
-fn target_required() -> Refusal {
-    Refusal::new(
-        "DeploymentTargetIdRequiredException",
-        "A deployment target ID was not provided.",
-    )
 }
 
 fn last_deployment(deployment: &Deployment) -> Value {
@@ -419,10 +300,7 @@ fn asked_auto_rollback(asked: &Value) -> Result<Option<AutoRollback>, Refusal> {
     }
     let rollback = AutoRollback {
         enabled: asked["enabled"].as_bool().unwrap_or(false),
-        events: texts(&asked["events"])
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        events: texts(&asked["events"]).into_iter().map(str::to_owned).collect(),
     };
     if rollback.enabled && rollback.events.is_empty() {
         return Err(Refusal::new(

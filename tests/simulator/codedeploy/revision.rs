@@ -51,10 +51,7 @@ pub(crate) fn version_of(label: &str) -> String {
 
 /// The hash by which CodeDeploy names an AppSpec text.
 pub(crate) fn sha256(content: &str) -> String {
-    Sha256::digest(content.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The revision that a deployment pipeline would send for this label. Lambda writes its keys in
@@ -78,11 +75,8 @@ pub(crate) fn revision_for(group: &Group, serving: &str, label: &str) -> Value {
             app_spec_content(&content)
         }
         Platform::Ecs => {
-            let hooks: Vec<Value> = group
-                .hooks
-                .iter()
-                .map(|(event, function)| json!({ event.as_str(): function }))
-                .collect();
+            let hooks: Vec<Value> =
+                group.hooks.iter().map(|(event, function)| json!({ event.as_str(): function })).collect();
             let content = json!({
                 "version": 0.0,
                 "Resources": [{ "TargetService": {
@@ -141,9 +135,9 @@ pub(crate) fn read(
             let version: String = key.chars().filter(char::is_ascii_digit).collect();
             Ok((sent.clone(), None, AppSpec::default(), version))
         }
-        (_, Platform::Lambda | Platform::Ecs | Platform::Server) => Err(invalid(
-            "The revision is missing, of an unknown type, or not one for this compute platform.",
-        )),
+        (_, Platform::Lambda | Platform::Ecs | Platform::Server) => {
+            Err(invalid("The revision is missing, of an unknown type, or not one for this compute platform."))
+        }
     }
 }
 
@@ -185,9 +179,7 @@ fn app_spec(platform: Platform, content: &str) -> Result<(AppSpec, String), Refu
             let task_definition = property("TaskDefinition")?;
             let version = task_definition.rsplit(':').next().unwrap_or_default();
             if version.is_empty() || !version.chars().all(|c| c.is_ascii_digit()) {
-                return Err(invalid(format!(
-                    "{task_definition} is no task definition with a revision."
-                )));
+                return Err(invalid(format!("{task_definition} is no task definition with a revision.")));
             }
             Ok((spec, version.to_owned()))
         }

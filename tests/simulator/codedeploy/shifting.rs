@@ -60,28 +60,16 @@ impl Shifting {
                 )
             }
         };
-        if predefined {
-            format!("CodeDeployDefault.{name}")
-        } else {
-            name
-        }
+        if predefined { format!("CodeDeployDefault.{name}") } else { name }
     }
 
     /// The predefined configuration of this name, for this platform.
     pub fn predefined(name: &str, platform: Platform) -> Option<Self> {
         let intervals = 1..=30;
         std::iter::once(Self::AllAtOnce)
-            .chain(intervals.clone().map(|minutes| Self::Canary {
-                percent: 10,
-                minutes,
-            }))
-            .chain(intervals.map(|minutes| Self::Linear {
-                percent: 10,
-                minutes,
-            }))
-            .find(|shifting| {
-                name.starts_with("CodeDeployDefault.") && shifting.config_name(platform) == name
-            })
+            .chain(intervals.clone().map(|minutes| Self::Canary { percent: 10, minutes }))
+            .chain(intervals.map(|minutes| Self::Linear { percent: 10, minutes }))
+            .find(|shifting| name.starts_with("CodeDeployDefault.") && shifting.config_name(platform) == name)
     }
 
     /// The new revision's share, so many seconds after traffic began to move.
@@ -89,10 +77,7 @@ impl Shifting {
         let minutes = u32::try_from(seconds.max(0) / 60).unwrap_or(u32::MAX);
         match self {
             Self::AllAtOnce => 100,
-            Self::Canary {
-                percent,
-                minutes: interval,
-            } => {
+            Self::Canary { percent, minutes: interval } => {
                 if minutes >= interval {
                     100
                 } else {
@@ -100,10 +85,7 @@ impl Shifting {
                 }
             }
             // The first step is taken at once.
-            Self::Linear {
-                percent,
-                minutes: interval,
-            } => {
+            Self::Linear { percent, minutes: interval } => {
                 let steps = 1 + minutes / interval.max(1);
                 steps.saturating_mul(percent).min(100)
             }
@@ -117,42 +99,24 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_user_guide() {
-        let canary = Shifting::Canary {
-            percent: 10,
-            minutes: 5,
-        };
-        let linear = Shifting::Linear {
-            percent: 10,
-            minutes: 1,
-        };
-        assert_eq!(
-            canary.config_name(Platform::Lambda),
-            "CodeDeployDefault.LambdaCanary10Percent5Minutes"
-        );
+        let canary = Shifting::Canary { percent: 10, minutes: 5 };
+        let linear = Shifting::Linear { percent: 10, minutes: 1 };
+        assert_eq!(canary.config_name(Platform::Lambda), "CodeDeployDefault.LambdaCanary10Percent5Minutes");
         assert_eq!(
             linear.config_name(Platform::Lambda),
             "CodeDeployDefault.LambdaLinear10PercentEvery1Minute"
         );
-        assert_eq!(
-            linear.config_name(Platform::Ecs),
-            "CodeDeployDefault.ECSLinear10PercentEvery1Minutes"
-        );
+        assert_eq!(linear.config_name(Platform::Ecs), "CodeDeployDefault.ECSLinear10PercentEvery1Minutes");
         assert_eq!(
             Shifting::predefined("CodeDeployDefault.ECSAllAtOnce", Platform::Ecs),
             Some(Shifting::AllAtOnce)
         );
-        assert_eq!(
-            Shifting::predefined("LambdaCanary20Percent5Minutes", Platform::Lambda),
-            None
-        );
+        assert_eq!(Shifting::predefined("LambdaCanary20Percent5Minutes", Platform::Lambda), None);
     }
 
     #[test]
     fn linear_ends_nine_intervals_after_its_first_step() {
-        let linear = Shifting::Linear {
-            percent: 10,
-            minutes: 3,
-        };
+        let linear = Shifting::Linear { percent: 10, minutes: 3 };
         assert_eq!(linear.percent_after(0), 10);
         assert_eq!(linear.percent_after(179), 10);
         assert_eq!(linear.percent_after(180), 20);

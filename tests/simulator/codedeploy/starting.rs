@@ -34,17 +34,11 @@ impl World {
         let baseline = settings.baseline.clone();
         let state = GroupState {
             id: self.chance.uuid(),
-            routing: Routing {
-                old: BEFORE_THE_FIRST.to_owned(),
-                new: None,
-            },
+            routing: Routing { old: BEFORE_THE_FIRST.to_owned(), new: None },
             deployments: Vec::new(),
             settings,
         };
-        self.code_deploy
-            .revisions
-            .entry(state.settings.application.clone())
-            .or_default();
+        self.code_deploy.revisions.entry(state.settings.application.clone()).or_default();
         self.code_deploy.groups.insert(name.clone(), state);
         if let Some(label) = baseline {
             let ended = self.now - stamps::minutes(24 * 60);
@@ -91,10 +85,7 @@ impl World {
         if let Some(running) = self.code_deploy.running(group) {
             return Err(Refusal::new(
                 "DeploymentLimitExceededException",
-                format!(
-                    "The Deployment Group '{group}' already has an active Deployment '{}'",
-                    running.id
-                ),
+                format!("The Deployment Group '{group}' already has an active Deployment '{}'", running.id),
             ));
         }
         let settings = self.code_deploy.group(group).settings.clone();
@@ -134,12 +125,9 @@ impl World {
         let state = self.code_deploy.group(group);
         let settings = &state.settings;
         let is_rollback = wishes.rolls_back.is_some();
-        let (config_name, shifting) = wishes.config.unwrap_or_else(|| {
-            (
-                settings.shifting.config_name(settings.platform),
-                settings.shifting,
-            )
-        });
+        let (config_name, shifting) = wishes
+            .config
+            .unwrap_or_else(|| (settings.shifting.config_name(settings.platform), settings.shifting));
         let events = lifecycle::events(settings)
             .into_iter()
             .map(|name| LifecycleEvent {
@@ -178,9 +166,7 @@ impl World {
             revision,
             previous_revision,
             serving_before: state.routing.old.clone(),
-            auto_rollback: wishes
-                .auto_rollback
-                .unwrap_or_else(|| settings.auto_rollback.clone()),
+            auto_rollback: wishes.auto_rollback.unwrap_or_else(|| settings.auto_rollback.clone()),
             override_alarms: wishes.override_alarms,
             events,
             stop_request: None,
@@ -194,15 +180,8 @@ impl World {
     }
 
     fn register(&mut self, settings: &Group, revision: Revision) -> Revision {
-        let known = self
-            .code_deploy
-            .revisions
-            .entry(settings.application.clone())
-            .or_default();
-        match known
-            .iter_mut()
-            .find(|known| known.location == revision.location)
-        {
+        let known = self.code_deploy.revisions.entry(settings.application.clone()).or_default();
+        match known.iter_mut().find(|known| known.location == revision.location) {
             Some(known) => {
                 known.last_used = revision.last_used;
                 for group in revision.groups {
@@ -230,10 +209,7 @@ impl World {
     }
 
     pub(crate) fn deployment_mut(&mut self, id: &str) -> &mut Deployment {
-        self.code_deploy
-            .deployments
-            .get_mut(id)
-            .expect("a deployment of the simulator's own making")
+        self.code_deploy.deployments.get_mut(id).expect("a deployment of the simulator's own making")
     }
 
     pub(crate) fn group_mut(&mut self, name: &str) -> &mut GroupState {

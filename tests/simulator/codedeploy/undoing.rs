@@ -25,11 +25,7 @@ impl World {
     pub(crate) fn end_early(&mut self, id: &str, ending: Ending) {
         let now = self.now;
         let deployment = self.deployment_mut(id);
-        let rollback = if ending.roll_back {
-            what_to_roll_back_to(deployment)
-        } else {
-            None
-        };
+        let rollback = if ending.roll_back { what_to_roll_back_to(deployment) } else { None };
         deployment.status = ending.status;
         deployment.error = Some((ending.code.to_owned(), ending.message));
         deployment.completed = Some(now);
@@ -68,10 +64,9 @@ impl World {
     /// LambdaAllAtOnce likewise is inferred from its speed).
     fn roll_back(&mut self, failed: &str, group: &str, platform: Platform, good: Revision) {
         let config = match platform {
-            Platform::Lambda | Platform::Ecs => Some((
-                Shifting::AllAtOnce.config_name(platform),
-                Shifting::AllAtOnce,
-            )),
+            Platform::Lambda | Platform::Ecs => {
+                Some((Shifting::AllAtOnce.config_name(platform), Shifting::AllAtOnce))
+            }
             Platform::Server => None,
         };
         let wishes = Wishes {
@@ -96,15 +91,11 @@ fn what_to_roll_back_to(deployment: &Deployment) -> Option<Revision> {
     }
     let past_before_install = match deployment.platform {
         Platform::Lambda | Platform::Server => true,
-        Platform::Ecs => deployment
-            .events
-            .first()
-            .is_some_and(|event| event.status == EventStatus::Succeeded),
+        Platform::Ecs => {
+            deployment.events.first().is_some_and(|event| event.status == EventStatus::Succeeded)
+        }
     };
-    deployment
-        .previous_revision
-        .clone()
-        .filter(|_| past_before_install)
+    deployment.previous_revision.clone().filter(|_| past_before_install)
 }
 
 /// The words of events differ from those of the API.

@@ -1,0 +1,178 @@
+//! Calls that fail, answers that are lost, functions that die: never two undos, never none without a word.
+
+use std::time::Duration;
+
+use belay::policy::Policy;
+use belay_tests::{Fault, Group, StopAnswer, stage::functions};
+use serde_json::Value;
+
+use crate::a_release_is_guarded::{POLICY, Story, events, lambda, noon};
+
+/// A bad release, with `fault` befalling `operation` so many times.
+async fn with_fault(operation: &str, fault: Fault, times: u32) -> Story {
+    let story = Story::of(lambda()).await;
+    story.release();
+    story.minutes(2).await;
+    story.simulator.fault(operation, fault, times);
+    story.red("orders-5xx");
+    story.minutes(10).await;
+    story
+}
+
+fn told(story: &Story, title: &str) -> usize {
+    story.titles().iter().filter(|told| told.contains(title)).count()
+}
+
+const EVERY_CALL: &[&str] = &[
+    "ListDeployments",
+    "BatchGetDeployments",
+    "GetDeploymentGroup",
+    "GetDeployment",
+    "ListDeploymentTargets",
+    "GetDeploymentTarget",
+    "StopDeployment",
+    "Query",
+    "PutItem",
+    "UpdateItem",
+    "Publish",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_call_fails_for_a_while_there_is_one_undo_and_it_is_told() {
+    for operation in EVERY_CALL {
+        for fault in [Fault::Throttle, Fault::InternalError, Fault::CutConnection, Fault::TimeoutAfterEffect]
+        {
+            // Twice is within the SDK's own retries; four times fails the first delivery.
+            for times in [2, 4] {
+                let story = with_fault(operation, fault, times).await;
+                let what = format!("{operation} {fault:?} {times} times: {:?}", story.titles());
+                assert_eq!(story.stops().len(), 1, "{what}");
+                assert_eq!(story.simulator.traffic("prod").new_percent, 0, "{what}");
+                assert!(told(&story, "taking back") >= 1, "{what}");
+                // A topic whose receipts are lost cannot be told from one that is down: each try may have told.
+                let lost = if *operation == "Publish" && fault == Fault::TimeoutAfterEffect { 3 } else { 0 };
+                assert!(told(&story, "taking back") <= 2 + lost, "{what}");
+                assert_eq!(story.simulator.dead_letters(), [], "{what}");
+                story.simulator.clear_faults();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_learnt_is_asked_about_at_the_last_delivery() {
+    for operation in ["ListDeployments", "GetDeploymentGroup", "Query"] {
+        let story = with_fault(operation, Fault::InternalError, 1_000).await;
+        assert_eq!(story.stops(), Vec::<Value>::new(), "{operation}");
+        assert!(told(&story, "somebody has to decide") >= 1, "{operation}: {:?}", story.titles());
+        story.simulator.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_is_down_delays_no_undo_and_loses_no_message() {
+    let story = Story::of(lambda()).await;
+    story.release();
+    story.minutes(2).await;
+    story.simulator.fault("Publish", Fault::InternalError, 1_000);
+    story.red("orders-5xx");
+    story.simulator.advance(Duration::from_secs(10)).await;
+    assert_eq!(story.stops().len(), 1);
+    assert_eq!(told(&story, "taking back"), 0);
+    story.simulator.clear_faults();
+    story.minutes(5).await;
+    assert_eq!(told(&story, "taking back"), 1, "{:?}", story.titles());
+}
+
+#[tokio::test]
+async fn a_stop_that_keeps_failing_is_said_and_tried_again() {
+    let story = with_fault("StopDeployment", Fault::InternalError, 5).await;
+    assert_eq!(told(&story, "could not be stopped"), 1, "{:?}", story.titles());
+    assert_eq!(told(&story, "taking back"), 1, "{:?}", story.titles());
+    assert_eq!(story.stops().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_ended_in_the_same_moment_is_looked_at_again() {
+    // The group's own alarm stops it between our look and our stop: CodeDeploy says it is over already.
+    let group: Group = lambda().alarms(&["orders-5xx"]).auto_rollback(&["DEPLOYMENT_STOP_ON_ALARM"]);
+    let story = Story::without_functions(group, noon()).await;
+    story.release();
+    story.simulator.step(Duration::from_secs(60));
+    story.simulator.take_deliveries();
+    story.red("orders-5xx");
+    let event = events(&story, "alarm-transitions").remove(0);
+    let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    functions::install(&story.simulator, policy.clone());
+    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    story.simulator.fault("StopDeployment", Fault::Hang(Duration::from_millis(400)), 1);
+    let now = story.simulator.now();
+    let (answer, ()) = tokio::join!(
+        alarm_transitions::handle(&guard, &event.payload, functions::invocation("r", now)),
+        async {
+            while story.simulator.effects("PutItem").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            story.simulator.step(Duration::from_secs(5));
+        }
+    );
+    let answer = answer.unwrap();
+    assert_eq!(answer["outcomes"][0]["verdict"], "Ignore", "{answer}");
+    assert!(answer.to_string().contains("CodeDeploy is taking this release back already"), "{answer}");
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    story.simulator.take_deliveries();
+}
+
+#[tokio::test]
+async fn a_stop_that_is_only_accepted_is_said_to_be_only_accepted() {
+    let story = Story::of(lambda()).await;
+    story.simulator.answer_stops_with(StopAnswer::Pending);
+    story.release();
+    story.minutes(2).await;
+    story.red("orders-5xx");
+    story.minutes(5).await;
+    assert_eq!(story.stops().len(), 1);
+    let text = story.messages().into_iter().map(|message| message.to_string()).collect::<String>();
+    assert!(text.contains("CodeDeploy has accepted and is finishing what was under way"), "{text}");
+    assert_eq!(story.simulator.traffic("prod").new_percent, 0);
+}
+
+#[tokio::test]
+async fn hooks_are_answered_while_everything_is_throttled() {
+    let group = lambda().hook("BeforeAllowTraffic", "CodeDeployHook_belay");
+    let story = Story::of(group).await;
+    story.simulator.fault("GetDeployment", Fault::Throttle, 3);
+    story.simulator.fault("PutLifecycleEventHookExecutionStatus", Fault::Throttle, 4);
+    story.release();
+    story.minutes(2).await;
+    let answers = story.simulator.effects("PutLifecycleEventHookExecutionStatus");
+    assert_eq!(answers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_record_of_another_version_is_not_guessed_at() {
+    let story = Story::of(lambda()).await;
+    let id = story.release();
+    story.minutes(2).await;
+    let config = functions::sdk_config(&story.simulator.endpoint());
+    let table = functions::TABLE;
+    let client = aws_sdk_dynamodb::Client::new(&config);
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    client
+        .put_item()
+        .table_name(table)
+        .item("pk", text(&format!("release/{id}")))
+        .item("sk", text("effect/undo"))
+        .item("v", aws_sdk_dynamodb::types::AttributeValue::N("2".to_owned()))
+        .item("body", text("{}"))
+        .send()
+        .await
+        .unwrap();
+    story.red("orders-5xx");
+    story.minutes(10).await;
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    let asked = story.messages().into_iter().any(|message| {
+        message["content"]["description"].as_str().unwrap().contains("records of version 2, this one reads 1")
+    });
+    assert!(asked, "{:?}", story.titles());
+}
