@@ -1,5 +1,12 @@
 //! Stories about Belay, told to the real programs over the real wire, and the rules that hold the code in shape.
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test that panics is a test that fails"
+)]
 
 mod a_release_is_guarded;
 mod architecture;

@@ -19,6 +19,18 @@
 //! says what was observed, inferred or invented.
 
 #![warn(missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_errors_doc,
+    clippy::return_self_not_must_use,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::too_many_lines,
+    reason = "a simulator that panics is a test that fails; its numbers are small"
+)]
 
 mod binary;
 mod chance;

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -280,25 +279,18 @@ impl Ledger {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match taken {
-            Ok(_) => Ok(Claimed::TakenOver(claim(sort))),
-            Err(SdkError::ServiceError(refusal)) => match refusal.err() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    let held = |name| refused.item().and_then(|item| string(item, name));
-                    Ok(match (held("state"), held("owner")) {
-                        (Some(CLAIMED), Some(holder)) if holder == owner => Claimed::TakenOver(claim(sort)),
-                        (Some(CLAIMED), _) => Claimed::BySomebodyElse,
-                        (_, _) => Claimed::Before,
-                    })
-                }
-                _ => Err(AwsError::from_sdk(
-                    "dynamodb:UpdateItem",
-                    &partition,
-                    &SdkError::<_, _>::ServiceError(refusal),
-                )),
-            },
-            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", &partition, &error)),
-        }
+        let Err(error) = taken else {
+            return Ok(Claimed::TakenOver(claim(sort)));
+        };
+        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+            return Err(AwsError::from_sdk("dynamodb:UpdateItem", &partition, &error));
+        };
+        let held = |name| refused.item().and_then(|item| string(item, name));
+        Ok(match (held("state"), held("owner")) {
+            (Some(CLAIMED), Some(holder)) if holder == owner => Claimed::TakenOver(claim(sort)),
+            (Some(CLAIMED), _) => Claimed::BySomebodyElse,
+            (_, _) => Claimed::Before,
+        })
     }
 
     /// Says that what was claimed has happened. Nothing happens if the lease ran out and somebody took it over:
@@ -328,7 +320,7 @@ impl Ledger {
     }
 
     async fn finish(&self, claim: Claim, state: &str) -> Result<(), AwsError> {
-        self.set(&claim, ("#changed", "state"), text(state)).await
+        self.set(&claim, ("#state", "state"), text(state)).await
     }
 
     /// Changes one attribute of a claim that is still ours. `until` and `state` are reserved words in DynamoDB's
@@ -357,12 +349,11 @@ impl Ledger {
             .await;
         match result {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(refusal))
-                if matches!(refusal.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", &claim.partition, &error)),
+            Err(error) => match error.as_service_error() {
+                // Not ours any more, or an answer was lost and it is done already.
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                Some(_) | None => Err(AwsError::from_sdk("dynamodb:UpdateItem", &claim.partition, &error)),
+            },
         }
     }
 
@@ -379,16 +370,14 @@ impl Ledger {
             .await;
         match put {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(refusal)) => match refusal.err() {
-                PutItemError::ConditionalCheckFailedException(refused) => {
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     Err(Refused::Exists(refused.item().cloned()))
                 }
-                _ => {
-                    let error = SdkError::<_, _>::ServiceError(refusal);
+                Some(_) | None => {
                     Err(Refused::Failed(AwsError::from_sdk("dynamodb:PutItem", &subject, &error)))
                 }
             },
-            Err(error) => Err(Refused::Failed(AwsError::from_sdk("dynamodb:PutItem", &subject, &error))),
         }
     }
 }

@@ -205,7 +205,7 @@ mod tests {
             match group.platform {
                 Platform::Lambda => assert_eq!(spec.current_version.as_deref(), Some("41")),
                 Platform::Ecs => {
-                    assert_eq!(spec.hooks["BeforeAllowTraffic"], "CodeDeployHook_orders")
+                    assert_eq!(spec.hooks["BeforeAllowTraffic"], "CodeDeployHook_orders");
                 }
                 Platform::Server => assert_eq!(content, None),
             }
