@@ -38,8 +38,9 @@ pub struct Outcome {
     pub done: Vec<String>,
     /// What failed, after its retries.
     pub failures: Vec<AwsError>,
-    /// The release had ended by itself before it could be stopped: look again, and decide again.
-    pub overtaken: bool,
+    /// Look again, and decide again: the release had ended by itself before it could be stopped, or somebody else
+    /// holds a claim and may yet die with it.
+    pub look_again: bool,
 }
 
 /// Where and when a plan is carried out.
@@ -65,7 +66,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
         reasons: decision.reasons.iter().map(ToString::to_string).collect(),
         done: Vec::new(),
         failures: Vec::new(),
-        overtaken: false,
+        look_again: false,
     };
     let wrong = check::check(&plan);
     if !wrong.is_empty() {
@@ -77,8 +78,6 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
     let mut came = Came::OfNothing;
     let mut claim = None;
     let mut effect_happened_before = false;
-    // Somebody else holds a claim and may yet die with it: then the signal must be judged again.
-    let mut somebody_else = false;
     for action in actions {
         match action {
             Action::Stop { deployment, auto_rollback } => {
@@ -95,13 +94,13 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     }
                     Stop::Before { finished } => {
                         effect_happened_before = true;
-                        somebody_else |= !finished;
+                        outcome.look_again |= !finished;
                         outcome
                             .done
                             .push(format!("{deployment} is being stopped already; nothing was done twice"));
                     }
                     Stop::Overtaken => {
-                        outcome.overtaken = true;
+                        outcome.look_again = true;
                         outcome.done.push(format!("{deployment} had ended before it could be stopped"));
                         return outcome;
                     }
@@ -153,12 +152,11 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                             key.clone()
                         }
                     };
-                    somebody_else |=
-                        !tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
+                    tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
                 }
             }
             Action::Settle { signal, judged } => {
-                if outcome.failures.is_empty() && !somebody_else {
+                if outcome.failures.is_empty() && !outcome.look_again {
                     let settled = scene.adapters.ledger.settle(signal, judged, scene.invocation.now).await;
                     if let Err(error) = settled {
                         outcome.failures.push(error);
@@ -166,8 +164,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 }
             }
             Action::SendOwed(owed) => {
-                somebody_else |=
-                    !tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
+                tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
             }
         }
     }
@@ -295,8 +292,6 @@ async fn gave_up(claim: Claim, error: AwsError, scene: Scene<'_>) -> Stop {
 ///
 /// The order is the promise: once the message is written down it cannot be lost, and only then is the effect
 /// called done, so that there is no moment at which an effect is done and nobody will ever be told.
-///
-/// `false` when somebody else is sending the message right now, and may yet fail.
 async fn tell(
     outcome: &mut Outcome,
     partition: &Partition,
@@ -304,7 +299,7 @@ async fn tell(
     message: &Message,
     effect: Option<Claim>,
     scene: Scene<'_>,
-) -> bool {
+) {
     let ledger = &scene.adapters.ledger;
     let owner = scene.invocation.claimant();
     let by = Claimant { owner: &owner, now: scene.invocation.now };
@@ -319,11 +314,12 @@ async fn tell(
         Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(claim),
         Ok(Claimed::Before) => {
             outcome.done.push(format!("the message {key} was told before"));
-            return true;
+            return;
         }
         Ok(Claimed::BySomebodyElse) => {
             outcome.done.push(format!("the message {key} is being told already"));
-            return false;
+            outcome.look_again = true;
+            return;
         }
         Err(error) => {
             // Better told twice than never: without the ledger nobody remembers that it is owed.
@@ -353,5 +349,4 @@ async fn tell(
             outcome.failures.push(error);
         }
     }
-    true
 }

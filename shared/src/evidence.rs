@@ -72,8 +72,8 @@ pub struct AlarmEvidence {
     pub services: Vec<ServiceEvidence>,
     /// For which services this very signal has been judged and carried out before.
     pub judged: Observed<Vec<Judged>>,
-    /// Which delivery of this very signal this is, counted in the ledger from 1. Counted only when
-    /// something else is missing; otherwise the first is assumed, since nothing depends on it.
+    /// Which delivery of this very signal this is, from 1. Gathered as the first; counted in the ledger when
+    /// the decision turns on it (`gather::delivery`).
     pub delivery: Observed<u32>,
 }
 

@@ -8,11 +8,17 @@ pub mod hook;
 use jiff::Timestamp;
 
 use crate::{
-    aws::{AwsError, codedeploy::CodeDeploy},
+    aws::{Adapters, AwsError, codedeploy::CodeDeploy},
     evidence::{Observed, Target},
     policy::Service,
     release::{AlarmName, Deployment, DeploymentId},
+    signal::Signal,
 };
+
+/// Which delivery of a signal this is. Asked for only when a decision turns on it, since counting is a write.
+pub async fn delivery(adapters: &Adapters, signal: &Signal, now: Timestamp) -> Observed<u32> {
+    Observed::from_result(adapters.ledger.count_delivery(&signal.key(), now).await, now)
+}
 
 /// What an undo of `release` would go back to: the newest deployment that ended well before it.
 ///

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     decision::{Decision, HookAnswer, Verdict},
     ledger::{Began, DecisionRecord, Ended, Judged, OwedMessage, Partition},
-    reason::{Reason, UndoneBy},
+    reason::Reason,
     release::{DeploymentId, HookExecutionId},
     signal::Signal,
 };
@@ -150,7 +150,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     actions.extend(around.owed.iter().filter(|owed| owed.until <= around.now).cloned().map(Action::SendOwed));
     if let (Signal::Alarm(_), Some(service)) = (around.signal, &decision.service)
         && decision.verdict != Verdict::LookAgain
-        && !unsettled(decision.reasons.first())
+        && !matches!(decision.reasons.first(), Reason::AlreadyJudged { .. })
     {
         actions.push(Action::Settle {
             signal: around.signal.key(),
@@ -163,15 +163,6 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
         });
     }
     Plan { decision, actions }
-}
-
-/// What must be judged again when the signal comes again: somebody else is at it and may yet fail. And what was
-/// settled before needs no second record.
-fn unsettled(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::AlreadyJudged { .. } | Reason::AlreadyUndone { by: UndoneBy::BelayRightNow { .. }, .. }
-    )
 }
 
 /// Where the decision and its message are written down.

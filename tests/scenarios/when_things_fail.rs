@@ -137,6 +137,39 @@ async fn a_stop_that_is_only_accepted_is_said_to_be_only_accepted() {
     assert_eq!(story.simulator.traffic("prod").new_percent, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_undo_once_and_tell_once() {
+    let story = Story::without_functions(lambda(), noon()).await;
+    story.release();
+    story.simulator.step(Duration::from_secs(60));
+    story.simulator.take_deliveries();
+    story.red("orders-5xx");
+    story.red("orders-latency");
+    let alarms = events(&story, "alarm-transitions");
+    let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    functions::install(&story.simulator, policy.clone());
+    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    story.simulator.fault_every(7, Fault::Throttle);
+    let now = story.simulator.now();
+    // Eight at a time; the second round is what Lambda delivers again a minute later.
+    for round in 0..3 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..24 {
+            let (guard, payload) = (guard.clone(), alarms[number % 2].payload.clone());
+            let now = now + jiff::SignedDuration::from_mins(round);
+            tasks.spawn(async move {
+                let id = functions::id();
+                alarm_transitions::handle(&guard, &payload, functions::invocation(&id, now)).await
+            });
+        }
+        tasks.join_all().await;
+    }
+    assert_eq!(story.stops().len(), 1);
+    assert_eq!(told(&story, "taking back"), 1, "{:?}", story.titles());
+    story.simulator.clear_faults();
+    story.simulator.take_deliveries();
+}
+
 #[tokio::test]
 async fn hooks_are_answered_while_everything_is_throttled() {
     let group = lambda().hook("BeforeAllowTraffic", "CodeDeployHook_belay");

@@ -1,5 +1,7 @@
 //! CloudWatch alarm state changes: does a release have to go back?
 
+use std::time::Duration;
+
 use belay::{
     carry_out::{Outcome, Scene, carry_out},
     decision::{self, Decision, Verdict},
@@ -8,15 +10,17 @@ use belay::{
     gather,
     ledger::OwedMessage,
     plan::{Circumstances, plan},
+    reason::{Reason, UndoneBy},
     signal::{AlarmChange, Signal},
     start::{Failure, Guard, Invocation},
 };
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-/// A release that had ended by itself before it could be stopped is looked at once more; if that happens
-/// again, the signal is delivered again.
-const LOOKS: usize = 2;
+/// How often one invocation looks, and how long it waits in between: some seconds, in which another invocation is
+/// done with what this one would have done.
+const LOOKS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Handles one invocation: one alarm's change, in any of the forms in which CloudWatch sends it, or an SQS
 /// batch of them.
@@ -66,7 +70,9 @@ async fn judge_all(
     Ok(())
 }
 
-/// The one way through, for one change of one alarm.
+/// The one way through, for one change of one alarm. While another invocation holds a claim that this one needs,
+/// or when the release ended in the same moment, it looks again; and when that does not settle it, the signal is to
+/// be delivered again.
 async fn judge(
     guard: &Guard,
     change: &AlarmChange,
@@ -76,10 +82,22 @@ async fn judge(
     let signal = Signal::Alarm(change.clone());
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let mut outcomes = Vec::new();
-    for _ in 0..LOOKS {
+    for look in 1..=LOOKS {
+        if look > 1 {
+            tokio::time::sleep(PAUSE).await;
+        }
         outcomes.clear();
-        let evidence = gather::alarm::gather(&guard.adapters, &guard.policy, change, now).await;
-        for decision in decision::alarm::decide(&guard.policy, &evidence, change, now) {
+        let mut evidence = gather::alarm::gather(&guard.adapters, &guard.policy, change, now).await;
+        let mut decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
+        if decisions.iter().any(somebody_is_at_it) && look < LOOKS {
+            continue;
+        }
+        if decisions.iter().any(|decision| decision.verdict == Verdict::LookAgain) {
+            // Whether it is time to ask turns on how often the signal has come.
+            evidence.delivery = gather::delivery(&guard.adapters, &signal, now).await;
+            decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
+        }
+        for decision in decisions {
             let owed = owed(&evidence, &decision).to_vec();
             let around = Circumstances { signal: &signal, began: None, ended: None, owed: &owed, now };
             let outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
@@ -92,14 +110,19 @@ async fn judge(
             );
             outcomes.push(outcome);
         }
-        if !outcomes.iter().any(|outcome| outcome.overtaken) {
-            return settled(change, &outcomes);
+        if !outcomes.iter().any(|outcome| outcome.look_again) {
+            break;
         }
     }
-    Err(Failure {
-        kind: "EvidenceMissing",
-        message: format!("the release that {} is about ended while Belay looked at it", change.alarm),
-    })
+    settled(change, &outcomes)
+}
+
+fn somebody_is_at_it(decision: &Decision) -> bool {
+    decision.verdict == Verdict::LookAgain
+        && matches!(
+            decision.reasons.first(),
+            Reason::AlreadyUndone { by: UndoneBy::BelayRightNow { .. }, .. }
+        )
 }
 
 fn settled(change: &AlarmChange, outcomes: &[Outcome]) -> Result<Vec<Value>, Failure> {
@@ -109,7 +132,8 @@ fn settled(change: &AlarmChange, outcomes: &[Outcome]) -> Result<Vec<Value>, Fai
         let message = format!("{}: {}", change.alarm, failures.join("; "));
         return Err(Failure { kind: "AwsCallFailed", message });
     }
-    if let Some(again) = outcomes.iter().find(|outcome| outcome.verdict == Verdict::LookAgain) {
+    let unsettled = |outcome: &&Outcome| outcome.look_again || outcome.verdict == Verdict::LookAgain;
+    if let Some(again) = outcomes.iter().find(unsettled) {
         let message = format!("{}: {}", change.alarm, again.reasons.join(" "));
         return Err(Failure { kind: "EvidenceMissing", message });
     }

@@ -22,10 +22,15 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
-    let evidence = gather::deployment::gather(&guard.adapters, &guard.policy, &change, now).await;
-    let judged = decision::deployment::decide(&guard.policy, &evidence, &change);
-    let owed = evidence.ledger.known().map(|ledger| ledger.owed.clone()).unwrap_or_default();
     let signal = Signal::Deployment(change.clone());
+    let mut evidence = gather::deployment::gather(&guard.adapters, &guard.policy, &change, now).await;
+    let mut judged = decision::deployment::decide(&guard.policy, &evidence, &change);
+    if judged.decision.verdict == Verdict::LookAgain {
+        // Whether it is time to ask turns on how often the signal has come.
+        evidence.delivery = gather::delivery(&guard.adapters, &signal, now).await;
+        judged = decision::deployment::decide(&guard.policy, &evidence, &change);
+    }
+    let owed = evidence.ledger.known().map(|ledger| ledger.owed.clone()).unwrap_or_default();
     let around =
         Circumstances { signal: &signal, began: judged.began, ended: judged.ended, owed: &owed, now };
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
@@ -43,7 +48,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         let message = format!("{}: {}", change.deployment, failures.join("; "));
         return Err(Failure { kind: "AwsCallFailed", message });
     }
-    if outcome.verdict == Verdict::LookAgain {
+    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
         let message = format!("{}: {}", change.deployment, outcome.reasons.join(" "));
         return Err(Failure { kind: "EvidenceMissing", message });
     }

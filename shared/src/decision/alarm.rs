@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    decision::{Decision, Subject, Urgency, Verdict, could_not_learn},
+    decision::{DELIVERIES, Decision, Subject, Urgency, Verdict, could_not_learn},
     evidence::{AlarmEvidence, AlarmPast, PlaceEvidence, ServiceEvidence, Target},
     ledger::{EffectState, Judged, ReleaseLedger},
     policy::{Policy, Rule, Service},
     reason::{Reason, Reasons, UndoneBy},
-    release::{Deployment, DeploymentStatus, Phase},
+    release::{AlarmName, Deployment, DeploymentStatus, Phase},
     signal::{AlarmChange, AlarmState, Quieted},
 };
 
@@ -261,7 +261,7 @@ fn judge_release(
         match undo.state {
             EffectState::Done => return already_undone(alarm, UndoneBy::Belay { at: undo.at }),
             EffectState::Claimed { until } if now < until => {
-                return already_undone(alarm, UndoneBy::BelayRightNow { since: undo.at });
+                return right_now(alarm, undo.at, evidence.delivery.known());
             }
             // Whoever claimed it died on the way: finish what was decided. Taking the claim over begins with
             // a look at whether it happened.
@@ -317,8 +317,24 @@ fn judge_release(
     }
 }
 
-fn already_undone(alarm: crate::release::AlarmName, by: UndoneBy) -> (Verdict, Reasons) {
+fn already_undone(alarm: AlarmName, by: UndoneBy) -> (Verdict, Reasons) {
     (Verdict::Ignore, Reason::AlreadyUndone { alarm, by }.into())
+}
+
+/// Somebody else is at it and may yet die: the signal is not done with before that one is. Should that not be so
+/// by the last delivery, a person has to know.
+fn right_now(alarm: AlarmName, since: Timestamp, delivery: Result<&u32, &str>) -> (Verdict, Reasons) {
+    match delivery {
+        Ok(number) if *number < DELIVERIES => (
+            Verdict::LookAgain,
+            Reason::AlreadyUndone { alarm, by: UndoneBy::BelayRightNow { since } }.into(),
+        ),
+        Ok(_) | Err(_) => {
+            let what = "whether the release is really being taken back".to_owned();
+            let why = format!("another invocation claimed it at {since:.0} and has not said that it is done");
+            (Verdict::Ask, Reason::CouldNotLearn { what, why }.into())
+        }
+    }
 }
 
 fn calm(reason: Reason) -> (Verdict, Reasons) {

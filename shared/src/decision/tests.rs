@@ -239,7 +239,7 @@ fn row_7_already_being_undone() {
     assert_eq!(done.verdict, Verdict::Ignore);
     assert!(matches!(first(&done), Reason::AlreadyUndone { by: UndoneBy::Belay { .. }, .. }));
     let right_now = by_belay(EffectState::Claimed { until: at(92) });
-    assert_eq!(right_now.verdict, Verdict::Ignore);
+    assert_eq!(right_now.verdict, Verdict::LookAgain);
     assert!(matches!(first(&right_now), Reason::AlreadyUndone { by: UndoneBy::BelayRightNow { .. }, .. }));
     // Whoever claimed it is gone: what was decided is finished, with its reasons.
     let resumed = by_belay(EffectState::Claimed { until: at(91) });
