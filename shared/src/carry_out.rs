@@ -22,7 +22,8 @@ use crate::{
     ledger::Partition,
     message::Message,
     plan::{Action, Plan, check},
-    release::{DeploymentId, Phase},
+    reason::Reason,
+    release::{DeploymentId, DeploymentStatus, Phase},
     signal::Signal,
     start::Invocation,
 };
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub done: Vec<String>,
     /// What failed, after its retries.
     pub failures: Vec<AwsError>,
+    /// The signal had been judged and carried out before.
+    pub judged_before: bool,
     /// Look again, and decide again: the release had ended by itself before it could be stopped, or somebody else
     /// holds a claim and may yet die with it.
     pub look_again: bool,
@@ -66,6 +69,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
         reasons: decision.reasons.iter().map(ToString::to_string).collect(),
         done: Vec::new(),
         failures: Vec::new(),
+        judged_before: matches!(decision.reasons.first(), Reason::AlreadyJudged { .. }),
         look_again: false,
     };
     let wrong = check::check(&plan);
@@ -126,6 +130,9 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     }
                 }
             }
+            // The ledger did not take something: asking it again costs the seconds that telling needs.
+            Action::Open { .. } | Action::Close { .. } | Action::Record { .. }
+                if ledger_is_down(&outcome) => {}
             Action::Open { release, began } => {
                 let opened = scene.adapters.ledger.open(release, began, scene.invocation.now).await;
                 keep(&mut outcome, opened, format!("opened the record of {release}"));
@@ -155,20 +162,16 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
                 }
             }
-            Action::Settle { signal, judged } => {
-                if outcome.failures.is_empty() && !outcome.look_again {
-                    let settled = scene.adapters.ledger.settle(signal, judged, scene.invocation.now).await;
-                    if let Err(error) = settled {
-                        outcome.failures.push(error);
-                    }
-                }
-            }
             Action::SendOwed(owed) => {
                 tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
             }
         }
     }
     outcome
+}
+
+fn ledger_is_down(outcome: &Outcome) -> bool {
+    outcome.failures.iter().any(|failure| failure.operation.starts_with("dynamodb:"))
 }
 
 fn keep(outcome: &mut Outcome, result: Result<(), AwsError>, done: String) {
@@ -221,7 +224,14 @@ async fn stop(decision: &Decision, deployment: &DeploymentId, auto_rollback: boo
             // Stopped by a request, while we hold the claim to make it: ours, whose answer was lost, or somebody
             // else's in the same moment. Either way it is told, with what came of it.
             Ok(Look::Ended { came: Some(came) }) => Stop::Done { came, claim },
-            Ok(Look::Ended { came: None } | Look::Running) => overtaken(claim, adapters).await,
+            Ok(Look::Ended { came: None }) => overtaken(claim, adapters).await,
+            // It says that it is over, and that it runs. Nothing was stopped: look again.
+            Ok(Look::Running) => {
+                if let Err(kept) = adapters.ledger.give_back(claim, scene.invocation.now).await {
+                    warn!(error = %kept, "could not give the claim back; it ends by itself");
+                }
+                Stop::Overtaken
+            }
         },
         Err(error) => gave_up(claim, error, scene).await,
     }
@@ -240,8 +250,10 @@ async fn look(deployment: &DeploymentId, adapters: &Adapters) -> Result<Look, Aw
     Ok(match seen.status.phase() {
         Phase::Running | Phase::Unknown => Look::Running,
         Phase::Over => {
-            // MANUAL_STOP is how CodeDeploy marks a deployment that somebody asked it to stop.
-            let by_request = seen.error.as_ref().is_some_and(|error| error.code == "MANUAL_STOP");
+            // Somebody asked, unless an alarm of the group did it. CodeDeploy's mark of a request, MANUAL_STOP, is
+            // not documented to come with every one, so that its absence proves nothing.
+            let by_alarm = seen.error.as_ref().is_some_and(|error| error.code == "ALARM_ACTIVE");
+            let by_request = seen.status == DeploymentStatus::Stopped && !by_alarm;
             Look::Ended {
                 came: by_request
                     .then_some(Came::Stopped { rollback: seen.rolled_back_by, how: Stopped::Found }),
@@ -303,7 +315,10 @@ async fn tell(
     let ledger = &scene.adapters.ledger;
     let owner = scene.invocation.claimant();
     let by = Claimant { owner: &owner, now: scene.invocation.now };
-    let claimed = ledger.claim_message(partition, key, message, by).await;
+    let claimed = match outcome.failures.iter().find(|failure| failure.operation.starts_with("dynamodb:")) {
+        Some(down) => Err(down.clone()),
+        None => ledger.claim_message(partition, key, message, by).await,
+    };
     if claimed.is_ok()
         && let Some(effect) = effect
         && let Err(error) = ledger.done(effect).await

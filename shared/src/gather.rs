@@ -8,8 +8,9 @@ pub mod hook;
 use jiff::Timestamp;
 
 use crate::{
-    aws::{Adapters, AwsError, codedeploy::CodeDeploy},
+    aws::{Adapters, AwsError},
     evidence::{Observed, Target},
+    ledger::{EffectState, ReleaseLedger},
     policy::Service,
     release::{AlarmName, Deployment, DeploymentId},
     signal::Signal,
@@ -25,7 +26,7 @@ pub async fn delivery(adapters: &Adapters, signal: &Signal, now: Timestamp) -> O
 /// `last_successful` is the group's own account. While the release runs it cannot be the release itself; once
 /// the release has ended well it is, and says nothing about what came before.
 async fn target(
-    codedeploy: &CodeDeploy,
+    adapters: &Adapters,
     release: &DeploymentId,
     last_successful: Result<Option<DeploymentId>, AwsError>,
     naming: Naming,
@@ -46,7 +47,17 @@ async fn target(
         }
         Ok(Some(id)) => id,
     };
-    let found = match (codedeploy.deployment(&id).await, naming) {
+    let codedeploy = &adapters.codedeploy;
+    let (found, ledger) = tokio::join!(codedeploy.deployment(&id), adapters.ledger.release(&id, now));
+    match ledger {
+        Err(error) => return Observed::Missing { why: error.to_string() },
+        Ok(ledger) => {
+            if let Some(why) = not_good(&id, &ledger) {
+                return Observed::Known { value: Target::None { why }, at: now };
+            }
+        }
+    }
+    let found = match (found, naming) {
         (Ok(good), Naming::ForPeople) => Ok(codedeploy.named(good).await),
         (found, Naming::ForPeople | Naming::ByHash) => found,
     };
@@ -55,6 +66,17 @@ async fn target(
         revision: good.revision.to_string(),
     });
     Observed::from_result(found, now)
+}
+
+/// Why a deployment that succeeded is nothing to go back to all the same, if Belay knows a reason.
+fn not_good(id: &DeploymentId, ledger: &ReleaseLedger) -> Option<String> {
+    if ledger.undo.as_ref().is_some_and(|undo| undo.state != EffectState::Overtaken) {
+        return Some(format!("the last deployment that succeeded, {id}, was itself to be taken back."));
+    }
+    let alarm = ledger.blamed_by.as_ref()?;
+    Some(format!(
+        "the last deployment that succeeded, {id}, had its alarm {alarm} go off when it had finished."
+    ))
 }
 
 /// Whether a revision's name is worth a call: it is in a message about a beginning, not on the way to an undo.

@@ -85,6 +85,8 @@ pub struct ReleaseLedger {
     pub undo: Option<Effect>,
     /// Messages that were written down and, as far as the ledger knows, not sent.
     pub owed: Vec<OwedMessage>,
+    /// The alarm that went off while it was on watch after it had finished: no revision to go back to.
+    pub blamed_by: Option<AlarmName>,
     /// In a signal's partition: for which services it was judged.
     pub judged: Vec<Judged>,
 }
@@ -151,8 +153,8 @@ pub struct Effect {
 /// A signal that was judged for one service, and whose plan was carried out to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
-    /// The service.
-    pub service: ServiceName,
+    /// The service, where one is concerned.
+    pub service: Option<ServiceName>,
     /// What was decided.
     pub verdict: Verdict,
     /// The release it was about, where there was one.

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     decision::{Decision, HookAnswer, Verdict},
-    ledger::{Began, DecisionRecord, Ended, Judged, OwedMessage, Partition},
-    reason::Reason,
+    ledger::{Began, DecisionRecord, Ended, OwedMessage, Partition},
     release::{DeploymentId, HookExecutionId},
     signal::Signal,
 };
@@ -68,13 +67,6 @@ pub enum Action {
         partition: Partition,
         /// Its key there.
         key: String,
-    },
-    /// Write down that this signal was judged and carried out for the service; only if nothing failed.
-    Settle {
-        /// The signal's key.
-        signal: String,
-        /// What it was judged to be.
-        judged: Judged,
     },
     /// Send a message that an earlier invocation wrote down and did not send.
     SendOwed(OwedMessage),
@@ -144,23 +136,14 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
             },
         });
     }
-    if let Some(key) = message_key(&decision, around.signal) {
+    let key = message_key(&decision, around.signal);
+    // What is owed is older than what is to be told now, and comes first. The message of this very decision, if an
+    // earlier delivery wrote it down, is told as such and not sent a second time.
+    let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
+    let owed = owed.filter(|owed| owed.partition != partition || Some(&owed.key) != key.as_ref());
+    actions.extend(owed.cloned().map(Action::SendOwed));
+    if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
-    }
-    actions.extend(around.owed.iter().filter(|owed| owed.until <= around.now).cloned().map(Action::SendOwed));
-    if let (Signal::Alarm(_), Some(service)) = (around.signal, &decision.service)
-        && decision.verdict != Verdict::LookAgain
-        && !matches!(decision.reasons.first(), Reason::AlreadyJudged { .. })
-    {
-        actions.push(Action::Settle {
-            signal: around.signal.key(),
-            judged: Judged {
-                service: service.clone(),
-                verdict: decision.verdict,
-                release: decision.release.as_ref().map(|subject| subject.deployment.id.clone()),
-                at: around.now,
-            },
-        });
     }
     Plan { decision, actions }
 }

@@ -78,6 +78,8 @@ pub enum Reason {
         of: Option<DeploymentId>,
         /// How long after the rollback began the alarm went off.
         since_start: SignedDuration,
+        /// Whether the rollback has ended.
+        over: bool,
     },
     /// The release is already on its way back.
     AlreadyUndone {
@@ -143,6 +145,11 @@ pub enum Reason {
     NotGuarded {
         /// The group.
         group: DeploymentGroup,
+    },
+    /// A deployment that brings new instances up to what the others run.
+    NotARelease {
+        /// Who started it, in CodeDeploy's word.
+        creator: String,
     },
     /// A deployment event that asks for nothing.
     NothingToDo {
@@ -320,11 +327,16 @@ impl fmt::Display for Reason {
             }
             Self::BeganBeforeRelease { alarm, before } => write!(
                 f,
-                "The alarm {alarm} went off {} before the release began, so the release did not cause it.",
+                "The alarm {alarm} went off {} before this release began, so this release did not cause it; the one before it may have.",
                 spoken(*before)
             ),
-            Self::RollbackIsFailing { alarm, of, since_start } => {
-                write!(f, "The alarm {alarm} went off {} into a rollback", spoken(*since_start))?;
+            Self::RollbackIsFailing { alarm, of, since_start, over } => {
+                let since = spoken(*since_start);
+                if *over {
+                    write!(f, "The alarm {alarm} went off {since} after a rollback began that has ended by now")?;
+                } else {
+                    write!(f, "The alarm {alarm} went off {since} into a rollback")?;
+                }
                 if let Some(of) = of {
                     write!(f, " (of {of})")?;
                 }
@@ -356,7 +368,7 @@ impl fmt::Display for Reason {
             }
             Self::EndedNotRolledBack { alarm, status } => write!(
                 f,
-                "The alarm {alarm} went off after the release was {status}, and CodeDeploy names no rollback of it."
+                "The alarm {alarm} went off after the release was {status}, and CodeDeploy names no rollback of it so far."
             ),
             Self::AlreadyRedBefore { alarm } => write!(
                 f,
@@ -380,6 +392,10 @@ impl fmt::Display for Reason {
             Self::NotGuarded { group } => {
                 write!(f, "No service in the policy is deployed by the deployment group {group}.")
             }
+            Self::NotARelease { creator } => write!(
+                f,
+                "The deployment was started by `{creator}`: it brings instances up to what the others run, and releases nothing."
+            ),
             Self::NothingToDo { what, instance: None } => {
                 write!(f, "A deployment's {what} asks for nothing.")
             }
@@ -440,7 +456,7 @@ impl fmt::Display for Reason {
                 write!(f, "CodeDeploy is rolling it back: {rollback}.")
             }
             Self::NoRollbackStarted => f.write_str(
-                "CodeDeploy names no rollback of it: what users get now is whatever the deployment left behind.",
+                "CodeDeploy names no rollback of it so far. If none begins within a minute, users get whatever the deployment left behind.",
             ),
             Self::StaysOnWatch { until } => {
                 write!(f, "It stays on watch until {until:.0}: an alarm until then is told with its name.")

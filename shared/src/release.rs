@@ -232,6 +232,12 @@ impl Deployment {
             || matches!(self.creator.as_str(), "codeDeployRollback" | "CloudFormationRollback")
     }
 
+    /// Whether it releases anything: CodeDeploy deploys to new instances, on scaling out or to bring them up to
+    /// date, what runs on the others already (`DeploymentCreator` of the service model).
+    pub fn is_release(&self) -> bool {
+        !matches!(self.creator.as_str(), "autoscaling" | "autoscalingTermination" | "CodeDeployAutoUpdate")
+    }
+
     /// Whether the deployer itself is taking it back already, or has.
     pub fn is_being_undone(&self) -> bool {
         self.rolled_back_by.is_some()

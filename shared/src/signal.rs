@@ -157,8 +157,10 @@ pub struct HookCall {
 
 impl Signal {
     /// A key that is the same for every delivery of the same happening, by whatever route it came.
+    ///
+    /// At most 300 bytes: it is part of the ledger's keys, whose limit is 1,024.
     pub fn key(&self) -> String {
-        match self {
+        bounded(match self {
             Self::Alarm(change) => {
                 let who = change.arn.as_ref().map_or(change.alarm.as_str(), AlarmArn::as_str);
                 format!("alarm/{who}/{}/{}", change.to, change.at)
@@ -170,6 +172,40 @@ impl Signal {
                 }
             },
             Self::Hook(call) => format!("hook/{}/{}", call.deployment, call.execution),
-        }
+        })
+    }
+}
+
+/// A long key cut to its beginning and a digest of the whole (FNV-1a, 64 bits: fixed for ever, as keys must be; two
+/// keys of one alarm or deployment with the same digest are not to be expected).
+fn bounded(key: String) -> String {
+    const LONGEST: usize = 300;
+    if key.len() <= LONGEST {
+        return key;
+    }
+    let digest = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut end = LONGEST - 17;
+    while !key.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}~{digest:016x}", &key[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_keys_are_bounded_and_stay_apart() {
+        let key = |execution: &str| {
+            Signal::Hook(HookCall { deployment: "d-1".into(), execution: execution.into() }).key()
+        };
+        assert_eq!(key("short"), "hook/d-1/short");
+        let (one, other) = ("é".repeat(2_000) + "1", "é".repeat(2_000) + "2");
+        assert!(key(&one).len() <= 300);
+        assert_ne!(key(&one), key(&other));
+        assert_eq!(key(&one), key(&one));
     }
 }

@@ -271,6 +271,60 @@ async fn the_alarms_metrics_lead_to_the_undo_without_any_script() {
 }
 
 #[tokio::test]
+async fn a_service_with_two_groups_is_settled_when_both_are() {
+    let story = Story::without_functions(lambda(), noon()).await;
+    story.simulator.create_group(Group::lambda("orders-eu", "eu").shifting(canary()).baseline("v1"));
+    story.simulator.set_workload("eu", Workload::steady(6_000.0));
+    let both = "[ { codedeploy: { application: orders, deployment_group: prod } }, { codedeploy: { application: orders-eu, deployment_group: eu } } ]";
+    let policy = POLICY.replace("[ { codedeploy: { application: orders, deployment_group: prod } } ]", both);
+    functions::install(
+        &story.simulator,
+        Policy::parse(&policy.replace("HEALTH", "http://127.0.0.1:1/")).unwrap(),
+    );
+    let first = story.release();
+    let second = story.simulator.start_deployment("orders-eu", "eu", "v2", "user").unwrap();
+    story.minutes(2).await;
+    // One of the two stops fails at the first delivery.
+    story.simulator.fault("StopDeployment", Fault::InternalError, 3);
+    story.red("orders-5xx");
+    story.minutes(5).await;
+    let mut stopped: Vec<String> =
+        story.stops().iter().map(|stop| stop["deploymentId"].as_str().unwrap().to_owned()).collect();
+    stopped.sort();
+    let mut both = vec![first, second];
+    both.sort();
+    assert_eq!(stopped, both);
+}
+
+#[tokio::test]
+async fn scaling_out_is_no_release() {
+    let story = Story::of(Group::server("orders", "prod").baseline("v1")).await;
+    story.simulator.start_deployment("orders", "prod", "v1", "autoscaling").unwrap();
+    story.simulator.advance(Duration::from_secs(20)).await;
+    story.red("orders-5xx");
+    story.minutes(2).await;
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    assert!(story.titles().iter().all(|title| !title.contains("began")), "{:?}", story.titles());
+}
+
+#[tokio::test]
+async fn what_was_blamed_after_it_had_finished_is_nothing_to_go_back_to() {
+    let group = Group::lambda("orders", "prod").shifting(Shifting::AllAtOnce).baseline("v1");
+    let story = Story::of(group).await;
+    story.release();
+    story.minutes(3).await;
+    story.red("orders-5xx");
+    story.minutes(1).await;
+    assert!(story.titles().iter().any(|title| title.contains("had finished")), "{:?}", story.titles());
+    story.simulator.set_alarm_state("orders-5xx", AlarmState::Ok, story.simulator.now());
+    story.minutes(1).await;
+    story.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    story.red("orders-5xx");
+    story.minutes(2).await;
+    assert!(story.verdicts().contains(&"Halt".to_owned()), "{:?}", story.decisions());
+}
+
+#[tokio::test]
 async fn hooks_are_answered_for_what_the_checks_found() {
     for (health, red, expected) in [
         (Health::Status(200), false, "Succeeded"),

@@ -4,7 +4,12 @@
     reason = "compiled programs read the real clock, so the simulator begins there"
 )]
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use belay_tests::{
     Binary, Health, RuntimeApi,
@@ -30,11 +35,10 @@ struct Program {
 
 /// A policy in a file of its own, removed with the test's folder.
 fn policy_file(text: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join(format!(
-        "belay-{:x}.yaml",
-        text.len() * 7_919 + usize::from(text.contains("within: 1s")) + std::process::id() as usize
-    ));
+    let path = folder.join(format!("belay-{}-{number}.yaml", std::process::id()));
     fs::write(&path, text).unwrap();
     path
 }

@@ -85,6 +85,40 @@ async fn a_topic_that_is_down_delays_no_undo_and_loses_no_message() {
 }
 
 #[tokio::test]
+async fn a_message_that_a_topic_did_not_take_is_sent_once_when_it_does() {
+    let story = Story::of(lambda()).await;
+    // Three tries of the first delivery.
+    story.simulator.fault("Publish", Fault::InternalError, 3);
+    story.release();
+    story.minutes(5).await;
+    assert_eq!(told(&story, "began"), 1, "{:?}", story.titles());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_hangs_does_not_keep_people_from_being_asked_in_time() {
+    let story = Story::without_functions(lambda(), noon()).await;
+    story.release();
+    story.simulator.step(Duration::from_secs(60));
+    story.simulator.take_deliveries();
+    story.red("orders-5xx");
+    let event = events(&story, "alarm-transitions").remove(0);
+    let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    functions::install(&story.simulator, policy.clone());
+    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    for operation in ["Query", "PutItem", "UpdateItem"] {
+        story.simulator.fault(operation, Fault::Hang(Duration::from_secs(60)), 1_000);
+    }
+    let handled =
+        alarm_transitions::handle(&guard, &event.payload, functions::invocation("r", story.simulator.now()));
+    // What Lambda gives, by the README.
+    let failed = tokio::time::timeout(Duration::from_secs(30), handled).await.expect("in time").unwrap_err();
+    assert!(failed.message.contains("dynamodb:"), "{failed}");
+    assert_eq!(told(&story, "somebody has to decide"), 1, "{:?}", story.titles());
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    story.simulator.clear_faults();
+}
+
+#[tokio::test]
 async fn a_stop_that_keeps_failing_is_said_and_tried_again() {
     let story = with_fault("StopDeployment", Fault::InternalError, 5).await;
     assert_eq!(told(&story, "could not be stopped"), 1, "{:?}", story.titles());

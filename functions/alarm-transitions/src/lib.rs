@@ -8,12 +8,13 @@ use belay::{
     events::{self, AlarmPayload},
     evidence::AlarmEvidence,
     gather,
-    ledger::OwedMessage,
+    ledger::{Judged, OwedMessage},
     plan::{Circumstances, plan},
     reason::{Reason, UndoneBy},
     signal::{AlarmChange, Signal},
     start::{Failure, Guard, Invocation},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -82,6 +83,7 @@ async fn judge(
     let signal = Signal::Alarm(change.clone());
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let mut outcomes = Vec::new();
+    let mut delivery = None;
     for look in 1..=LOOKS {
         if look > 1 {
             tokio::time::sleep(PAUSE).await;
@@ -89,16 +91,21 @@ async fn judge(
         outcomes.clear();
         let mut evidence = gather::alarm::gather(&guard.adapters, &guard.policy, change, now).await;
         let mut decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
-        if decisions.iter().any(somebody_is_at_it) && look < LOOKS {
-            continue;
-        }
-        if decisions.iter().any(|decision| decision.verdict == Verdict::LookAgain) {
-            // Whether it is time to ask turns on how often the signal has come.
-            evidence.delivery = gather::delivery(&guard.adapters, &signal, now).await;
+        // Somebody else may be done in a moment; what does not wait for that is done now.
+        let wait = look < LOOKS && decisions.iter().any(somebody_is_at_it);
+        if wait {
+            decisions.retain(|decision| decision.verdict != Verdict::LookAgain);
+        } else if decisions.iter().any(|decision| decision.verdict == Verdict::LookAgain) {
+            // Whether it is time to ask turns on how often the signal has come: counted once an invocation.
+            if delivery.is_none() {
+                delivery = Some(gather::delivery(&guard.adapters, &signal, now).await);
+            }
+            evidence.delivery = delivery.clone().unwrap_or(evidence.delivery);
             decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
         }
         for decision in decisions {
             let owed = owed(&evidence, &decision).to_vec();
+            let (service, release) = (decision.service.clone(), decision.release.clone());
             let around = Circumstances { signal: &signal, began: None, ended: None, owed: &owed, now };
             let outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
             info!(
@@ -108,13 +115,14 @@ async fn judge(
                 done = ?outcome.done,
                 "judged"
             );
-            outcomes.push(outcome);
+            let release = release.map(|subject| subject.deployment.id);
+            outcomes.push((Judged { service, verdict: outcome.verdict, release, at: now }, outcome));
         }
-        if !outcomes.iter().any(|outcome| outcome.look_again) {
+        if !wait && !outcomes.iter().any(|(_, outcome)| outcome.look_again) {
             break;
         }
     }
-    settled(change, &outcomes)
+    settle(guard, change, &signal, &outcomes, now).await
 }
 
 fn somebody_is_at_it(decision: &Decision) -> bool {
@@ -125,21 +133,35 @@ fn somebody_is_at_it(decision: &Decision) -> bool {
         )
 }
 
-fn settled(change: &AlarmChange, outcomes: &[Outcome]) -> Result<Vec<Value>, Failure> {
+/// Writes down that the signal is done with, so that it is not judged again when it comes again. Only when
+/// everything is: a service with several groups is settled as a whole.
+async fn settle(
+    guard: &Guard,
+    change: &AlarmChange,
+    signal: &Signal,
+    outcomes: &[(Judged, Outcome)],
+    now: Timestamp,
+) -> Result<Vec<Value>, Failure> {
     let failures: Vec<String> =
-        outcomes.iter().flat_map(|outcome| &outcome.failures).map(ToString::to_string).collect();
+        outcomes.iter().flat_map(|(_, outcome)| &outcome.failures).map(ToString::to_string).collect();
     if !failures.is_empty() {
         let message = format!("{}: {}", change.alarm, failures.join("; "));
         return Err(Failure { kind: "AwsCallFailed", message });
     }
-    let unsettled = |outcome: &&Outcome| outcome.look_again || outcome.verdict == Verdict::LookAgain;
-    if let Some(again) = outcomes.iter().find(unsettled) {
+    let unsettled = |outcome: &Outcome| outcome.look_again || outcome.verdict == Verdict::LookAgain;
+    if let Some((_, again)) = outcomes.iter().find(|(_, outcome)| unsettled(outcome)) {
         let message = format!("{}: {}", change.alarm, again.reasons.join(" "));
         return Err(Failure { kind: "EvidenceMissing", message });
     }
+    for (judged, outcome) in outcomes {
+        if judged.service.is_some() && !outcome.judged_before {
+            let settled = guard.adapters.ledger.settle(&signal.key(), judged, now).await;
+            settled.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+        }
+    }
     Ok(outcomes
         .iter()
-        .map(|outcome| {
+        .map(|(_, outcome)| {
             json!({
                 "verdict": outcome.verdict.word(),
                 "reasons": outcome.reasons,

@@ -5,13 +5,15 @@ use aws_sdk_codedeploy::{
     Client,
     types::{
         AppSpecContent, ComputePlatform, DeploymentInfo, DeploymentStatus as Status, DeploymentTarget,
-        LifecycleEventStatus, RevisionLocation, RevisionLocationType, StopStatus,
+        LifecycleEventStatus, RevisionLocation, RevisionLocationType, StopStatus, TimeRange,
     },
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
     appspec::AppSpec,
-    aws::{AwsError, retries, timestamp},
+    aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
     release::{
         Deployment, DeploymentError, DeploymentGroup, DeploymentId, DeploymentStatus, HookExecutionId,
@@ -23,17 +25,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct CodeDeploy {
     client: Client,
-}
-
-/// Where a deployment group stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupState {
-    /// The deployment that runs, if one does.
-    pub running: Option<Deployment>,
-    /// The one that was started last among those that are over or running.
-    pub last_attempted: Option<Deployment>,
-    /// The last that ended well. Once a release has finished well, it is this one.
-    pub last_successful: Option<Deployment>,
 }
 
 /// What CodeDeploy made of a request to stop.
@@ -98,30 +89,63 @@ impl CodeDeploy {
     /// # Errors
     /// When CodeDeploy does not tell.
     pub async fn running(&self, group: &DeploymentGroup) -> Result<Option<Deployment>, AwsError> {
-        const OPERATION: &str = "codedeploy:ListDeployments";
-        let output = self
-            .client
-            .list_deployments()
-            .application_name(&group.application)
-            .deployment_group_name(&group.group)
-            .set_include_only_statuses(Some(vec![
-                Status::Created,
-                Status::Queued,
-                Status::InProgress,
-                Status::Baking,
-                Status::Ready,
-            ]))
-            .send()
-            .await
-            .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
-        let ids: Vec<DeploymentId> =
-            output.deployments.unwrap_or_default().into_iter().map(DeploymentId::from).collect();
+        let under_way =
+            vec![Status::Created, Status::Queued, Status::InProgress, Status::Baking, Status::Ready];
+        let ids = self.listed(group, Some(under_way), None).await?;
         let mut running = self.described(&ids).await?;
+        running.retain(Deployment::is_release);
         running.sort_by_key(|deployment| {
             let waits = matches!(deployment.status, DeploymentStatus::Created | DeploymentStatus::Queued);
             (waits, deployment.created_at)
         });
         Ok(running.into_iter().next())
+    }
+
+    /// The newest deployment of a group that released something, among those created in the three days before
+    /// `before`; none, if there is none.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell.
+    pub async fn newest_release(
+        &self,
+        group: &DeploymentGroup,
+        before: Timestamp,
+    ) -> Result<Option<Deployment>, AwsError> {
+        let start = before.checked_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::MIN);
+        let range = TimeRange::builder().start(date_time(start)).build();
+        let ids = self.listed(group, None, Some(range)).await?;
+        let mut deployments = self.described(&ids).await?;
+        deployments.retain(Deployment::is_release);
+        Ok(deployments.into_iter().max_by_key(|deployment| deployment.created_at))
+    }
+
+    async fn listed(
+        &self,
+        group: &DeploymentGroup,
+        statuses: Option<Vec<Status>>,
+        created: Option<TimeRange>,
+    ) -> Result<Vec<DeploymentId>, AwsError> {
+        const OPERATION: &str = "codedeploy:ListDeployments";
+        let mut ids = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .list_deployments()
+                .application_name(&group.application)
+                .deployment_group_name(&group.group)
+                .set_include_only_statuses(statuses.clone())
+                .set_create_time_range(created.clone())
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
+            ids.extend(page.deployments().iter().map(|id| DeploymentId::from(id.as_str())));
+            match page.next_token() {
+                Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+                Some(_) | None => return Ok(ids),
+            }
+        }
     }
 
     /// The ids of the deployments that ended last, and that ended well last, by the group's own account.
@@ -150,28 +174,26 @@ impl CodeDeploy {
         Ok((id(described.last_attempted_deployment()), id(described.last_successful_deployment())))
     }
 
-    /// Several deployments at once, at most 25 (the limit of one call).
+    /// Several deployments at once, 25 a call (its limit).
     ///
     /// # Errors
     /// When CodeDeploy does not tell, or tells of fewer than it was asked about.
     pub async fn described(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, AwsError> {
         const OPERATION: &str = "codedeploy:BatchGetDeployments";
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let mut described: Vec<Deployment> = Vec::new();
+        for batch in ids.chunks(25) {
+            let subject = batch.iter().map(DeploymentId::as_str).collect::<Vec<_>>().join(", ");
+            let output = self
+                .client
+                .batch_get_deployments()
+                .set_deployment_ids(Some(batch.iter().map(ToString::to_string).collect()))
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
+            for info in output.deployments_info() {
+                described.push(deployment(OPERATION, info)?);
+            }
         }
-        let subject = ids.iter().map(DeploymentId::as_str).collect::<Vec<_>>().join(", ");
-        let output = self
-            .client
-            .batch_get_deployments()
-            .set_deployment_ids(Some(ids.iter().take(25).map(ToString::to_string).collect()))
-            .send()
-            .await
-            .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
-        let described: Vec<Deployment> = output
-            .deployments_info()
-            .iter()
-            .map(|info| deployment(OPERATION, info))
-            .collect::<Result<_, _>>()?;
         match ids.iter().find(|id| !described.iter().any(|deployment| deployment.id == **id)) {
             None => Ok(described),
             Some(absent) => Err(AwsError::unreadable(OPERATION, absent, "the answer does not describe it")),

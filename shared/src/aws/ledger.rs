@@ -4,9 +4,9 @@
 //! `state` and `until` (milliseconds) of claims. `v` is the writer's version, `expires_at` the time to live
 //! in seconds (DynamoDB deletes lazily: an expired item that is still there is read as if it were not).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
@@ -23,7 +23,7 @@ use crate::{
         ReleaseLedger, VERSION, sort_key,
     },
     message::Message,
-    reason::Reasons,
+    reason::{Reason, Reasons},
     release::DeploymentId,
 };
 
@@ -73,7 +73,15 @@ const OVERTAKEN: &str = "overtaken";
 impl Ledger {
     /// The table of this name.
     pub fn new(config: &SdkConfig, table: &str) -> Self {
-        Self { client: Client::new(config), table: table.to_owned() }
+        // The ledger answers in milliseconds or is down. Several of its calls stand one after the other, and all
+        // must fit into an invocation that still has to tell people.
+        let limits = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_millis(1_200))
+            .operation_timeout(Duration::from_secs(3))
+            .build();
+        let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(limits).build();
+        Self { client: Client::from_conf(config), table: table.to_owned() }
     }
 
     /// Everything about one release, by one strongly consistent query (more, if it fills more than 1 MB).
@@ -212,7 +220,8 @@ impl Ledger {
     /// When DynamoDB does not take it.
     pub async fn settle(&self, signal: &str, judged: &Judged, now: Timestamp) -> Result<(), AwsError> {
         let release = judged.release.as_ref().map_or("-", DeploymentId::as_str);
-        let sort = format!("{}{}/{release}", sort_key::JUDGED, judged.service);
+        let service = judged.service.as_ref().map_or("-", |service| service.as_str());
+        let sort = format!("{}{service}/{release}", sort_key::JUDGED);
         self.write_once(&Partition::Signal(signal.to_owned()), &sort, judged, now).await
     }
 
@@ -254,21 +263,23 @@ impl Ledger {
             Ok(()) => return Ok(Claimed::Ours(claim(sort))),
             Err(Refused::Failed(error)) => return Err(error),
             Err(Refused::Exists(held)) => {
-                if held.as_ref().and_then(|held| string(held, "owner")) == Some(owner) {
+                // What an answer that was lost left behind; not what this invocation has finished since.
+                let held = |name| held.as_ref().and_then(|held| string(held, name));
+                if held("owner") == Some(owner) && held("state") == Some(CLAIMED) {
                     return Ok(Claimed::Ours(claim(sort)));
                 }
             }
         }
-        // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards: one condition
-        // decides it, so that of two who come for an expired lease one gets it.
+        // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards, or when it turned
+        // out not to be needed then: one condition decides it, so that of two who come one gets it.
         let taken = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", text(&partition))
             .key("sk", text(sort))
-            .update_expression("SET #until = :until, #owner = :owner")
-            .condition_expression("#state = :claimed AND #until <= :now")
+            .update_expression("SET #until = :until, #owner = :owner, #state = :claimed")
+            .condition_expression("(#state = :claimed AND #until <= :now) OR #state = :overtaken")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#owner", "owner")
@@ -276,6 +287,7 @@ impl Ledger {
             .expression_attribute_values(":claimed", text(CLAIMED))
             .expression_attribute_values(":until", number(until))
             .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":overtaken", text(OVERTAKEN))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -473,7 +485,12 @@ fn file(
                 until,
             });
         }
-    } else if !sort.starts_with(sort_key::DECISION) && sort != sort_key::DELIVERIES {
+    } else if sort.starts_with(sort_key::DECISION) {
+        let record: DecisionRecord = body(item, sort)?;
+        if let Reason::FinishedBeforeAlarm { alarm, .. } = record.reasons.first() {
+            ledger.blamed_by = Some(alarm.clone());
+        }
+    } else if sort != sort_key::DELIVERIES {
         return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
     }
     Ok(())

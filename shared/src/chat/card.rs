@@ -54,7 +54,7 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
     let (title, urgency, did, next_steps) = match (decision.verdict, came) {
         (_, Came::Failed(how)) => effect_failed(&service, name, decision.verdict, how),
         (Verdict::RollBack, _) => taking_back(&service, name, came),
-        (Verdict::Halt, _) => halted(&service, name, decision),
+        (Verdict::Halt, _) => halted(&service, name, decision, came),
         (Verdict::Ask, _) => ask(&service, name, decision),
         (Verdict::Answer(answer), _) => hook_answered(&service, name, answer, came),
         (Verdict::Notify(urgency), _) => match signal {
@@ -110,26 +110,45 @@ fn taking_back(service: &str, release: &str, came: &Came) -> Words {
     (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
 }
 
-fn halted(service: &str, release: &str, decision: &Decision) -> Words {
+fn halted(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
+    let title = format!("{service}: halted {release}, not rolled back");
     let mut steps =
         vec!["Decide what users should get, and release that: nothing else will change it.".to_owned()];
+    let did = match came {
+        Came::Stopped { rollback: Some(rollback), .. } => {
+            return (
+                format!("{service}: {release} is stopped"),
+                Urgency::Loud,
+                format!(
+                    "{release} is stopped on request, and CodeDeploy is rolling it back by {rollback}: somebody asked for that in the same moment."
+                ),
+                vec!["Wait for the rollback's own message in this thread.".to_owned()],
+            );
+        }
+        Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
+            "Belay asked CodeDeploy to stop {release} where it is; CodeDeploy has accepted and is finishing what was under way. It does not go back, because there is nothing good to go back to."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Found } => format!(
+            "{release} is stopped on request. It did not go back, because there is nothing good to go back to."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Now }
+        | Came::OfNothing
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Failed(_) => format!(
+            "Belay stopped {release} where it was. It did not go back, because there is nothing good to go back to."
+        ),
+    };
     let platform = decision.release.as_ref().map(|subject| &subject.deployment.platform);
     if let Some(Platform::Lambda) = platform {
         // Sourced: CodeDeploy User Guide, "Troubleshoot Lambda deployment issues".
         steps.insert(
             0,
-            "The Lambda alias still splits its traffic over two versions, and later deployments fail until it does not: point it at one version (aws lambda update-alias --function-version GOOD --routing-config '{\"AdditionalVersionWeights\":{}}')."
+            "The Lambda alias still splits its traffic over two versions, and later deployments fail until it does not: once the deployment has stopped, point it at one version (aws lambda update-alias --function-version GOOD --routing-config '{\"AdditionalVersionWeights\":{}}')."
                 .to_owned(),
         );
     }
-    (
-        format!("{service}: halted {release}, not rolled back"),
-        Urgency::Loud,
-        format!(
-            "Belay stopped {release} where it was. It did not go back, because there is nothing good to go back to."
-        ),
-        steps,
-    )
+    (title, Urgency::Loud, did, steps)
 }
 
 fn ask(service: &str, release: &str, decision: &Decision) -> Words {
@@ -151,21 +170,26 @@ fn ask(service: &str, release: &str, decision: &Decision) -> Words {
 }
 
 fn hook_answered(service: &str, release: &str, answer: HookAnswer, came: &Came) -> Words {
-    let already =
-        if *came == Came::AnsweredBefore { " (CodeDeploy had an answer already, and keeps it)" } else { "" };
+    if *came == Came::AnsweredBefore {
+        // What was found this time is news to nobody: an earlier answer, or the end of CodeDeploy's hour, stands.
+        return (
+            format!("{service}: a hook of {release} had its answer already"),
+            Urgency::Calm,
+            "Belay was called again for a hook that CodeDeploy does not wait for any more; what follows from it is decided already.".to_owned(),
+            Vec::new(),
+        );
+    }
     match answer {
         HookAnswer::Succeeded => (
             format!("{service}: {release} passed its checks"),
             Urgency::Calm,
-            format!("Belay answered the hook with Succeeded{already}: the deployment goes on."),
+            "Belay answered the hook with Succeeded: the deployment goes on.".to_owned(),
             Vec::new(),
         ),
         HookAnswer::Failed => (
             format!("{service}: {release} failed its checks"),
             Urgency::Loud,
-            format!(
-                "Belay answered the hook with Failed{already}: CodeDeploy fails the deployment, and goes back if its group says so."
-            ),
+            "Belay answered the hook with Failed: CodeDeploy fails the deployment, and goes back if its group says so.".to_owned(),
             vec!["Look at what the check saw; the release's own end follows in this thread.".to_owned()],
         ),
     }
@@ -219,7 +243,12 @@ fn deployment_told(
 
 fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> Words {
     let title = match decision.reasons.first() {
-        Reason::RollbackIsFailing { .. } => format!("{service}: an alarm during the rollback {release}"),
+        Reason::RollbackIsFailing { over: false, .. } => {
+            format!("{service}: an alarm during the rollback {release}")
+        }
+        Reason::RollbackIsFailing { over: true, .. } => {
+            format!("{service}: an alarm after the rollback {release}")
+        }
         Reason::NoReleaseToBlame { alarm, .. } => {
             format!("{service}: {alarm} went off, and no release is to blame")
         }
@@ -256,7 +285,7 @@ fn effect_failed(service: &str, release: &str, verdict: Verdict, how: &str) -> W
     (
         what,
         Urgency::Loud,
-        format!("Belay tried and failed: {how}. It tries again when the event is delivered again."),
+        format!("Belay tried and failed: {how}. It tries again if the event is delivered again."),
         vec![step.to_owned()],
     )
 }
@@ -269,13 +298,13 @@ fn next_step(reason: &Reason) -> Option<String> {
             "Look elsewhere than at releases: traffic, dependencies, the platform."
         }
         Reason::BeganBeforeRelease { .. } | Reason::AlreadyRedBefore { .. } => {
-            "Find out what was wrong before the release; stop the release by hand if it makes things worse."
+            "Find out what was wrong before this release; stop it by hand if it makes things worse."
         }
         Reason::RollbackIsFailing { .. } => {
             "Look now: if the alarm stays red once the rollback is done, what it went back to is bad as well."
         }
         Reason::EndedNotRolledBack { .. } | Reason::NoRollbackStarted => {
-            "Look at what users get now, and redeploy the last good revision if it is not good."
+            "If no rollback begins, look at what users get now, and redeploy the last good revision if it is not good."
         }
         Reason::FinishedBeforeAlarm { .. } => {
             "Redeploy the last good revision by hand if users are hurt: CodeDeploy, Deployments, the last good one, Copy deployment."
@@ -302,6 +331,7 @@ fn next_step(reason: &Reason) -> Option<String> {
         | Reason::AlarmDuringRelease { .. }
         | Reason::NotGuarded { .. }
         | Reason::NothingToDo { .. }
+        | Reason::NotARelease { .. }
         | Reason::ReleaseBegan { target: crate::evidence::Target::KnownGood { .. } }
         | Reason::RollbackBegan { .. }
         | Reason::StartCameLate { .. }

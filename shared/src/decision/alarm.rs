@@ -30,7 +30,7 @@ pub fn decide(
     for watcher in policy.watchers(&change.alarm) {
         let service = watcher.service;
         let before = evidence.judged.known().unwrap_or(&NOTHING_JUDGED);
-        if let Some(before) = before.iter().find(|before| before.service == service.name) {
+        if let Some(before) = before.iter().find(|before| before.service.as_ref() == Some(&service.name)) {
             decisions.push(already_judged(before, change));
             continue;
         }
@@ -58,7 +58,7 @@ static NOTHING_JUDGED: Vec<Judged> = Vec::new();
 
 fn already_judged(before: &Judged, change: &AlarmChange) -> Decision {
     Decision {
-        service: Some(before.service.clone()),
+        service: before.service.clone(),
         release: None,
         verdict: Verdict::Ignore,
         reasons: Reason::AlreadyJudged {
@@ -235,7 +235,13 @@ fn judge_release(
     let alarm = change.alarm.clone();
     let missing = |what: String, why: &str| could_not_learn(what, why, evidence.delivery.known());
 
-    // Row 5.
+    // Row 5. A rollback that does not say of which release it is one is loud all the same: the alarm is about what
+    // it takes back.
+    if change.at < release.created_at && release.is_rollback() {
+        let (of, since_start) = (release.rolls_back.clone(), SignedDuration::ZERO);
+        let over = release.status.phase() == Phase::Over;
+        return loud(Reason::RollbackIsFailing { alarm, of, since_start, over });
+    }
     if change.at < release.created_at {
         let before = release.created_at.duration_since(change.at);
         return calm(Reason::BeganBeforeRelease { alarm, before });
@@ -245,7 +251,8 @@ fn judge_release(
     // Row 6.
     if release.is_rollback() {
         let of = release.rolls_back.clone();
-        return loud(Reason::RollbackIsFailing { alarm, of, since_start });
+        let over = release.status.phase() == Phase::Over;
+        return loud(Reason::RollbackIsFailing { alarm, of, since_start, over });
     }
 
     // Row 7. What the ledger holds counts before what the deployer says: a stop that is under way is not

@@ -75,6 +75,10 @@ pub fn decide(policy: &Policy, evidence: &DeploymentEvidence, change: &Deploymen
             }
         },
     };
+    if !deployment.is_release() {
+        let reason = Reason::NotARelease { creator: deployment.creator.clone() };
+        return ignore(Some(service), Some(deployment), reason);
+    }
     match happening(change) {
         Happening::Began => began(service, deployment, evidence, change),
         Happening::Ended | Happening::Nothing => ended(service, deployment, evidence, change),
@@ -196,7 +200,8 @@ fn ended(
     let undo = evidence.ledger.known().ok().and_then(|ledger| ledger.undo.as_ref());
     if let Some(undo) = undo
         && !well
-        && undo.state != EffectState::Overtaken
+        && (undo.state == EffectState::Done
+            || deployment.error.as_ref().is_some_and(|error| error.code == "MANUAL_STOP"))
     {
         rest.push(Reason::BelayAskedForIt { at: undo.at });
     }

@@ -334,7 +334,7 @@ fn the_traffic_share_decides_nothing() {
 fn the_same_signal_again_does_nothing_and_says_so() {
     let mut evidence = evidence(place());
     evidence.judged = known(vec![Judged {
-        service: "checkout".into(),
+        service: Some("checkout".into()),
         verdict: Verdict::RollBack,
         release: Some("d-2".into()),
         at: at(91),
@@ -591,6 +591,15 @@ fn any_evidence() -> impl Strategy<Value = AlarmEvidence> {
         .prop_map(|(place, judged, delivery)| AlarmEvidence { judged, delivery, ..evidence(place) })
 }
 
+fn any_finding() -> impl Strategy<Value = Finding> {
+    prop_oneof![
+        Just(pass()),
+        Just(Finding::Fail { saw: "503".into() }),
+        Just(Finding::Inconclusive { why: "unclear".into() }),
+        Just(Finding::Error { why: "refused".into() }),
+    ]
+}
+
 /// Everything that can go missing, each in turn.
 fn holes(evidence: &AlarmEvidence) -> Vec<AlarmEvidence> {
     let punch: [fn(&mut PlaceEvidence); 5] = [
@@ -625,10 +634,33 @@ proptest! {
     }
 
     #[test]
-    fn an_alarm_never_makes_it_milder(evidence in any_evidence()) {
-        let quiet = judged(&evidence, &AlarmChange { to: AlarmState::Ok, ..change() });
-        let red = judged(&evidence, &change());
-        prop_assert!(quiet.verdict.lets_it_go_on() || !red.verdict.lets_it_go_on());
+    fn a_worse_finding_never_lets_a_release_go_on(
+        checks in prop::collection::vec(any_finding(), 1..4), worse in any_finding(), at in any::<prop::sample::Index>(),
+    ) {
+        // What the checks find is how a watched alarm reaches a hook: quiet passes, ALARM fails, unread is an error.
+        let rank = |finding: &Finding| match finding {
+            Finding::Pass { .. } => 0,
+            Finding::Inconclusive { .. } | Finding::Error { .. } => 1,
+            Finding::Fail { .. } => 2,
+        };
+        let before = hook_evidence(checks.clone());
+        let mut after = checks;
+        let at = at.index(after.len());
+        prop_assume!(rank(&worse) >= rank(&after[at]));
+        after[at] = worse;
+        let lenient = |mut evidence: HookEvidence| {
+            let group = DeploymentGroup { application: "lenient".into(), group: "prod".into() };
+            evidence.deployment = known(Deployment { group, ..release() });
+            evidence
+        };
+        for (before, after) in [
+            (before.clone(), hook_evidence(after.clone())),
+            (lenient(before), lenient(hook_evidence(after))),
+        ] {
+            if answer(&before) == HookAnswer::Failed {
+                prop_assert_eq!(answer(&after), HookAnswer::Failed);
+            }
+        }
     }
 
     #[test]
@@ -670,12 +702,7 @@ proptest! {
         event in observed(prop_oneof![
             Just(LifecycleEvent::from("AfterAllowTraffic")), Just(LifecycleEvent::from("BeforeInstall"))
         ]),
-        checks in prop::collection::vec(prop_oneof![
-            Just(pass()),
-            Just(Finding::Fail { saw: "503".into() }),
-            Just(Finding::Inconclusive { why: "unclear".into() }),
-            Just(Finding::Error { why: "refused".into() }),
-        ], 0..4),
+        checks in prop::collection::vec(any_finding(), 0..4),
     ) {
         let all_passed = checks.len() == 2 && checks.iter().all(|finding| *finding == pass());
         let evidence = HookEvidence { deployment, event, ..hook_evidence(checks) };

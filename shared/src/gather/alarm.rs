@@ -1,11 +1,15 @@
 //! What is known when an alarm went to ALARM.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::task::JoinSet;
 
 use crate::{
     aws::{
         Adapters, AwsError,
         cloudwatch::{CloudWatch, Transition},
+        codedeploy::CodeDeploy,
     },
     decision,
     evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack, Target},
@@ -38,18 +42,56 @@ pub async fn gather(
         Observed::from_result(read, now)
     };
     let before = judged.known().map(Vec::as_slice).unwrap_or_default();
-    let mut services = Vec::new();
+    let mut services: Vec<ServiceEvidence> = Vec::new();
+    let mut tasks = JoinSet::new();
     for service in decision::alarm::needs_evidence(policy, change) {
-        if before.iter().any(|before| before.service == service.name) {
+        if before.iter().any(|before| before.service.as_ref() == Some(&service.name)) {
             continue;
         }
-        let mut places = Vec::new();
+        services.push(ServiceEvidence { service: service.name.clone(), places: Vec::new() });
+        let at = services.len() - 1;
         for group in service.groups() {
-            places.push(place(adapters, group, change, now).await);
+            let (adapters, group, change) = (adapters.clone(), group.clone(), change.clone());
+            tasks.spawn(async move {
+                let gathered = tokio::time::timeout(LIMIT, place(&adapters, &group, &change, now)).await;
+                (at, gathered.unwrap_or_else(|_| unanswered(group)))
+            });
         }
-        services.push(ServiceEvidence { service: service.name.clone(), places });
     }
+    while let Some(joined) = tasks.join_next().await {
+        // A task that panics leaves its place out, and a service without a place is judged as not gathered.
+        if let Ok((at, place)) = joined {
+            services[at].places.push(place);
+        }
+    }
+    for service in &mut services {
+        service.places.sort_by(|one, other| one.group.cmp(&other.group));
+    }
+    services.retain(|service| {
+        let expected = policy.service(&service.service).map_or(0, |service| service.groups().count());
+        service.places.len() == expected
+    });
     AlarmEvidence { services, judged, delivery: Observed::Known { value: 1, at: now } }
+}
+
+/// What was not gathered by then is missing: an invocation has thirty seconds, and the larger part of them is for
+/// doing and telling.
+const LIMIT: Duration = Duration::from_secs(12);
+
+/// A place of which nothing was learnt in time.
+fn unanswered(group: DeploymentGroup) -> PlaceEvidence {
+    fn missing<T>() -> Observed<T> {
+        Observed::Missing { why: format!("nothing was answered within {} s", LIMIT.as_secs()) }
+    }
+    PlaceEvidence {
+        group,
+        latest: missing(),
+        target: missing(),
+        ledger: missing(),
+        past: missing(),
+        taken_back: missing(),
+        traffic: missing(),
+    }
 }
 
 async fn place(
@@ -65,7 +107,7 @@ async fn place(
         (Ok(None), Ok((attempted, successful))) => {
             let latest = match &attempted {
                 None => Ok(None),
-                Some(id) => codedeploy.deployment(id).await.map(Some),
+                Some(id) => latest_release(codedeploy, group, id).await,
             };
             (latest, Ok(successful))
         }
@@ -88,7 +130,7 @@ async fn place(
     let (target, ledger, traffic, taken_back) = tokio::join!(
         async {
             if runs {
-                target(codedeploy, &release.id, last_successful, Naming::ByHash, now).await
+                target(adapters, &release.id, last_successful, Naming::ByHash, now).await
             } else {
                 nothing_released(now)
             }
@@ -118,6 +160,17 @@ fn over() -> Observed<u8> {
     Observed::Missing { why: "the release is over".to_owned() }
 }
 
+/// The last deployment that ended, unless it released nothing: then the newest that did, within the time in which a
+/// release can be watched at all.
+async fn latest_release(
+    codedeploy: &CodeDeploy,
+    group: &DeploymentGroup,
+    attempted: &DeploymentId,
+) -> Result<Option<Deployment>, AwsError> {
+    let last = codedeploy.deployment(attempted).await?;
+    if last.is_release() { Ok(Some(last)) } else { codedeploy.newest_release(group, last.created_at).await }
+}
+
 /// The release that `release` takes back, if it is a rollback that says of which.
 async fn taken_back(
     adapters: &Adapters,
@@ -129,7 +182,11 @@ async fn taken_back(
     };
     let (deployment, ledger) =
         tokio::join!(adapters.codedeploy.deployment(of), adapters.ledger.release(of, now));
-    let both = deployment.and_then(|deployment| Ok(Some(TakenBack { deployment, ledger: ledger? })));
+    let both = deployment.and_then(|deployment| Ok((deployment, ledger?))).map(|(mut deployment, ledger)| {
+        // CodeDeploy may name the rollback on the one side before it does on the other.
+        deployment.rolled_back_by.get_or_insert_with(|| release.id.clone());
+        Some(TakenBack { deployment, ledger })
+    });
     Observed::from_result(both, now)
 }
 

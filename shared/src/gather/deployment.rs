@@ -42,7 +42,7 @@ pub async fn gather(
         async {
             if begins {
                 let last = codedeploy.last(&change.group).await.map(|(_, successful)| successful);
-                target(codedeploy, &change.deployment, last, Naming::ForPeople, now).await
+                target(adapters, &change.deployment, last, Naming::ForPeople, now).await
             } else {
                 Observed::Known { value: Target::None { why: "the deployment is over.".to_owned() }, at: now }
             }

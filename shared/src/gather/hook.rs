@@ -112,7 +112,7 @@ async fn measure(
 ) -> Finding {
     match check {
         Check::Http(http) => endpoint(adapters, http, retry_every).await,
-        Check::AlarmsQuiet => quiet(adapters, service, deployment, now).await,
+        Check::AlarmsQuiet => quiet(adapters, service, deployment, retry_every, now).await,
         // The policy refuses these by name; should one get here all the same, it has measured nothing.
         Check::Approval { .. } | Check::Lambda { .. } => {
             Finding::Error { why: "this version of Belay cannot run this check".to_owned() }
@@ -169,10 +169,25 @@ async fn endpoint(adapters: &Adapters, check: &HttpCheck, retry_every: Duration)
 }
 
 /// No watched alarm may be in ALARM, but for those that were before the deployment began.
-async fn quiet(adapters: &Adapters, service: &Service, deployment: &Deployment, now: Timestamp) -> Finding {
-    let alarms = match alarms(adapters, service, now).await {
-        Ok(alarms) => alarms,
-        Err(error) => return Finding::Error { why: error.to_string() },
+async fn quiet(
+    adapters: &Adapters,
+    service: &Service,
+    deployment: &Deployment,
+    retry_every: Duration,
+    now: Timestamp,
+) -> Finding {
+    let mut errors = 0;
+    let alarms = loop {
+        match alarms(adapters, service, now).await {
+            Ok(alarms) => break alarms,
+            Err(error) => {
+                errors += 1;
+                if errors >= CONSECUTIVE_ERRORS {
+                    return Finding::Error { why: format!("{errors} times in a row: {error}") };
+                }
+                tokio::time::sleep(retry_every).await;
+            }
+        }
     };
     if alarms.is_empty() {
         return Finding::Inconclusive { why: "the policy's patterns match no alarm".to_owned() };
@@ -180,6 +195,7 @@ async fn quiet(adapters: &Adapters, service: &Service, deployment: &Deployment, 
     let mut red = Vec::new();
     let mut unread = Vec::new();
     let mut red_before = 0;
+    let mut without_data = 0;
     for (alarm, watched) in &alarms {
         match watched.state.known() {
             Ok(AlarmState::Alarm) => match watched.since {
@@ -189,7 +205,7 @@ async fn quiet(adapters: &Adapters, service: &Service, deployment: &Deployment, 
             },
             Ok(AlarmState::InsufficientData) => match service.watched(alarm).map(|watched| watched.missing) {
                 Some(Missing::Alarm) => red.push(format!("{alarm} (INSUFFICIENT_DATA)")),
-                Some(Missing::Ignore) | None => {}
+                Some(Missing::Ignore) | None => without_data += 1,
             },
             Ok(AlarmState::Ok) => {}
             Err(why) => unread.push(format!("{alarm}: {why}")),
@@ -201,11 +217,18 @@ async fn quiet(adapters: &Adapters, service: &Service, deployment: &Deployment, 
     if !unread.is_empty() {
         return Finding::Error { why: unread.join("; ") };
     }
+    if without_data == alarms.len() {
+        return Finding::Inconclusive { why: format!("none of the {without_data} alarms has data") };
+    }
+    let without_data = match without_data {
+        0 => String::new(),
+        count => format!("; {count} without data"),
+    };
     let before = match red_before {
         0 => String::new(),
         count => format!(", not counting {count} that went off before"),
     };
-    Finding::Pass { saw: format!("none of {} in ALARM{before}", alarms.len()) }
+    Finding::Pass { saw: format!("none of {} in ALARM{before}{without_data}", alarms.len()) }
 }
 
 fn spoken(duration: Duration) -> String {

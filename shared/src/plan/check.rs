@@ -44,9 +44,6 @@ pub enum Inconsistency {
     /// Invariant 9: something is told before it is done.
     #[error("the message comes before the effect")]
     ToldFirst,
-    /// Invariant 3: the signal counts as settled while something is still to be done.
-    #[error("the signal is settled before everything is done")]
-    SettledEarly,
     /// Invariant 6: the decision is not recorded, or more than once.
     #[error("the decision is recorded {times} times")]
     Recorded {
@@ -93,7 +90,6 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
             | Action::Close { .. }
             | Action::Record { .. }
             | Action::Tell { .. }
-            | Action::Settle { .. }
             | Action::SendOwed(_) => {}
         }
     }
@@ -114,10 +110,6 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
         && tell < effect
     {
         wrong.push(Inconsistency::ToldFirst);
-    }
-    let settled = plan.actions.iter().position(|action| matches!(action, Action::Settle { .. }));
-    if settled.is_some_and(|position| position + 1 != plan.actions.len()) {
-        wrong.push(Inconsistency::SettledEarly);
     }
     wrong
 }
