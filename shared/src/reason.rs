@@ -168,6 +168,17 @@ pub enum Reason {
         /// Why not.
         why: String,
     },
+    /// The watched alarms when a release began, counted by their states.
+    Watching {
+        /// In state OK.
+        ok: usize,
+        /// In ALARM.
+        red: usize,
+        /// Without data.
+        without_data: usize,
+        /// That could not be read.
+        unread: usize,
+    },
     /// A watched alarm is in ALARM already: it will not count against the release until it has been OK.
     RedAtStart {
         /// The alarm.
@@ -411,6 +422,18 @@ impl fmt::Display for Reason {
             }
             Self::ReleaseBeganTargetUnknown { why } => {
                 write!(f, "Whether it can be undone could not be learnt: {why}.")
+            }
+            Self::Watching { ok, red, without_data, unread } => {
+                let states = [(ok, "OK"), (red, "in ALARM"), (without_data, "without data"), (unread, "unreadable")];
+                let counted: Vec<String> = states
+                    .into_iter()
+                    .filter(|(count, _)| **count > 0)
+                    .map(|(count, state)| format!("{count} {state}"))
+                    .collect();
+                match &counted[..] {
+                    [] => f.write_str("No alarm of the policy exists yet."),
+                    _ => write!(f, "Watched alarms: {}.", counted.join(", ")),
+                }
             }
             Self::RedAtStart { alarm } => write!(
                 f,

@@ -265,3 +265,12 @@ fn no_file_is_named_after_nothing() {
         }
     }
 }
+
+#[test]
+fn there_is_one_tls_stack() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for crate_name in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls", "s2n-tls"] {
+        assert!(!lock.contains(&format!("name = \"{crate_name}\"")), "{crate_name} is in the tree");
+    }
+    assert_eq!(lock.matches("\nname = \"rustls\"").count(), 1, "more than one rustls");
+}

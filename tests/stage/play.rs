@@ -97,7 +97,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
     let share = simulator.traffic(&rehearsal.service.group);
     Ok(Played {
         began,
-        timeline: simulator.timeline(),
+        timeline: as_written(simulator.timeline(), &simulator.endpoint()),
         status: release
             .as_deref()
             .map_or_else(String::new, |id| simulator.deployment(id).status.name().to_owned()),
@@ -236,6 +236,25 @@ fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String
     }
     text.push_str(rest);
     text
+}
+
+/// Addresses as the policy has them, where people read them.
+fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
+    let health = format!("{endpoint}/health/");
+    let restore = |text: String| text.replace(&health, "https://");
+    timeline
+        .into_iter()
+        .map(|Happening { at, what }| {
+            let what = match what {
+                What::Invoked { function, payload, result } => {
+                    What::Invoked { function, payload, result: result.map(restore).map_err(restore) }
+                }
+                What::Message { subject, body } => What::Message { subject, body: restore(body) },
+                other => other,
+            };
+            Happening { at, what }
+        })
+        .collect()
 }
 
 /// One decision that a function reported.

@@ -231,8 +231,11 @@ fn deployment_told(
         | DeploymentHappening::Queued => {
             let asked =
                 decision.reasons.iter().any(|reason| matches!(reason, Reason::BelayAskedForIt { .. }));
+            let hook = |reason: &Reason| matches!(reason, Reason::ReleaseEnded { error: Some((code, _)), .. } if code == "HOOK_EXECUTION_FAILURE");
             if asked {
                 "Belay stopped it; why is told in this thread.".to_owned()
+            } else if decision.reasons.iter().any(hook) {
+                "A hook did not let it pass; if it was Belay's, why is told in this thread.".to_owned()
             } else {
                 "Belay did nothing about this; it is told so that you know.".to_owned()
             }
@@ -332,6 +335,7 @@ fn next_step(reason: &Reason) -> Option<String> {
         | Reason::NotGuarded { .. }
         | Reason::NothingToDo { .. }
         | Reason::NotARelease { .. }
+        | Reason::Watching { .. }
         | Reason::ReleaseBegan { target: crate::evidence::Target::KnownGood { .. } }
         | Reason::RollbackBegan { .. }
         | Reason::StartCameLate { .. }

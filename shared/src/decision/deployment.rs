@@ -127,15 +127,24 @@ fn began(
             rest.push(Reason::UnreadAtStart { alarm: "the watched alarms".to_owned(), why: why.clone() });
         }
         Observed::Known { value, .. } => {
+            let (mut ok, mut red, mut without_data, mut unread) = (0, 0, 0, 0);
             for (alarm, watched) in value {
                 match watched.state.known() {
-                    Ok(AlarmState::Alarm) => rest.push(Reason::RedAtStart { alarm: alarm.clone() }),
-                    Ok(AlarmState::Ok | AlarmState::InsufficientData) => {}
-                    Err(why) => rest.push(Reason::UnreadAtStart {
-                        alarm: format!("the alarm {alarm}"),
-                        why: why.to_owned(),
-                    }),
+                    Ok(AlarmState::Ok) => ok += 1,
+                    Ok(AlarmState::InsufficientData) => without_data += 1,
+                    Ok(AlarmState::Alarm) => {
+                        red += 1;
+                        rest.push(Reason::RedAtStart { alarm: alarm.clone() });
+                    }
+                    Err(why) => {
+                        unread += 1;
+                        let alarm = format!("the alarm {alarm}");
+                        rest.push(Reason::UnreadAtStart { alarm, why: why.to_owned() });
+                    }
                 }
+            }
+            if !deployment.is_rollback() && !service.alarms.is_empty() {
+                rest.insert(0, Reason::Watching { ok, red, without_data, unread });
             }
         }
     }

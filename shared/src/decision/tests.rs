@@ -380,6 +380,7 @@ fn a_beginning_says_what_it_can_go_back_to_and_what_is_red() {
         said,
         [
             "It can be undone: back to v41, which d-1 deployed.",
+            "Watched alarms: 1 OK, 1 in ALARM.",
             "The alarm checkout-5xx is in ALARM already: it will not count against this release until it has been OK."
         ]
     );

@@ -3,18 +3,23 @@
 
 use super::{Missing, Mode, Rule, WatchedAlarm, reading::Reading};
 
-/// How every such mistake ends, so that the whole format can be read without them.
-pub(super) const ENDING: &str = "is understood, but this version of Belay cannot do it yet: remove it";
+/// What every such mistake says, so that the whole format can be read without them.
+pub(super) const NOT_YET: &str = "is understood, but this version of Belay cannot do it yet";
 
 /// Refuses a part.
 pub(super) fn part(reading: &mut Reading, line: usize, path: &str, what: &str) {
-    reading.wrong(line, path, format!("{what} {ENDING}"));
+    reading.wrong(line, path, format!("{what} {NOT_YET}: remove it"));
+}
+
+/// An alarm's rule is not to be removed: that would stop watching the alarm.
+fn rule(reading: &mut Reading, line: usize, path: &str, word: &str) {
+    reading.wrong(line, path, format!("the rule `{word}` {NOT_YET}: write `roll_back` or `notify`"));
 }
 
 pub(super) fn alarm(reading: &mut Reading, line: usize, path: &str, alarm: &WatchedAlarm) {
     match alarm.rule {
-        Rule::Halt => part(reading, line, path, "the rule `halt`"),
-        Rule::Ask => part(reading, line, path, "the rule `ask`"),
+        Rule::Halt => rule(reading, line, path, "halt"),
+        Rule::Ask => rule(reading, line, path, "ask"),
         Rule::RollBack | Rule::Notify => {}
     }
     match alarm.missing {
