@@ -46,6 +46,23 @@ pub struct Outcome {
     pub look_again: bool,
 }
 
+impl Outcome {
+    /// What a function answers about it: for the log, for tests, and for whoever invokes it by hand.
+    pub fn report(&self) -> serde_json::Value {
+        serde_json::json!({
+            "verdict": self.verdict.word(),
+            "reasons": self.reasons,
+            "done": self.done,
+        })
+    }
+
+    /// Everything that failed, as one sentence.
+    pub fn failed(&self) -> Option<String> {
+        let failures: Vec<String> = self.failures.iter().map(ToString::to_string).collect();
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+}
+
 /// Where and when a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {

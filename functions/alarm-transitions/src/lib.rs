@@ -14,13 +14,14 @@ use belay::{
     signal::{AlarmChange, Signal},
     start::{Failure, Guard, Invocation},
 };
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-/// How often one invocation looks, and how long it waits in between: some seconds, in which another invocation is
-/// done with what this one would have done.
-const LOOKS: usize = 8;
+/// How long one invocation goes on looking while another one is at it, and how long it waits in between. Another
+/// invocation is done in that time with what this one would have done.
+const PATIENCE: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Handles one invocation: one alarm's change, in any of the forms in which CloudWatch sends it, or an SQS
@@ -82,17 +83,16 @@ async fn judge(
     let now = invocation.now;
     let signal = Signal::Alarm(change.clone());
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
-    let mut outcomes = Vec::new();
+    let mut outcomes;
     let mut delivery = None;
-    for look in 1..=LOOKS {
-        if look > 1 {
-            tokio::time::sleep(PAUSE).await;
-        }
-        outcomes.clear();
+    let patience = tokio::time::sleep(PATIENCE);
+    tokio::pin!(patience);
+    let mut last_look = false;
+    loop {
         let mut evidence = gather::alarm::gather(&guard.adapters, &guard.policy, change, now).await;
         let mut decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
         // Somebody else may be done in a moment; what does not wait for that is done now.
-        let wait = look < LOOKS && decisions.iter().any(somebody_is_at_it);
+        let wait = !last_look && decisions.iter().any(somebody_is_at_it);
         if wait {
             decisions.retain(|decision| decision.verdict != Verdict::LookAgain);
         } else if decisions.iter().any(|decision| decision.verdict == Verdict::LookAgain) {
@@ -103,9 +103,11 @@ async fn judge(
             evidence.delivery = delivery.clone().unwrap_or(evidence.delivery);
             decisions = decision::alarm::decide(&guard.policy, &evidence, change, now);
         }
-        for decision in decisions {
+        // Side by side: one release's undo does not wait for another one's message.
+        let carried = decisions.into_iter().map(|decision| async {
             let owed = owed(&evidence, &decision).to_vec();
-            let (service, release) = (decision.service.clone(), decision.release.clone());
+            let service = decision.service.clone();
+            let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
             let around = Circumstances { signal: &signal, began: None, ended: None, owed: &owed, now };
             let outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
             info!(
@@ -115,11 +117,16 @@ async fn judge(
                 done = ?outcome.done,
                 "judged"
             );
-            let release = release.map(|subject| subject.deployment.id);
-            outcomes.push((Judged { service, verdict: outcome.verdict, release, at: now }, outcome));
-        }
-        if !wait && !outcomes.iter().any(|(_, outcome)| outcome.look_again) {
+            (Judged { service, verdict: outcome.verdict, release, at: now }, outcome)
+        });
+        outcomes = join_all(carried).await;
+        let again = wait || outcomes.iter().any(|(_, outcome)| outcome.look_again);
+        if last_look || !again {
             break;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = patience.as_mut() => last_look = true,
         }
     }
     settle(guard, change, &signal, &outcomes, now).await
@@ -142,8 +149,7 @@ async fn settle(
     outcomes: &[(Judged, Outcome)],
     now: Timestamp,
 ) -> Result<Vec<Value>, Failure> {
-    let failures: Vec<String> =
-        outcomes.iter().flat_map(|(_, outcome)| &outcome.failures).map(ToString::to_string).collect();
+    let failures: Vec<String> = outcomes.iter().filter_map(|(_, outcome)| outcome.failed()).collect();
     if !failures.is_empty() {
         let message = format!("{}: {}", change.alarm, failures.join("; "));
         return Err(Failure { kind: "AwsCallFailed", message });
@@ -159,16 +165,7 @@ async fn settle(
             settled.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
         }
     }
-    Ok(outcomes
-        .iter()
-        .map(|(_, outcome)| {
-            json!({
-                "verdict": outcome.verdict.word(),
-                "reasons": outcome.reasons,
-                "done": outcome.done,
-            })
-        })
-        .collect())
+    Ok(outcomes.iter().map(|(_, outcome)| outcome.report()).collect())
 }
 
 /// The messages that are owed about the release of a decision.

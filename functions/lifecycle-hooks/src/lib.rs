@@ -164,15 +164,10 @@ fn answered(call: &HookCall, outcome: &Outcome) -> Result<Value, Failure> {
         done = ?outcome.done,
         "judged"
     );
-    let failures: Vec<String> = outcome.failures.iter().map(ToString::to_string).collect();
-    if failures.is_empty() {
-        return Ok(json!({ "outcomes": [{
-            "verdict": outcome.verdict.word(),
-            "reasons": outcome.reasons,
-            "done": outcome.done,
-        }] }));
-    }
-    let message = format!("{}: {}", call.deployment, failures.join("; "));
+    let Some(failed) = outcome.failed() else {
+        return Ok(json!({ "outcomes": [outcome.report()] }));
+    };
+    let message = format!("{}: {failed}", call.deployment);
     let kind = match outcome.verdict {
         Verdict::Answer(_) if outcome.done.is_empty() => "HookNotAnswered",
         _ => "AwsCallFailed",

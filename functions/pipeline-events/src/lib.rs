@@ -43,18 +43,13 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         done = ?outcome.done,
         "judged"
     );
-    let failures: Vec<String> = outcome.failures.iter().map(ToString::to_string).collect();
-    if !failures.is_empty() {
-        let message = format!("{}: {}", change.deployment, failures.join("; "));
+    if let Some(failed) = outcome.failed() {
+        let message = format!("{}: {failed}", change.deployment);
         return Err(Failure { kind: "AwsCallFailed", message });
     }
     if outcome.look_again || outcome.verdict == Verdict::LookAgain {
         let message = format!("{}: {}", change.deployment, outcome.reasons.join(" "));
         return Err(Failure { kind: "EvidenceMissing", message });
     }
-    Ok(json!({ "outcomes": [{
-        "verdict": outcome.verdict.word(),
-        "reasons": outcome.reasons,
-        "done": outcome.done,
-    }] }))
+    Ok(json!({ "outcomes": [outcome.report()] }))
 }
