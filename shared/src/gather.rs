@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::{
     aws::{Adapters, AwsError},
     evidence::{Observed, Target},
-    ledger::{EffectState, ReleaseLedger},
+    ledger::{BLAMED_FOR, EffectState, ReleaseLedger},
     policy::Service,
     release::{AlarmName, Deployment, DeploymentId},
     signal::Signal,
@@ -52,7 +52,7 @@ async fn target(
     match ledger {
         Err(error) => return Observed::Missing { why: error.to_string() },
         Ok(ledger) => {
-            if let Some(why) = not_good(&id, &ledger) {
+            if let Some(why) = not_good(&id, &ledger, now) {
                 return Observed::Known { value: Target::None { why }, at: now };
             }
         }
@@ -69,11 +69,14 @@ async fn target(
 }
 
 /// Why a deployment that succeeded is nothing to go back to all the same, if Belay knows a reason.
-fn not_good(id: &DeploymentId, ledger: &ReleaseLedger) -> Option<String> {
+fn not_good(id: &DeploymentId, ledger: &ReleaseLedger, now: Timestamp) -> Option<String> {
     if ledger.undo.as_ref().is_some_and(|undo| undo.state != EffectState::Overtaken) {
         return Some(format!("the last deployment that succeeded, {id}, was itself to be taken back."));
     }
-    let alarm = ledger.blamed_by.as_ref()?;
+    let (alarm, at) = ledger.blamed_by.as_ref()?;
+    if now.duration_since(*at) > BLAMED_FOR {
+        return None;
+    }
     Some(format!(
         "the last deployment that succeeded, {id}, had its alarm {alarm} go off when it had finished."
     ))

@@ -31,6 +31,10 @@ pub const VERSION: u32 = 1;
 /// the minute after which Lambda delivers a failed invocation again.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(40);
 
+/// How long an alarm after its end keeps a release from being gone back to. By then somebody has taken it back or
+/// has decided to keep it, and then it is what users have.
+pub const BLAMED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// How long records are kept, by DynamoDB's own expiry.
 pub const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
 
@@ -85,8 +89,8 @@ pub struct ReleaseLedger {
     pub undo: Option<Effect>,
     /// Messages that were written down and, as far as the ledger knows, not sent.
     pub owed: Vec<OwedMessage>,
-    /// The alarm that went off while it was on watch after it had finished: no revision to go back to.
-    pub blamed_by: Option<AlarmName>,
+    /// The alarm that went off while it was on watch after it had finished, and when that was judged.
+    pub blamed_by: Option<(AlarmName, Timestamp)>,
     /// In a signal's partition: for which services it was judged.
     pub judged: Vec<Judged>,
 }

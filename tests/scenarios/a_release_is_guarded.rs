@@ -308,20 +308,23 @@ async fn scaling_out_is_no_release() {
 }
 
 #[tokio::test]
-async fn what_was_blamed_after_it_had_finished_is_nothing_to_go_back_to() {
-    let group = Group::lambda("orders", "prod").shifting(Shifting::AllAtOnce).baseline("v1");
-    let story = Story::of(group).await;
-    story.release();
-    story.minutes(3).await;
-    story.red("orders-5xx");
-    story.minutes(1).await;
-    assert!(story.titles().iter().any(|title| title.contains("had finished")), "{:?}", story.titles());
-    story.simulator.set_alarm_state("orders-5xx", AlarmState::Ok, story.simulator.now());
-    story.minutes(1).await;
-    story.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
-    story.red("orders-5xx");
-    story.minutes(2).await;
-    assert!(story.verdicts().contains(&"Halt".to_owned()), "{:?}", story.decisions());
+async fn what_was_blamed_after_it_had_finished_is_nothing_to_go_back_to_for_a_day() {
+    for (hours, verdict) in [(1, "Halt"), (25, "RollBack")] {
+        let group = Group::lambda("orders", "prod").shifting(canary()).baseline("v1");
+        let story = Story::of(group).await;
+        story.release();
+        story.minutes(35).await;
+        story.red("orders-5xx");
+        story.minutes(1).await;
+        assert!(story.titles().iter().any(|title| title.contains("had finished")), "{:?}", story.titles());
+        story.simulator.set_alarm_state("orders-5xx", AlarmState::Ok, story.simulator.now());
+        story.minutes(60 * hours).await;
+        story.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+        story.minutes(2).await;
+        story.red("orders-5xx");
+        story.minutes(2).await;
+        assert!(story.verdicts().contains(&verdict.to_owned()), "{hours} h: {:?}", story.verdicts());
+    }
 }
 
 #[tokio::test]

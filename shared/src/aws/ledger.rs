@@ -488,7 +488,7 @@ fn file(
     } else if sort.starts_with(sort_key::DECISION) {
         let record: DecisionRecord = body(item, sort)?;
         if let Reason::FinishedBeforeAlarm { alarm, .. } = record.reasons.first() {
-            ledger.blamed_by = Some(alarm.clone());
+            ledger.blamed_by = Some((alarm.clone(), record.at));
         }
     } else if sort != sort_key::DELIVERIES {
         return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
