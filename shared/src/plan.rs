@@ -137,14 +137,15 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
         });
     }
     let key = message_key(&decision, around.signal);
-    // What is owed is older than what is to be told now, and comes first. The message of this very decision, if an
-    // earlier delivery wrote it down, is told as such and not sent a second time.
+    // The message of this very decision, if an earlier delivery wrote it down, is told as such and not sent twice.
+    // What else is owed comes last: sending it must not keep this one from being written down.
     let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
     let owed = owed.filter(|owed| owed.partition != partition || Some(&owed.key) != key.as_ref());
-    actions.extend(owed.cloned().map(Action::SendOwed));
+    let owed: Vec<Action> = owed.cloned().map(Action::SendOwed).collect();
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
     }
+    actions.extend(owed);
     Plan { decision, actions }
 }
 

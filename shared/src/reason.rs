@@ -518,6 +518,14 @@ impl Reasons {
         Self { first, rest }
     }
 
+    /// These, and others behind them.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.rest.push(others.first);
+        self.rest.extend(others.rest);
+        self
+    }
+
     /// The reason that decided.
     pub fn first(&self) -> &Reason {
         &self.first

@@ -109,7 +109,9 @@ async fn judge(
             let service = decision.service.clone();
             let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
             let around = Circumstances { signal: &signal, began: None, ended: None, owed: &owed, now };
-            let outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
+            let mut outcome = carry_out(plan(decision, around), &signal, change.at, scene).await;
+            // Somebody is sending these, and may yet die: the signal is not settled before they are out.
+            outcome.look_again |= owed.iter().any(|owed| now < owed.until);
             info!(
                 alarm = change.alarm.as_str(),
                 verdict = outcome.verdict.word(),

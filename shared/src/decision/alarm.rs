@@ -128,12 +128,17 @@ fn judge_service(
         return vec![decision(None, nothing)];
     };
     let mut decisions = Vec::new();
+    let mut unknown: Option<(Verdict, Reasons)> = None;
     let mut last_ended: Option<(&Deployment, SignedDuration)> = None;
     for place in &known.places {
         match on_watch(service, place, change) {
             OnWatch::Unknown { what, why } => {
-                let verdict = could_not_learn(what, &why, evidence.delivery.known());
-                decisions.push(decision(None, verdict));
+                let (verdict, reasons) = could_not_learn(what, &why, evidence.delivery.known());
+                // One question for a service, however many of its groups cannot be read.
+                unknown = Some(match unknown {
+                    None => (verdict, reasons),
+                    Some((verdict, before)) => (verdict, before.and(reasons)),
+                });
             }
             OnWatch::Nothing { last } => {
                 if let Some((deployment, ago)) = last
@@ -148,6 +153,7 @@ fn judge_service(
             }
         }
     }
+    decisions.extend(unknown.map(|unknown| decision(None, unknown)));
     if decisions.is_empty() {
         // Row 4.
         decisions.push(decision(
@@ -266,6 +272,8 @@ fn judge_release(
     }
     if let Some(undo) = &ledger.undo {
         match undo.state {
+            // Asked to stop, and finished well all the same: it is live, and the alarm is about it.
+            EffectState::Done if unharmed(release) => {}
             EffectState::Done => return already_undone(alarm, UndoneBy::Belay { at: undo.at }),
             EffectState::Claimed { until } if now < until => {
                 return right_now(alarm, undo.at, evidence.delivery.known());
@@ -322,6 +330,11 @@ fn judge_release(
         (Ok(Target::KnownGood { .. }), Rule::Ask) => (Verdict::Ask, during.into()),
         (Ok(Target::KnownGood { .. }), Rule::Notify) => calm(during),
     }
+}
+
+/// Whether a release ended well and nobody is rolling it back.
+fn unharmed(release: &Deployment) -> bool {
+    release.status == DeploymentStatus::Succeeded && release.rolled_back_by.is_none()
 }
 
 fn already_undone(alarm: AlarmName, by: UndoneBy) -> (Verdict, Reasons) {

@@ -252,6 +252,32 @@ fn row_7_already_being_undone() {
 }
 
 #[test]
+fn an_undo_that_the_release_outlived_silences_no_alarm() {
+    let decision = changed(|place| {
+        let mut lived = release();
+        lived.status = DeploymentStatus::Succeeded;
+        lived.completed_at = Some(at(85));
+        place.latest = known(Some(lived));
+        place.ledger =
+            known(ReleaseLedger { undo: Some(undo(EffectState::Done)), ..ReleaseLedger::default() });
+    });
+    assert_eq!(decision.verdict, Verdict::Notify(Urgency::Loud));
+}
+
+#[test]
+fn two_unreadable_groups_are_one_question() {
+    let mut unread = place();
+    unread.latest = missing();
+    let mut evidence = evidence(unread.clone());
+    unread.group.group = "eu".into();
+    evidence.services[0].places.push(unread);
+    evidence.delivery = known(3);
+    let decision = judged(&evidence, &change());
+    assert_eq!(decision.verdict, Verdict::Ask);
+    assert_eq!(decision.reasons.iter().count(), 2);
+}
+
+#[test]
 fn stopped_and_not_rolled_back_is_loud() {
     for status in [DeploymentStatus::Stopped, DeploymentStatus::Failed] {
         let decision = with_release(|release| {
