@@ -2,7 +2,9 @@
 
 pub mod cloudwatch;
 pub mod codedeploy;
+pub mod codepipeline;
 pub mod endpoint;
+pub mod lambda;
 pub mod ledger;
 pub mod sns;
 
@@ -13,7 +15,7 @@ use aws_config::{
     retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::{http::SharedHttpClient, result::SdkError};
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::settings::Settings;
@@ -23,12 +25,16 @@ use crate::settings::Settings;
 pub struct Adapters {
     /// The deployer.
     pub codedeploy: codedeploy::CodeDeploy,
+    /// The pipelines around the deployer.
+    pub codepipeline: codepipeline::CodePipeline,
     /// The alarms.
     pub cloudwatch: cloudwatch::CloudWatch,
     /// What was done already.
     pub ledger: ledger::Ledger,
     /// Where people are told.
     pub topic: sns::Topic,
+    /// Functions that can be asked.
+    pub lambda: lambda::Lambda,
     /// What a hook's `http` checks call.
     pub endpoint: endpoint::Endpoint,
 }
@@ -38,9 +44,11 @@ impl Adapters {
     pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
         Self {
             codedeploy: codedeploy::CodeDeploy::new(config),
+            codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
             ledger: ledger::Ledger::new(config, &settings.ledger_table),
             topic: sns::Topic::new(config, &settings.topic_arn),
+            lambda: lambda::Lambda::new(config),
             endpoint: endpoint::Endpoint::default(),
         }
     }
@@ -101,6 +109,9 @@ pub struct AwsError {
     /// The service's error code, if it answered with one. Throttling is not modelled on most operations,
     /// so codes are compared, never variants.
     pub code: Option<String>,
+    /// The service itself refused the last attempt (an HTTP status of 400 to 499), so that this attempt certainly
+    /// did nothing. After a lost answer or a 5xx nobody knows.
+    pub refused: bool,
     /// What went wrong, as a sentence without its full stop.
     pub why: String,
 }
@@ -108,16 +119,20 @@ pub struct AwsError {
 impl AwsError {
     /// An answer that does not hold what it must.
     pub fn unreadable(operation: &'static str, subject: impl ToString, why: impl Into<String>) -> Self {
-        Self { operation, subject: subject.to_string(), code: None, why: why.into() }
+        Self { operation, subject: subject.to_string(), code: None, refused: false, why: why.into() }
     }
 
     /// From the SDK's error.
-    pub fn from_sdk<E, R>(operation: &'static str, subject: impl ToString, error: &SdkError<E, R>) -> Self
+    pub fn from_sdk<E>(
+        operation: &'static str,
+        subject: impl ToString,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
     {
         let code = error.code().map(str::to_owned);
+        let refused = error.raw_response().is_some_and(|answer| answer.status().is_client_error());
         let why = match error {
             SdkError::ServiceError(_) => match (error.code(), error.message()) {
                 (Some(code), Some(message)) => format!("AWS says {code}: {message}"),
@@ -133,7 +148,21 @@ impl AwsError {
             SdkError::ConstructionFailure(_) => "the request could not be made".to_owned(),
             _ => "it failed in a way this version of the SDK does not name".to_owned(),
         };
-        Self { operation, subject: subject.to_string(), code, why }
+        Self { operation, subject: subject.to_string(), code, refused, why }
+    }
+
+    /// Whether the service refused for the rate of calls. Throttling is not modelled on most operations; these are
+    /// the codes that the SDK itself counts as throttling, without those of other services.
+    pub fn is_throttling(&self) -> bool {
+        const CODES: [&str; 6] = [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestThrottledException",
+            "TooManyRequestsException",
+            "RequestLimitExceeded",
+        ];
+        self.code.as_deref().is_some_and(|code| CODES.contains(&code))
     }
 
     /// Whether the service answered with this error code.

@@ -4,26 +4,29 @@
 //! keep the later actions from being tried, and fails the invocation in the end, so that it is delivered
 //! again and what was done is not done twice.
 
+mod undoing;
+
 use jiff::Timestamp;
 use tracing::{error, info, warn};
+
+use self::undoing::{Undoing, too_late, undo};
 
 use crate::{
     aws::{
         Adapters, AwsError,
-        codedeploy::{AnswerAccepted, StopAnswer},
+        codedeploy::AnswerAccepted,
         ledger::{Claim, Claimant, Claimed},
     },
     chat::{
         amazon_q,
-        card::{self, Came, Stopped},
+        card::{self, Came},
         console::Console,
     },
-    decision::{Decision, Verdict},
-    ledger::Partition,
+    decision::Verdict,
+    ledger::{Note, Owed, OwedMessage, Partition},
     message::Message,
     plan::{Action, Plan, check},
     reason::Reason,
-    release::{DeploymentId, DeploymentStatus, Phase},
     signal::Signal,
     start::Invocation,
 };
@@ -101,36 +104,29 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
     let mut effect_happened_before = false;
     for action in actions {
         match action {
-            Action::Stop { deployment, auto_rollback } => {
-                match stop(decision, deployment, *auto_rollback, scene).await {
-                    Stop::Done { came: what, claim: ours } => {
-                        outcome.done.push(match &what {
-                            Came::Stopped { how: Stopped::Accepted, .. } => {
-                                format!("CodeDeploy accepted to stop {deployment}")
-                            }
-                            _ => format!("stopped {deployment}"),
-                        });
-                        came = what;
-                        claim = Some(ours);
-                    }
-                    Stop::Before { finished } => {
-                        effect_happened_before = true;
-                        outcome.look_again |= !finished;
-                        outcome
-                            .done
-                            .push(format!("{deployment} is being stopped already; nothing was done twice"));
-                    }
-                    Stop::Overtaken => {
-                        outcome.look_again = true;
-                        outcome.done.push(format!("{deployment} had ended before it could be stopped"));
-                        return outcome;
-                    }
-                    Stop::Failed(error) => {
-                        came = Came::Failed(error.to_string());
-                        outcome.failures.push(error);
-                    }
+            Action::Undo { release, effect, half } => match undo(decision, release, effect, *half, scene)
+                .await
+            {
+                Undoing::Done { came: what, claim: ours } => {
+                    outcome.done.push(undoing::sentence(release, &what));
+                    came = what;
+                    claim = Some(ours);
                 }
-            }
+                Undoing::Before { finished } => {
+                    effect_happened_before = true;
+                    outcome.look_again |= !finished;
+                    outcome.done.push(format!("{release} is being undone already; nothing was done twice"));
+                }
+                Undoing::Overtaken => {
+                    outcome.look_again = true;
+                    outcome.done.push(format!("{release} had moved on before it could be undone"));
+                    return outcome;
+                }
+                Undoing::Failed(error) => {
+                    came = Came::Failed(error.to_string());
+                    outcome.failures.push(error);
+                }
+            },
             Action::Answer { deployment, execution, answer } => {
                 match scene.adapters.codedeploy.answer(deployment, execution, *answer).await {
                     Ok(AnswerAccepted::Taken) => {
@@ -148,8 +144,15 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 }
             }
             // The ledger did not take something: asking it again costs the seconds that telling needs.
-            Action::Open { .. } | Action::Close { .. } | Action::Record { .. }
+            Action::Open { .. } | Action::Close { .. } | Action::Record { .. } | Action::Keep(_)
                 if ledger_is_down(&outcome) => {}
+            // What did not happen, or was somebody else's doing, is not counted.
+            Action::Keep(Note::TookBack(..)) if claim.is_none() => {}
+            Action::Keep(note) => {
+                if let Err(error) = scene.adapters.ledger.keep(note, scene.invocation.now).await {
+                    outcome.failures.push(error);
+                }
+            }
             Action::Open { release, began } => {
                 let opened = scene.adapters.ledger.open(release, began, scene.invocation.now).await;
                 keep(&mut outcome, opened, format!("opened the record of {release}"));
@@ -172,9 +175,13 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     // An effect that failed is another message than the one of its success, which may follow.
                     let key = match came {
                         Came::Failed(_) => format!("failed/{}", signal.key()),
-                        Came::OfNothing | Came::Stopped { .. } | Came::Answered | Came::AnsweredBefore => {
-                            key.clone()
-                        }
+                        Came::OfNothing
+                        | Came::Stopped { .. }
+                        | Came::Redeployed { .. }
+                        | Came::StageRolledBack { .. }
+                        | Came::StageHalted { .. }
+                        | Came::Answered
+                        | Came::AnsweredBefore => key.clone(),
                     };
                     tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
                 }
@@ -187,6 +194,20 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
     outcome
 }
 
+/// Sends one message that was written down and, as far as the ledger knows, not sent.
+pub async fn send(owed: &OwedMessage, scene: Scene<'_>) -> Outcome {
+    let mut outcome = Outcome {
+        verdict: Verdict::Ignore,
+        reasons: vec![format!("The message {} was written down and not sent.", owed.key)],
+        done: Vec::new(),
+        failures: Vec::new(),
+        judged_before: false,
+        look_again: false,
+    };
+    tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
+    outcome
+}
+
 fn ledger_is_down(outcome: &Outcome) -> bool {
     outcome.failures.iter().any(|failure| failure.operation.starts_with("dynamodb:"))
 }
@@ -196,125 +217,6 @@ fn keep(outcome: &mut Outcome, result: Result<(), AwsError>, done: String) {
         Ok(()) => outcome.done.push(done),
         Err(error) => outcome.failures.push(error),
     }
-}
-
-enum Stop {
-    Done { came: Came, claim: Claim },
-    Before { finished: bool },
-    Overtaken,
-    Failed(AwsError),
-}
-
-/// Claims the release's undo and stops the deployment. Whoever takes an expired claim over looks first whether
-/// it happened.
-async fn stop(decision: &Decision, deployment: &DeploymentId, auto_rollback: bool, scene: Scene<'_>) -> Stop {
-    let adapters = scene.adapters;
-    let owner = scene.invocation.claimant();
-    let by = Claimant { owner: &owner, now: scene.invocation.now };
-    let (claim, look_first) = match adapters.ledger.claim_undo(deployment, decision, by).await {
-        Err(error) => return Stop::Failed(error),
-        Ok(Claimed::BySomebodyElse) => return Stop::Before { finished: false },
-        Ok(Claimed::Before) => return Stop::Before { finished: true },
-        Ok(Claimed::Ours(claim)) => (claim, false),
-        Ok(Claimed::TakenOver(claim)) => (claim, true),
-    };
-    if look_first {
-        match look(deployment, adapters).await {
-            Err(error) => return gave_up(claim, error, scene).await,
-            // It did happen, and whoever did it died before saying so: say it now.
-            Ok(Look::Ended { came: Some(came) }) => return Stop::Done { came, claim },
-            Ok(Look::Ended { came: None }) => return overtaken(claim, adapters).await,
-            Ok(Look::Running) => {}
-        }
-    }
-    match adapters.codedeploy.stop(deployment, auto_rollback).await {
-        Ok(StopAnswer::Stopped) => {
-            Stop::Done { came: rollback_of(deployment, auto_rollback, Stopped::Now, adapters).await, claim }
-        }
-        Ok(StopAnswer::Pending) => Stop::Done {
-            came: rollback_of(deployment, auto_rollback, Stopped::Accepted, adapters).await,
-            claim,
-        },
-        // Its group's own alarm, a person, or a call of ours whose answer was lost was first.
-        Ok(StopAnswer::AlreadyOver) => match look(deployment, adapters).await {
-            Err(error) => gave_up(claim, error, scene).await,
-            // Stopped by a request, while we hold the claim to make it: ours, whose answer was lost, or somebody
-            // else's in the same moment. Either way it is told, with what came of it.
-            Ok(Look::Ended { came: Some(came) }) => Stop::Done { came, claim },
-            Ok(Look::Ended { came: None }) => overtaken(claim, adapters).await,
-            // It says that it is over, and that it runs. Nothing was stopped: look again.
-            Ok(Look::Running) => {
-                if let Err(kept) = adapters.ledger.give_back(claim, scene.invocation.now).await {
-                    warn!(error = %kept, "could not give the claim back; it ends by itself");
-                }
-                Stop::Overtaken
-            }
-        },
-        Err(error) => gave_up(claim, error, scene).await,
-    }
-}
-
-enum Look {
-    Running,
-    /// `came` when it was stopped by a request, as ours was.
-    Ended {
-        came: Option<Came>,
-    },
-}
-
-async fn look(deployment: &DeploymentId, adapters: &Adapters) -> Result<Look, AwsError> {
-    let seen = adapters.codedeploy.deployment(deployment).await?;
-    Ok(match seen.status.phase() {
-        Phase::Running | Phase::Unknown => Look::Running,
-        Phase::Over => {
-            // Somebody asked, unless an alarm of the group did it. CodeDeploy's mark of a request, MANUAL_STOP, is
-            // not documented to come with every one, so that its absence proves nothing.
-            let by_alarm = seen.error.as_ref().is_some_and(|error| error.code == "ALARM_ACTIVE");
-            let by_request = seen.status == DeploymentStatus::Stopped && !by_alarm;
-            Look::Ended {
-                came: by_request
-                    .then_some(Came::Stopped { rollback: seen.rolled_back_by, how: Stopped::Found }),
-            }
-        }
-    })
-}
-
-/// Which rollback CodeDeploy started, if it names it already. The undo has happened: that this cannot be read
-/// takes nothing from it.
-async fn rollback_of(
-    deployment: &DeploymentId,
-    auto_rollback: bool,
-    how: Stopped,
-    adapters: &Adapters,
-) -> Came {
-    if !auto_rollback {
-        return Came::Stopped { rollback: None, how };
-    }
-    match adapters.codedeploy.deployment(deployment).await {
-        Ok(seen) => Came::Stopped { rollback: seen.rolled_back_by, how },
-        Err(error) => {
-            warn!(%error, "stopped, but could not look which rollback was started");
-            Came::Stopped { rollback: None, how }
-        }
-    }
-}
-
-async fn overtaken(claim: Claim, adapters: &Adapters) -> Stop {
-    match adapters.ledger.overtaken(claim).await {
-        Ok(()) => Stop::Overtaken,
-        Err(error) => Stop::Failed(error),
-    }
-}
-
-/// The call failed, and may have happened all the same: the claim stays until its lease ends, and whoever takes
-/// it over looks first. Only when CodeDeploy itself refused is it certain that nothing happened.
-async fn gave_up(claim: Claim, error: AwsError, scene: Scene<'_>) -> Stop {
-    if error.code.is_some()
-        && let Err(kept) = scene.adapters.ledger.give_back(claim, scene.invocation.now).await
-    {
-        warn!(error = %kept, "could not give the claim back; it ends by itself");
-    }
-    Stop::Failed(error)
 }
 
 /// Writes the message down, finishes the effect that it tells of, and sends it.
@@ -332,9 +234,18 @@ async fn tell(
     let ledger = &scene.adapters.ledger;
     let owner = scene.invocation.claimant();
     let by = Claimant { owner: &owner, now: scene.invocation.now };
+    let since = scene.invocation.now;
+    let owed = Owed { partition: partition.clone(), key: key.to_owned(), since };
     let claimed = match outcome.failures.iter().find(|failure| failure.operation.starts_with("dynamodb:")) {
         Some(down) => Err(down.clone()),
-        None => ledger.claim_message(partition, key, message, by).await,
+        None => {
+            // First where it is, then what it says: whoever dies in between leaves a pointer to nothing, which the
+            // sweep forgets; the other way round it would leave a message that nobody finds.
+            match ledger.keep(&Note::Owes(owed.clone()), scene.invocation.now).await {
+                Ok(()) => ledger.claim_message(partition, key, message, by).await,
+                Err(error) => Err(error),
+            }
+        }
     };
     if claimed.is_ok()
         && let Some(effect) = effect
@@ -346,6 +257,9 @@ async fn tell(
         Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(claim),
         Ok(Claimed::Before) => {
             outcome.done.push(format!("the message {key} was told before"));
+            if let Err(error) = ledger.keep(&Note::Paid(owed), scene.invocation.now).await {
+                outcome.failures.push(error);
+            }
             return;
         }
         Ok(Claimed::BySomebodyElse) => {
@@ -359,15 +273,30 @@ async fn tell(
             None
         }
     };
+    // A message that is sent late is sent by somebody else as well: its lease counts from our beginning.
+    if claim.is_some() && too_late(scene.invocation.begun).await {
+        let why = "the time in which this invocation may tell was up before it could";
+        outcome.failures.push(AwsError::unreadable("sns:Publish", key, why));
+        if let Some(claim) = claim
+            && let Err(kept) = ledger.give_back(claim, scene.invocation.now).await
+        {
+            warn!(error = %kept, "could not give the message's claim back; it ends by itself");
+        }
+        return;
+    }
     let notification = amazon_q::render(message, &format!("{}/{key}", partition.key()));
     match scene.adapters.topic.publish(&notification).await {
         Ok(()) => {
             info!(key, title = message.title, "told");
             outcome.done.push(format!("told: {}", message.title));
-            if let Some(claim) = claim
-                && let Err(error) = ledger.done(claim).await
-            {
-                outcome.failures.push(error);
+            if let Some(claim) = claim {
+                let paid = match ledger.done(claim).await {
+                    Ok(()) => ledger.keep(&Note::Paid(owed), scene.invocation.now).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = paid {
+                    outcome.failures.push(error);
+                }
             }
         }
         Err(error) => {

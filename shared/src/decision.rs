@@ -4,17 +4,26 @@
 //! follow are in the repository's ARCHITECTURE.md, row by row.
 
 pub mod alarm;
-pub mod deployment;
 pub mod hook;
+pub mod release;
+pub mod silence;
+pub mod sweep;
 
+#[cfg(test)]
+mod rows_tests;
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    reason::{Reason, Reasons},
-    release::{Deployment, DeploymentGroup, DeploymentId, ServiceName},
+    evidence::{Redeploy, Way},
+    ledger::Half,
+    reason::{Reason, Reasons, Silent},
+    release::{Place, Release, ReleaseId, ServiceName},
 };
 
 /// What is to happen, about what, and why.
@@ -29,21 +38,119 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why. The first reason is the one that decided.
     pub reasons: Reasons,
+    /// What is done to the release: something for `Halt` and `RollBack`, nothing for everything else.
+    pub effect: Option<Effect>,
+    /// Which part of the release's undo the effect is.
+    pub half: Half,
+    /// What is asked, for `Ask`.
+    pub question: Option<Asking>,
+    /// An earlier release that was on watch when the alarm went off. It is not touched any more, and nothing to go back
+    /// to either.
+    pub blames: Option<ReleaseId>,
+    /// The service is only observed: what the decision would do is told and not done.
+    pub observed: bool,
+}
+
+/// What is done to a release. Every choice is made: carrying it out leaves none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Its CodeDeploy deployment is stopped.
+    Stop {
+        /// Whether CodeDeploy is to go back by itself: taking back; otherwise halting.
+        auto_rollback: bool,
+    },
+    /// What ran before is deployed again.
+    Redeploy(Box<Redeploy>),
+    /// The pipeline's stage runs again as an earlier execution ran it.
+    RollBackStage {
+        /// The execution to go back to.
+        target: String,
+        /// The execution that has to be stopped first, because it still runs in the stage.
+        running: Option<String>,
+    },
+    /// The CodeDeploy deployments that run in a pipeline's stage are stopped, and CodeDeploy goes back. A stage that
+    /// runs cannot be rolled back; giving it up would let its deployments go on.
+    StopWithin {
+        /// Which.
+        deployments: Vec<ReleaseId>,
+    },
+    /// The pipeline's execution is stopped, and nothing more enters the next stage.
+    HaltStage {
+        /// The CodeDeploy deployments that run in it, and are stopped as well.
+        deployments: Vec<ReleaseId>,
+        /// The stage behind this one, if there is one.
+        next: Option<String>,
+    },
+}
+
+impl From<Way> for Effect {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Stop => Self::Stop { auto_rollback: true },
+            Way::Redeploy(redeploy) => Self::Redeploy(redeploy),
+            Way::RollBackStage { running: Some(_), deployments, .. } if !deployments.is_empty() => {
+                Self::StopWithin { deployments }
+            }
+            Way::RollBackStage { target, running, .. } => Self::RollBackStage { target, running },
+        }
+    }
+}
+
+impl Effect {
+    /// Whether it takes the release back; otherwise it halts it.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            Self::Stop { auto_rollback } => *auto_rollback,
+            Self::Redeploy(_) | Self::RollBackStage { .. } | Self::StopWithin { .. } => true,
+            Self::HaltStage { .. } => false,
+        }
+    }
+}
+
+/// A question to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// When silence becomes the answer.
+    pub deadline: Timestamp,
+    /// Which one.
+    pub otherwise: Silent,
+}
+
+impl Decision {
+    /// A decision that does nothing to a release and asks nothing.
+    pub(crate) fn plain(
+        service: Option<&ServiceName>,
+        release: Option<&Release>,
+        verdict: Verdict,
+        reasons: Reasons,
+    ) -> Self {
+        Self {
+            service: service.cloned(),
+            release: release.map(Subject::of),
+            verdict,
+            reasons,
+            effect: None,
+            half: Half::Whole,
+            question: None,
+            blames: None,
+            observed: false,
+        }
+    }
 }
 
 /// The release that a decision is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The deployment.
-    pub deployment: Deployment,
+    pub deployment: Release,
     /// The release in whose thread people read about it: the one that is rolled back, if this is a
     /// rollback, else the deployment itself.
-    pub thread: DeploymentId,
+    pub thread: ReleaseId,
 }
 
 impl Subject {
     /// A deployment as the subject of a decision.
-    pub fn of(deployment: &Deployment) -> Self {
+    pub fn of(deployment: &Release) -> Self {
         Self {
             thread: deployment.rolls_back.clone().unwrap_or_else(|| deployment.id.clone()),
             deployment: deployment.clone(),
@@ -51,8 +158,8 @@ impl Subject {
     }
 
     /// Where it happens.
-    pub fn group(&self) -> &DeploymentGroup {
-        &self.deployment.group
+    pub fn place(&self) -> &Place {
+        &self.deployment.place
     }
 }
 

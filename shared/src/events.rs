@@ -10,10 +10,11 @@
 
 mod alarm;
 mod alarm_change;
-mod deployment;
 mod foreign;
 mod hook;
 mod moment;
+mod release;
+mod schedule;
 mod strict;
 mod wire;
 
@@ -27,8 +28,9 @@ mod samples;
 use thiserror::Error;
 
 pub use alarm::{AlarmPayload, BatchItem, alarm};
-pub use deployment::deployment;
 pub use hook::hook;
+pub use release::release;
+pub use schedule::schedule;
 
 /// Why a payload did not become a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

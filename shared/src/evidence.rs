@@ -9,8 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ledger::{Judged, ReleaseLedger},
-    release::{AlarmName, Deployment, DeploymentGroup, LifecycleEvent, ServiceName},
+    ledger::{Incident, Judged, Open, ReleaseLedger, Would},
+    release::{
+        AlarmArn, AlarmName, DeploymentGroup, LifecycleEvent, Place, Release, ReleaseId, Revision,
+        ServiceName,
+    },
     signal::AlarmState,
 };
 
@@ -72,6 +75,8 @@ pub struct AlarmEvidence {
     pub services: Vec<ServiceEvidence>,
     /// For which services this very signal has been judged and carried out before.
     pub judged: Observed<Vec<Judged>>,
+    /// The open incidents of the alarm; gathered when it is OK.
+    pub incidents: Observed<Vec<Incident>>,
     /// Which delivery of this very signal this is, from 1. Gathered as the first; counted in the ledger when
     /// the decision turns on it (`gather::delivery`).
     pub delivery: Observed<u32>,
@@ -82,25 +87,48 @@ pub struct AlarmEvidence {
 pub struct ServiceEvidence {
     /// The service.
     pub service: ServiceName,
-    /// One entry for each deployment group that deploys it.
+    /// One entry for each place where it is released.
     pub places: Vec<PlaceEvidence>,
+    /// The releases of it that Belay took back within the budget's time.
+    pub taken_back: Observed<Vec<Undone>>,
+    /// In `observe`: the releases that would have been undone. For the message only.
+    pub would_have: Observed<Vec<Would>>,
 }
 
-/// What is known of one deployment group, around one alarm.
+/// A release that Belay took back, for the budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Which.
+    pub release: ReleaseId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is known of one place of releases, around one alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceEvidence {
-    /// The deployment group.
-    pub group: DeploymentGroup,
-    /// The deployment that runs there, else the last one that ended; none if there never was one.
-    pub latest: Observed<Option<Deployment>>,
-    /// What an undo of `latest` would go back to.
-    pub target: Observed<Target>,
+    /// Where.
+    pub place: Place,
+    /// The release that runs there, else the last one that ended; none if there never was one.
+    pub latest: Observed<Option<Release>>,
+    /// What an undo of `latest` would go back to, and how.
+    pub back: Observed<Back>,
+    /// Why `latest` must not be rolled back, if its owners marked it so.
+    pub marked: Observed<Option<String>>,
     /// What the ledger holds of `latest`; empty if there is none.
     pub ledger: Observed<ReleaseLedger>,
+    /// If the alarm went off before `latest` began: the release before it.
+    pub earlier: Observed<Option<Release>>,
     /// What the alarm was when `latest` began, and since.
     pub past: Observed<AlarmPast>,
+    /// How often the alarm went to ALARM in the hour before `latest` began.
+    pub flaps: Observed<u32>,
     /// If `latest` is a rollback: the release that it takes back.
     pub taken_back: Observed<Option<TakenBack>>,
+    /// The stage behind this one, if this is a pipeline's stage and there is one.
+    pub next_stage: Option<String>,
+    /// The CodeDeploy deployments that the stage ran, if this is a pipeline's stage: the same change, seen closer.
+    pub within: Vec<ReleaseId>,
     /// How much of the traffic the new revision gets, in percent. For the message only: no decision
     /// depends on it.
     pub traffic: Observed<u8>,
@@ -110,7 +138,7 @@ pub struct PlaceEvidence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenBack {
     /// The release.
-    pub deployment: Deployment,
+    pub deployment: Release,
     /// What the ledger holds of it.
     pub ledger: ReleaseLedger,
 }
@@ -132,6 +160,62 @@ pub enum Target {
     },
 }
 
+/// What an undo would go back to, and the way there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// To this, by this way.
+    To {
+        /// What users had before.
+        target: Target,
+        /// How.
+        way: Way,
+    },
+    /// There is nothing good to go back to.
+    Nowhere {
+        /// Why not, as a sentence.
+        why: String,
+    },
+}
+
+/// How a release is undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// It runs: the deployer stops it and goes back by itself.
+    Stop,
+    /// It has finished: what ran before is deployed again.
+    Redeploy(Box<Redeploy>),
+    /// It is a pipeline's stage: the stage runs again as an earlier execution ran it.
+    RollBackStage {
+        /// The execution to go back to.
+        target: String,
+        /// The execution that has to be stopped first, because it still runs in the stage.
+        running: Option<String>,
+        /// The CodeDeploy deployments that run in the stage.
+        deployments: Vec<ReleaseId>,
+    },
+}
+
+/// A deployment that takes a finished release back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeploy {
+    /// Where.
+    pub group: DeploymentGroup,
+    /// What; an AppSpec by its text.
+    pub revision: Sent,
+    /// The deployment configuration: all at once where traffic shifts, as CodeDeploy's own rollbacks do; the
+    /// group's own where it is not named.
+    pub config: Option<String>,
+}
+
+/// A revision as it is handed to CodeDeploy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sent {
+    /// An AppSpec's text.
+    AppSpec(String),
+    /// A bundle or a commit that CodeDeploy fetches itself.
+    Location(Revision),
+}
+
 /// What an alarm was when a release began, and what it has been since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlarmPast {
@@ -144,13 +228,15 @@ pub enum AlarmPast {
 
 /// What is known when a deployment event came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeploymentEvidence {
+pub struct ReleaseEvidence {
     /// The deployment the event is about, as CodeDeploy describes it now.
-    pub deployment: Observed<Deployment>,
+    pub deployment: Observed<Release>,
     /// What the ledger holds of it.
     pub ledger: Observed<ReleaseLedger>,
     /// What an undo of it would go back to.
     pub target: Observed<Target>,
+    /// Why it must not be rolled back, if its owners marked it so.
+    pub marked: Observed<Option<String>>,
     /// The watched alarms right now, by name.
     pub alarms: Observed<BTreeMap<AlarmName, WatchedState>>,
     /// Which delivery of this signal this is (see [`AlarmEvidence::delivery`]).
@@ -158,20 +244,39 @@ pub struct DeploymentEvidence {
 }
 
 /// One watched alarm, as CloudWatch describes it now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedState {
     /// Its state; missing when the alarm does not exist, or when CloudWatch says that it could not evaluate
     /// it, because the state it shows is then an old one.
     pub state: Observed<AlarmState>,
     /// When its state last changed its value.
     pub since: Option<Timestamp>,
+    /// Its ARN.
+    pub arn: Option<AlarmArn>,
+    /// CloudWatch's own sentence about its state.
+    pub said: String,
+    /// What holds its actions back, in CloudWatch's word, if it is a composite alarm and something does.
+    pub suppressed: Option<String>,
+}
+
+/// What is known of everything that is not over yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenEvidence {
+    /// What the ledger holds open.
+    pub open: Open,
+    /// The releases on watch, as their deployers describe them now.
+    pub releases: BTreeMap<ReleaseId, Observed<Release>>,
+    /// What the ledger holds of each.
+    pub ledgers: BTreeMap<ReleaseId, Observed<ReleaseLedger>>,
+    /// The alarms that are watched for them, and those of open incidents.
+    pub alarms: Observed<BTreeMap<AlarmName, WatchedState>>,
 }
 
 /// What is known when a lifecycle hook was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookEvidence {
     /// The deployment that waits.
-    pub deployment: Observed<Deployment>,
+    pub deployment: Observed<Release>,
     /// The lifecycle event that waits for this answer.
     pub event: Observed<LifecycleEvent>,
     /// What the checks of that event found, in the policy's order.

@@ -4,32 +4,39 @@
 //! was done and what is still owed. Nothing is ever overwritten but a claim, and a claim only under a
 //! condition.
 //!
-//! Every item carries the [`VERSION`] of its writer. A reader takes its own version only: an item of
-//! another version is missing evidence, not a guess.
+//! Every item carries the [`VERSION`] of its writer. A reader takes its own version and older ones down to
+//! [`OLDEST`]: a newer item is missing evidence, not a guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decision::Verdict,
-    evidence::{Observed, Target},
+    decision::{self, Verdict},
+    evidence::{Observed, Target, Undone},
     message::Message,
-    reason::Reasons,
-    release::{
-        AlarmName, DeploymentError, DeploymentGroup, DeploymentId, DeploymentStatus, Platform, ServiceName,
-    },
-    signal::AlarmState,
+    reason::{Reasons, Silent},
+    release::{AlarmName, Place, Platform, ReleaseError, ReleaseId, ReleaseStatus, ServiceName},
+    signal::{AlarmChange, AlarmState, HookCall},
 };
 
 /// The version of the records this Belay writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The oldest records that this Belay reads. Version 1 knew no effects in its claims (it could only stop), no open
+/// partition and no places but deployment groups; what it wrote means the same here.
+pub const OLDEST: u32 = 1;
 
 /// How long a claim protects whoever holds it. Longer than the longest that a claimant can spend between
 /// the claim and the end of its effect (three attempts of an AWS call, see `aws::connect`), and shorter than
 /// the minute after which Lambda delivers a failed invocation again.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(40);
+
+/// How late in an invocation an effect may still be begun. A call takes at most ten seconds (`aws::connect`), and the
+/// clocks of two invocations differ by less than the ten that remain of the [`LEASE`]: so whatever a claimant does, it
+/// does before anybody else may take its claim over.
+pub const FENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// How long an alarm after its end keeps a release from being gone back to. By then somebody has taken it back or
 /// has decided to keep it, and then it is what users have.
@@ -42,11 +49,15 @@ pub const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Partition {
     /// Everything about one release.
-    Release(DeploymentId),
+    Release(ReleaseId),
     /// What was decided about an alarm while no release was concerned.
     Alarm(AlarmName),
     /// How often one signal was delivered, and what came of it.
     Signal(String),
+    /// What is not over yet: the sweep reads it every minute, by one query.
+    Open,
+    /// What a service's releases added up to: the budget and the scoreboard.
+    Service(ServiceName),
 }
 
 impl Partition {
@@ -56,6 +67,8 @@ impl Partition {
             Self::Release(id) => format!("release/{id}"),
             Self::Alarm(alarm) => format!("alarm/{alarm}"),
             Self::Signal(key) => format!("signal/{key}"),
+            Self::Open => "open".to_owned(),
+            Self::Service(name) => format!("service/{name}"),
         }
     }
 }
@@ -68,12 +81,33 @@ pub mod sort_key {
     pub const ENDED: &str = "ended";
     /// Its one undo: taking it back and halting it share the key, so that only one of them happens.
     pub const UNDO: &str = "effect/undo";
+    /// The deployment that goes back where CodeDeploy, asked to stop and go back, only stopped.
+    pub const REDEPLOY: &str = "effect/redeploy";
+    /// What would have been done to it, in `observe`.
+    pub const WOULD: &str = "would";
     /// How often a signal was delivered.
     pub const DELIVERIES: &str = "deliveries";
+    /// In the open partition, prefix of releases on watch; the release follows.
+    pub const WATCH: &str = "watch/";
+    /// In the open partition, prefix of questions; the question's key follows.
+    pub const QUESTION: &str = "question/";
+    /// In the open partition, prefix of hooks that wait for their answer; the call's key follows.
+    pub const HOOK: &str = "hook/";
+    /// In the open partition, prefix of incidents; alarm and service follow. In a service's partition, of closed
+    /// ones; their beginning follows.
+    pub const INCIDENT: &str = "incident/";
+    /// In a service's partition, prefix of releases that were taken back; time and release follow.
+    pub const TAKEN_BACK: &str = "taken-back/";
+    /// In a service's partition, prefix of releases that would have been undone; time and release follow.
+    pub const WOULD_HAVE: &str = "would-have/";
     /// Prefix of what a signal was judged to be; the service and the release follow.
     pub const JUDGED: &str = "judged/";
     /// Prefix of decisions; the signal's key follows.
     pub const DECISION: &str = "decision/";
+    /// The alarm that went off while the release was on watch, heard of when another release had followed it.
+    pub const BLAMED: &str = "blamed";
+    /// In the open partition, prefix of messages that may not have been sent; where they are follows.
+    pub const OWED: &str = "owed/";
     /// Prefix of messages; the message's key follows.
     pub const MESSAGE: &str = "message/";
 }
@@ -87,12 +121,157 @@ pub struct ReleaseLedger {
     pub ended: Option<Ended>,
     /// The undo of it, if there is one.
     pub undo: Option<Effect>,
+    /// The second half of the undo, where CodeDeploy did only the first.
+    pub redeploy: Option<Effect>,
+    /// The keys of the messages that were sent.
+    pub told: BTreeSet<String>,
     /// Messages that were written down and, as far as the ledger knows, not sent.
     pub owed: Vec<OwedMessage>,
     /// The alarm that went off while it was on watch after it had finished, and when that was judged.
     pub blamed_by: Option<(AlarmName, Timestamp)>,
+    /// What would have been done to it, had its service not been in `observe`.
+    pub would: Option<Would>,
     /// In a signal's partition: for which services it was judged.
     pub judged: Vec<Judged>,
+}
+
+/// Everything that is not over yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Releases on watch.
+    pub watches: Vec<Watch>,
+    /// Questions without an answer.
+    pub questions: Vec<Question>,
+    /// Hooks without an answer.
+    pub hooks: Vec<WaitingHook>,
+    /// Alarms that are not OK again.
+    pub incidents: Vec<Incident>,
+    /// Messages that were written down and are not known to be sent.
+    pub owed: Vec<Owed>,
+}
+
+/// Where a message is written down that may not have been sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owed {
+    /// The partition.
+    pub partition: Partition,
+    /// Its key there, without the prefix.
+    pub key: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A release on watch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which.
+    pub release: ReleaseId,
+    /// Of which service.
+    pub service: ServiceName,
+    /// Where.
+    pub place: Place,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// A question that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its key: that of the message that asks it.
+    pub key: String,
+    /// The service it is about.
+    pub service: ServiceName,
+    /// The release it is about, where there is one.
+    pub release: Option<ReleaseId>,
+    /// The alarm's change it was asked about.
+    pub change: AlarmChange,
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// When silence becomes the answer.
+    pub deadline: Timestamp,
+    /// Which one.
+    pub otherwise: Silent,
+}
+
+/// A lifecycle hook that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingHook {
+    /// The call.
+    pub call: HookCall,
+    /// When it came.
+    pub since: Timestamp,
+    /// When whoever is at it must have answered or be dead.
+    pub until: Timestamp,
+}
+
+/// An alarm that went off for a service and is not OK again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The alarm.
+    pub alarm: AlarmName,
+    /// The service.
+    pub service: ServiceName,
+    /// When it went off.
+    pub began: Timestamp,
+    /// The release that it was about, where there was one.
+    pub release: Option<ReleaseId>,
+    /// When it was OK again.
+    pub ended: Option<Timestamp>,
+}
+
+/// What Belay would have done to a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Would {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub release: ReleaseId,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// When.
+    pub at: Timestamp,
+    /// How the release ended, once it has.
+    pub ended: Option<ReleaseStatus>,
+}
+
+/// One small thing to remember or to forget. Each is written or removed under its own key, so that twice is once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A release is on watch.
+    Watched(Watch),
+    /// A release is not on watch any more.
+    Unwatched(ReleaseId),
+    /// A question was asked.
+    Asked(Question),
+    /// A question has its answer.
+    Answered(String),
+    /// A hook waits.
+    Waiting(WaitingHook),
+    /// A hook has its answer.
+    Replied(HookCall),
+    /// An alarm went off.
+    Broke(Incident),
+    /// An alarm is OK again.
+    Restored(Incident),
+    /// A release was taken back.
+    TookBack(ServiceName, Undone),
+    /// A release would have been undone.
+    Would(Would),
+    /// A release that would have been undone has ended.
+    WouldEnded(Would),
+    /// A message is about to be written down.
+    Owes(Owed),
+    /// A message is sent.
+    Paid(Owed),
+    /// An alarm went off while this release was on watch, and was heard of when another one had followed it.
+    Blamed {
+        /// The release.
+        release: ReleaseId,
+        /// The alarm.
+        alarm: AlarmName,
+        /// When that was judged.
+        at: Timestamp,
+    },
 }
 
 /// How a release began.
@@ -101,7 +280,8 @@ pub struct Began {
     /// The service.
     pub service: ServiceName,
     /// Where.
-    pub group: DeploymentGroup,
+    #[serde(alias = "group")]
+    pub place: Place,
     /// Onto what.
     pub platform: Platform,
     /// What, in a few words.
@@ -109,7 +289,7 @@ pub struct Began {
     /// When.
     pub at: Timestamp,
     /// The release that it rolls back, if it does.
-    pub rolls_back: Option<DeploymentId>,
+    pub rolls_back: Option<ReleaseId>,
     /// What it could go back to.
     pub target: Observed<Target>,
     /// What the watched alarms were.
@@ -132,13 +312,13 @@ pub enum RecordedState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Well, badly, or by being stopped.
-    pub status: DeploymentStatus,
+    pub status: ReleaseStatus,
     /// When.
     pub at: Timestamp,
     /// CodeDeploy's reason.
-    pub error: Option<DeploymentError>,
+    pub error: Option<ReleaseError>,
     /// The rollback that CodeDeploy started.
-    pub rolled_back_by: Option<DeploymentId>,
+    pub rolled_back_by: Option<ReleaseId>,
 }
 
 /// An effect that somebody claimed.
@@ -152,6 +332,15 @@ pub struct Effect {
     pub verdict: Verdict,
     /// Why.
     pub reasons: Reasons,
+    /// What is done; not in records of version 1, which knew only stopping.
+    pub effect: Option<decision::Effect>,
+}
+
+impl Effect {
+    /// Whether it could only stop the deployment. A deployment that finished well in spite of it is live.
+    pub fn stops_only(&self) -> bool {
+        matches!(self.effect, None | Some(decision::Effect::Stop { .. }))
+    }
 }
 
 /// A signal that was judged for one service, and whose plan was carried out to its end.
@@ -162,9 +351,18 @@ pub struct Judged {
     /// What was decided.
     pub verdict: Verdict,
     /// The release it was about, where there was one.
-    pub release: Option<DeploymentId>,
+    pub release: Option<ReleaseId>,
     /// When.
     pub at: Timestamp,
+}
+
+/// Which part of an undo is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Half {
+    /// All of it, as far as Belay knows.
+    Whole,
+    /// Going back, after a stop that CodeDeploy was to follow by a rollback of its own and did not.
+    Second,
 }
 
 /// How far a claimed effect is.

@@ -26,6 +26,8 @@ pub mod events;
 pub mod evidence;
 #[cfg(feature = "aws")]
 pub mod gather;
+#[cfg(feature = "aws")]
+pub mod judge;
 pub mod ledger;
 pub mod message;
 pub mod plan;

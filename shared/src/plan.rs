@@ -5,10 +5,13 @@ pub mod check;
 use jiff::Timestamp;
 
 use crate::{
-    decision::{Decision, HookAnswer, Verdict},
-    ledger::{Began, DecisionRecord, Ended, OwedMessage, Partition},
-    release::{DeploymentId, HookExecutionId},
-    signal::Signal,
+    decision::{Decision, Effect, HookAnswer, Verdict},
+    evidence::Undone,
+    ledger::{
+        Began, DecisionRecord, Ended, Half, Incident, Note, OwedMessage, Partition, Question, Watch, Would,
+    },
+    release::{HookExecutionId, ReleaseId},
+    signal::{AlarmState, Signal},
 };
 
 /// What is to be done, in this order.
@@ -24,17 +27,19 @@ pub struct Plan {
 /// One thing to do. Each is safe to be asked for twice, under its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Stop a deployment. Claimed under the release's one undo key.
-    Stop {
-        /// The deployment, and the partition of the claim.
-        deployment: DeploymentId,
-        /// Whether CodeDeploy is to redeploy the last good revision: taking back; otherwise halting.
-        auto_rollback: bool,
+    /// Do something to a release. Claimed under the release's one undo key.
+    Undo {
+        /// The release, and the partition of the claim.
+        release: ReleaseId,
+        /// What.
+        effect: Effect,
+        /// Which part of its undo that is.
+        half: Half,
     },
     /// Answer a lifecycle hook. CodeDeploy itself takes only the first answer.
     Answer {
         /// The deployment that waits.
-        deployment: DeploymentId,
+        deployment: ReleaseId,
         /// The call that waits.
         execution: HookExecutionId,
         /// The answer.
@@ -43,14 +48,14 @@ pub enum Action {
     /// Write down how a release began, unless that is written down already.
     Open {
         /// The release.
-        release: DeploymentId,
+        release: ReleaseId,
         /// How it began.
         began: Box<Began>,
     },
     /// Write down how a release ended, unless that is written down already.
     Close {
         /// The release.
-        release: DeploymentId,
+        release: ReleaseId,
         /// How it ended.
         ended: Ended,
     },
@@ -61,6 +66,8 @@ pub enum Action {
         /// What.
         record: DecisionRecord,
     },
+    /// Remember or forget one thing.
+    Keep(Note),
     /// Tell people of the decision and of what came of it. Claimed under the message's key.
     Tell {
         /// Where the message is written down before it is sent.
@@ -80,10 +87,35 @@ pub struct Circumstances<'a> {
     pub began: Option<Began>,
     /// How it ended, if this signal says so.
     pub ended: Option<Ended>,
+    /// That the release is on watch, if nobody has written that down.
+    pub watch: Option<Watch>,
+    /// The incident that the signal ends.
+    pub incident: Option<&'a Incident>,
+    /// What is known of the release beyond the decision, to be remembered with it.
+    pub notes: Vec<Note>,
+    /// What is over once the decision is told.
+    pub over: Vec<Note>,
     /// What is owed for this release.
     pub owed: &'a [OwedMessage],
     /// When it was decided.
     pub now: Timestamp,
+}
+
+impl<'a> Circumstances<'a> {
+    /// A signal, judged now, and nothing else.
+    pub fn of(signal: &'a Signal, now: Timestamp) -> Self {
+        Self {
+            signal,
+            began: None,
+            ended: None,
+            watch: None,
+            incident: None,
+            notes: Vec::new(),
+            over: Vec::new(),
+            owed: &[],
+            now,
+        }
+    }
 }
 
 /// Makes the plan for one decision.
@@ -91,17 +123,26 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     let mut actions = Vec::new();
     let partition = partition(&decision, around.signal);
 
-    // Undoing never waits for anything that tells or remembers.
+    // A release whose beginning nobody saw has to be on watch before anything is done to it: should this invocation
+    // die on the way, the sweep finds it there. Apart from that, undoing never waits for anything that tells or
+    // remembers.
+    if decision.effect.is_some() && !decision.observed {
+        actions.extend(around.watch.clone().map(Note::Watched).map(Action::Keep));
+    }
     match (decision.verdict, &decision.release, around.signal) {
-        (Verdict::RollBack | Verdict::Halt, Some(subject), _) => actions.push(Action::Stop {
-            deployment: subject.deployment.id.clone(),
-            auto_rollback: decision.verdict == Verdict::RollBack,
-        }),
-        (Verdict::Answer(answer), _, Signal::Hook(call)) => actions.push(Action::Answer {
-            deployment: call.deployment.clone(),
-            execution: call.execution.clone(),
-            answer,
-        }),
+        (Verdict::RollBack | Verdict::Halt, Some(subject), _) => {
+            if let (Some(effect), false) = (&decision.effect, decision.observed) {
+                let (release, effect) = (subject.deployment.id.clone(), effect.clone());
+                actions.push(Action::Undo { release, effect, half: decision.half });
+            }
+        }
+        (Verdict::Answer(answer), _, Signal::Hook(call) | Signal::HookLeft(call)) => {
+            actions.push(Action::Answer {
+                deployment: call.deployment.clone(),
+                execution: call.execution.clone(),
+                answer,
+            })
+        }
         (
             Verdict::Ignore
             | Verdict::Notify(_)
@@ -117,10 +158,10 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
 
     if let Some(subject) = &decision.release {
         let release = subject.deployment.id.clone();
-        if let Some(began) = around.began {
+        if let Some(began) = around.began.clone() {
             actions.push(Action::Open { release: release.clone(), began: Box::new(began) });
         }
-        if let Some(ended) = around.ended {
+        if let Some(ended) = around.ended.clone() {
             actions.push(Action::Close { release, ended });
         }
     }
@@ -137,6 +178,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
         });
     }
     let key = message_key(&decision, around.signal);
+    actions.extend(notes(&decision, &around, key.as_deref()).into_iter().map(Action::Keep));
     // The message of this very decision, if an earlier delivery wrote it down, is told as such and not sent twice.
     // What else is owed comes last: sending it must not keep this one from being written down.
     let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
@@ -145,8 +187,79 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
     }
+    // Over only now: whoever comes after a crash before this finds it open and finishes it.
+    if decision.verdict != Verdict::LookAgain {
+        actions.extend(around.over.into_iter().map(Action::Keep));
+        if let (Some(open), Signal::Alarm(change)) = (around.incident, around.signal) {
+            let closed = Incident { ended: Some(change.at), ..open.clone() };
+            actions.push(Action::Keep(Note::Restored(closed)));
+        }
+    }
     actions.extend(owed);
     Plan { decision, actions }
+}
+
+/// What is remembered beside the decision. Before the message: an effect is called done only once that is written
+/// down, and a question that is told without a deadline in the ledger would never be answered.
+fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if decision.verdict == Verdict::LookAgain {
+        return notes;
+    }
+    if decision.effect.is_none() || decision.observed {
+        notes.extend(around.watch.clone().map(Note::Watched));
+    }
+    notes.extend(around.notes.iter().cloned());
+    let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
+    let Some(service) = &decision.service else {
+        return notes;
+    };
+    if let (Some(release), Some(effect)) = (&release, &decision.effect) {
+        if decision.observed {
+            notes.push(Note::Would(Would {
+                service: service.clone(),
+                release: release.clone(),
+                verdict: decision.verdict,
+                at: around.now,
+                ended: None,
+            }));
+        } else if effect.takes_back() {
+            let undone = Undone { release: release.clone(), at: around.now };
+            notes.push(Note::TookBack(service.clone(), undone));
+        }
+    }
+    let change = match around.signal {
+        Signal::Alarm(change) => change,
+        Signal::Silence(silence) => &silence.change,
+        Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => return notes,
+    };
+    if let Some(release) = decision.blames.clone() {
+        notes.push(Note::Blamed { release, alarm: change.alarm.clone(), at: around.now });
+    }
+    if let (Some(asking), Some(key)) = (&decision.question, key) {
+        notes.push(Note::Asked(Question {
+            key: key.to_owned(),
+            service: service.clone(),
+            release: release.clone(),
+            change: change.clone(),
+            asked: around.now,
+            deadline: asking.deadline,
+            otherwise: asking.otherwise,
+        }));
+    }
+    if matches!(around.signal, Signal::Alarm(_))
+        && change.to != AlarmState::Ok
+        && decision.verdict != Verdict::Ignore
+    {
+        notes.push(Note::Broke(Incident {
+            alarm: change.alarm.clone(),
+            service: service.clone(),
+            began: change.at,
+            release,
+            ended: None,
+        }));
+    }
+    notes
 }
 
 /// Where the decision and its message are written down.
@@ -154,8 +267,10 @@ fn partition(decision: &Decision, signal: &Signal) -> Partition {
     match (&decision.release, signal) {
         (Some(subject), _) => Partition::Release(subject.deployment.id.clone()),
         (None, Signal::Alarm(change)) => Partition::Alarm(change.alarm.clone()),
-        (None, Signal::Deployment(change)) => Partition::Release(change.deployment.clone()),
-        (None, Signal::Hook(call)) => Partition::Release(call.deployment.clone()),
+        (None, Signal::Left(left)) => Partition::Release(left.release.clone()),
+        (None, Signal::Silence(silence)) => Partition::Alarm(silence.change.alarm.clone()),
+        (None, Signal::Release(change)) => Partition::Release(change.deployment.clone()),
+        (None, Signal::Hook(call) | Signal::HookLeft(call)) => Partition::Release(call.deployment.clone()),
     }
 }
 
@@ -164,7 +279,12 @@ fn partition(decision: &Decision, signal: &Signal) -> Partition {
 fn message_key(decision: &Decision, signal: &Signal) -> Option<String> {
     match decision.verdict {
         Verdict::Ignore | Verdict::LookAgain => None,
-        Verdict::RollBack | Verdict::Halt => Some("undo".to_owned()),
+        // What would have been done must not keep quiet what is done later.
+        Verdict::RollBack | Verdict::Halt if decision.observed => Some("would".to_owned()),
+        Verdict::RollBack | Verdict::Halt => Some(match decision.half {
+            Half::Whole => "undo".to_owned(),
+            Half::Second => "redeploy".to_owned(),
+        }),
         Verdict::Notify(_) | Verdict::Ask | Verdict::Answer(_) => Some(match &decision.service {
             Some(service) => format!("{service}/{}", signal.key()),
             None => signal.key(),

@@ -21,7 +21,6 @@ use std::{
 
 pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
 pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
-pub use deployed_by::DeployedBy;
 pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
 
 use self::{
@@ -29,7 +28,7 @@ use self::{
     reading::{Reading, join},
 };
 use crate::{
-    release::{AlarmName, DeploymentGroup, LifecycleEvent, ServiceName},
+    release::{AlarmName, LifecycleEvent, Place, ServiceName},
     yaml::{self, Node},
 };
 
@@ -56,7 +55,7 @@ pub struct Service {
     /// What a hook answers in doubt.
     pub on_doubt: OnDoubt,
     /// What releases it. Never empty.
-    pub deployed_by: Vec<DeployedBy>,
+    pub deployed_by: Vec<Place>,
     /// The alarms that are watched, in the policy's order: the first that matches wins.
     pub alarms: Vec<WatchedAlarm>,
     /// What is checked at which lifecycle event.
@@ -89,21 +88,13 @@ pub struct Watcher<'a> {
 struct Index {
     exact: HashMap<String, Vec<ServiceName>>,
     by_prefix: HashMap<String, Vec<ServiceName>>,
-    groups: HashMap<DeploymentGroup, ServiceName>,
+    places: HashMap<Place, ServiceName>,
 }
 
 impl Service {
     /// The entry that says what an alarm asks for, if the alarm is watched.
     pub fn watched(&self, alarm: &AlarmName) -> Option<&WatchedAlarm> {
         self.alarms.iter().find(|watched| watched.pattern.matches(alarm))
-    }
-
-    /// The CodeDeploy deployment groups that release it.
-    pub fn groups(&self) -> impl Iterator<Item = &DeploymentGroup> {
-        self.deployed_by.iter().filter_map(|by| match by {
-            DeployedBy::CodeDeploy(group) => Some(group),
-            DeployedBy::Pipeline { .. } => None,
-        })
     }
 }
 
@@ -137,9 +128,9 @@ impl Policy {
         self.services.values()
     }
 
-    /// The service that a CodeDeploy deployment group releases.
-    pub fn deployed_by(&self, group: &DeploymentGroup) -> Option<&Service> {
-        self.index.groups.get(group).and_then(|name| self.services.get(name))
+    /// The service that is released there.
+    pub fn deployed_by(&self, place: &Place) -> Option<&Service> {
+        self.index.places.get(place).and_then(|name| self.services.get(name))
     }
 
     /// The services that watch an alarm, by name. Looks up the alarm's name and each of its beginnings: as many
@@ -174,8 +165,8 @@ impl Index {
                 };
                 map.entry(key.to_owned()).or_default().push(name.clone());
             }
-            for group in service.groups() {
-                index.groups.insert(group.clone(), name.clone());
+            for place in &service.deployed_by {
+                index.places.insert(place.clone(), name.clone());
             }
         }
         index
@@ -254,7 +245,7 @@ fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> 
         }
     };
     let mut services = BTreeMap::new();
-    let mut taken: Vec<(DeployedBy, usize, String)> = Vec::new();
+    let mut taken: Vec<(Place, usize, String)> = Vec::new();
     if let Some(node) = reading.required(&fields, "services", "{ checkout: … }") {
         let pairs = reading.pairs(node, "services", "a mapping of service names");
         if pairs.is_empty() {
@@ -282,7 +273,7 @@ fn service(
     name: &str,
     path: &str,
     defaults: Defaults,
-) -> (Service, Vec<(usize, DeployedBy)>) {
+) -> (Service, Vec<(usize, Place)>) {
     let mut known = vec!["deployed_by", "alarms", "hooks", "approvers", "chat"];
     known.extend(defaults::FIELDS);
     let fields = reading.fields(node, path, &known);

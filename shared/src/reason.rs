@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::Target,
-    release::{AlarmName, DeploymentGroup, DeploymentId, DeploymentStatus, LifecycleEvent},
-    signal::{AlarmState, DeploymentHappening},
+    release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus},
+    signal::{AlarmState, ReleaseHappening},
 };
 
 /// One reason for a decision.
@@ -59,7 +59,7 @@ pub enum Reason {
         /// The alarm.
         alarm: AlarmName,
         /// The last release that ended, and how long before the alarm it did.
-        last: Option<(DeploymentId, SignedDuration)>,
+        last: Option<(ReleaseId, SignedDuration)>,
         /// How long after its end a release is watched.
         watch_for: SignedDuration,
     },
@@ -70,12 +70,21 @@ pub enum Reason {
         /// By how much.
         before: SignedDuration,
     },
+    /// The alarm went off while an earlier release was on watch, and was heard of when another one had followed it.
+    EarlierReleaseToBlame {
+        /// The alarm.
+        alarm: AlarmName,
+        /// The earlier release.
+        earlier: ReleaseId,
+        /// By how much the alarm went off before the later one began.
+        before: SignedDuration,
+    },
     /// The release that would be blamed is itself a rollback.
     RollbackIsFailing {
         /// The alarm.
         alarm: AlarmName,
         /// The release that it takes back, where known.
-        of: Option<DeploymentId>,
+        of: Option<ReleaseId>,
         /// How long after the rollback began the alarm went off.
         since_start: SignedDuration,
         /// Whether the rollback has ended.
@@ -95,7 +104,7 @@ pub enum Reason {
         /// What was decided, in the field's word.
         verdict: String,
         /// About which release.
-        release: Option<DeploymentId>,
+        release: Option<ReleaseId>,
         /// When.
         at: Timestamp,
     },
@@ -104,12 +113,95 @@ pub enum Reason {
         /// The alarm.
         alarm: AlarmName,
         /// How the release ended.
-        status: DeploymentStatus,
+        status: ReleaseStatus,
     },
     /// The alarm was in ALARM when the release began, and has not been OK since.
     AlreadyRedBefore {
         /// The alarm.
         alarm: AlarmName,
+    },
+    /// The alarm came and went before the release, so that it proves little about it.
+    AlarmWasFlapping {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How often it went to ALARM in the hour before the release began.
+        times: u32,
+    },
+    /// The release's owners marked it as not to be rolled back.
+    MarkedNoRollback {
+        /// What they wrote.
+        why: String,
+    },
+    /// The policy says to stop the release where it is, not to take it back.
+    RuleSaysHalt {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// The policy says to ask.
+    RuleSaysAsk {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// Belay has taken back as many releases as the policy allows in a time.
+    BudgetSpent {
+        /// How many it took back.
+        count: usize,
+        /// In how long.
+        per: SignedDuration,
+    },
+    /// INSUFFICIENT_DATA, which the policy reads as ALARM for this alarm.
+    MissingCountsAsAlarm {
+        /// The alarm.
+        alarm: AlarmName,
+    },
+    /// In `observe`: this release would have been undone before.
+    AlreadyWouldHave {
+        /// The alarm.
+        alarm: AlarmName,
+        /// When that was decided.
+        at: Timestamp,
+    },
+    /// What became of the releases that Belay would have undone.
+    Scoreboard {
+        /// How many it would have undone, this one not counted.
+        would_have: usize,
+        /// How many of them ended well all the same.
+        succeeded: usize,
+        /// How many failed or were stopped.
+        ended_badly: usize,
+    },
+    /// A question's deadline, and what silence means.
+    AnswerBy {
+        /// The deadline.
+        deadline: Timestamp,
+        /// What happens then.
+        otherwise: Silent,
+    },
+    /// Nobody answered a question.
+    NobodyAnswered {
+        /// When it was asked.
+        asked: Timestamp,
+        /// What the policy says silence means.
+        otherwise: Silent,
+    },
+    /// A question is no question any more.
+    QuestionOvertaken {
+        /// By which release, if by another one.
+        by: Option<ReleaseId>,
+    },
+    /// The alarm is OK again.
+    Restored {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How long it was not: the time to restore.
+        took: SignedDuration,
+    },
+    /// No event said so: the sweep looked.
+    FoundBySweep,
+    /// CodeDeploy was asked to stop and go back, has stopped, and has not gone back.
+    NoRollbackFollowed {
+        /// How long ago it stopped.
+        ago: SignedDuration,
     },
     /// There is nothing good to go back to.
     NoGoodTarget {
@@ -122,6 +214,15 @@ pub enum Reason {
         alarm: AlarmName,
         /// How long before.
         ago: SignedDuration,
+    },
+    /// The alarm went off after the release had finished, while it was still on watch.
+    AlarmAfterRelease {
+        /// The alarm.
+        alarm: AlarmName,
+        /// How long after the release's end.
+        since_end: SignedDuration,
+        /// CloudWatch's sentence.
+        said: String,
     },
     /// Something that the decision depends on could not be learnt.
     CouldNotLearn {
@@ -143,8 +244,9 @@ pub enum Reason {
     },
     /// A deployment of a group that the policy does not name.
     NotGuarded {
-        /// The group.
-        group: DeploymentGroup,
+        /// Where.
+        #[serde(alias = "group")]
+        place: Place,
     },
     /// A deployment that brings new instances up to what the others run.
     NotARelease {
@@ -154,7 +256,7 @@ pub enum Reason {
     /// A deployment event that asks for nothing.
     NothingToDo {
         /// What happened.
-        what: DeploymentHappening,
+        what: ReleaseHappening,
         /// The instance it happened to, if it was about one.
         instance: Option<String>,
     },
@@ -194,17 +296,17 @@ pub enum Reason {
     /// A rollback began.
     RollbackBegan {
         /// The release that it takes back, where known.
-        of: Option<DeploymentId>,
+        of: Option<ReleaseId>,
     },
     /// The event says "began", but the deployment has ended meanwhile.
     StartCameLate {
         /// What the deployment is by now.
-        status: DeploymentStatus,
+        status: ReleaseStatus,
     },
     /// A release ended.
     ReleaseEnded {
         /// How.
-        status: DeploymentStatus,
+        status: ReleaseStatus,
         /// How long it took.
         took: Option<SignedDuration>,
         /// CodeDeploy's error code and sentence.
@@ -218,12 +320,12 @@ pub enum Reason {
     /// A rollback ended well.
     RollbackDone {
         /// The release that was taken back, where known.
-        of: Option<DeploymentId>,
+        of: Option<ReleaseId>,
     },
     /// The deployer rolls the ended release back.
     DeployerRollsBack {
         /// The rollback's deployment.
-        rollback: DeploymentId,
+        rollback: ReleaseId,
     },
     /// The release ended badly and CodeDeploy names no rollback.
     NoRollbackStarted,
@@ -270,11 +372,34 @@ pub enum Reason {
         /// What is not configured, as a noun phrase.
         what: String,
     },
+    /// The deployment takes a bad release back: no check may hold it up.
+    RollbackNotHeldUp {
+        /// The release that it takes back, where known.
+        of: Option<ReleaseId>,
+    },
+    /// In `observe`, a hook is let through that would have failed.
+    WouldHaveFailed,
+    /// Whoever was to answer a hook has not.
+    HookLeftWaiting {
+        /// Since when it waits.
+        since: Timestamp,
+    },
     /// Our own program failed.
     OwnFailure {
         /// How.
         what: String,
     },
+}
+
+/// What happens when nobody answers a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Silent {
+    /// The release is taken back.
+    RollsBack,
+    /// It stays as it is.
+    Keeps,
+    /// Belay looks again, and decides by what it finds then.
+    LooksAgain,
 }
 
 /// Who is taking a release back.
@@ -293,8 +418,13 @@ pub enum UndoneBy {
     /// The deployer started a rollback of its own.
     Deployer {
         /// The rollback's deployment.
-        rollback: DeploymentId,
+        rollback: ReleaseId,
     },
+}
+
+/// Somebody's words with a full stop, unless they end a sentence themselves.
+fn ended_sentence(words: &str) -> String {
+    if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
 }
 
 /// A duration as people say it, to the second: `3m 20s`.
@@ -341,6 +471,11 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} went off {} before this release began, so this release did not cause it; the one before it may have.",
                 spoken(*before)
             ),
+            Self::EarlierReleaseToBlame { alarm, earlier, before } => write!(
+                f,
+                "The alarm {alarm} went off {} before this release began, while {earlier} was on watch: that one is to blame. Belay never takes back what has been replaced.",
+                spoken(*before)
+            ),
             Self::RollbackIsFailing { alarm, of, since_start, over } => {
                 let since = spoken(*since_start);
                 if *over {
@@ -385,10 +520,75 @@ impl fmt::Display for Reason {
                 f,
                 "The alarm {alarm} was in ALARM before the release began and has not been OK since, so it says nothing about the release."
             ),
+            Self::AlarmWasFlapping { alarm, times } => write!(
+                f,
+                "The alarm {alarm} went off {times} times in the hour before this release began, so that it going off once more proves little."
+            ),
+            Self::MarkedNoRollback { why } => {
+                write!(f, "The release is marked as not to be rolled back: {}", ended_sentence(why))
+            }
+            Self::RuleSaysHalt { alarm } => {
+                write!(f, "The policy's rule for the alarm {alarm} is `halt`: stop, and do not go back.")
+            }
+            Self::RuleSaysAsk { alarm } => {
+                write!(f, "The policy's rule for the alarm {alarm} is `ask`: a person decides.")
+            }
+            Self::BudgetSpent { count, per } => write!(
+                f,
+                "Belay has taken back {count} releases of this service within {} already, which is as many as the policy allows without asking.",
+                spoken(*per)
+            ),
+            Self::MissingCountsAsAlarm { alarm } => write!(
+                f,
+                "The alarm {alarm} has no data any more (INSUFFICIENT_DATA), and the policy counts that as ALARM for it."
+            ),
+            Self::AlreadyWouldHave { alarm, at } => write!(
+                f,
+                "The alarm {alarm} went off as well; that Belay would have undone this release was said at {at:.0}."
+            ),
+            Self::Scoreboard { would_have: 0, .. } => {
+                f.write_str("This is the first release of this service that Belay would have undone.")
+            }
+            Self::Scoreboard { would_have, succeeded, ended_badly } => write!(
+                f,
+                "Before this one, Belay would have undone {would_have} of this service's releases: {succeeded} of them succeeded all the same, {ended_badly} failed or were stopped, {} have not ended yet.",
+                would_have.saturating_sub(succeeded + ended_badly)
+            ),
+            Self::AnswerBy { deadline, otherwise } => {
+                write!(f, "If nobody answers by {deadline:.0}, ")?;
+                f.write_str(match otherwise {
+                    Silent::RollsBack => "the release is taken back.",
+                    Silent::Keeps => "the release stays as it is.",
+                    Silent::LooksAgain => "Belay looks again and decides by what it finds then.",
+                })
+            }
+            Self::NobodyAnswered { asked, otherwise } => {
+                write!(f, "The question of {asked:.0} was not answered in time, and the policy answers silence with ")?;
+                f.write_str(match otherwise {
+                    Silent::RollsBack => "`roll_back`.",
+                    Silent::Keeps => "`keep`.",
+                    Silent::LooksAgain => "another look.",
+                })
+            }
+            Self::QuestionOvertaken { by: Some(by) } => {
+                write!(f, "The question is no question any more: {by} has been released since.")
+            }
+            Self::QuestionOvertaken { by: None } => {
+                f.write_str("The question is no question any more: the release it was about is not on watch now.")
+            }
+            Self::Restored { alarm, took } => {
+                write!(f, "The alarm {alarm} is OK again, {} after it went off.", spoken(*took))
+            }
+            Self::FoundBySweep => f.write_str("No event had said so; the sweep found it."),
+            Self::NoRollbackFollowed { ago } => write!(
+                f,
+                "CodeDeploy stopped the release {} ago and was to go back by itself, but names no rollback.",
+                spoken(*ago)
+            ),
             Self::NoGoodTarget { why } => write!(f, "There is nothing good to go back to: {why}"),
             Self::FinishedBeforeAlarm { alarm, ago } => write!(
                 f,
-                "The alarm {alarm} went off {} after the release had finished. It may well be its doing, but this version of Belay takes back only what is still being deployed.",
+                "The alarm {alarm} went off {} after the release had finished. It may well be its doing.",
                 spoken(*ago)
             ),
             Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {why}."),
@@ -400,8 +600,13 @@ impl fmt::Display for Reason {
                 }
                 write!(f, ". CloudWatch says: {said}")
             }
-            Self::NotGuarded { group } => {
-                write!(f, "No service in the policy is deployed by the deployment group {group}.")
+            Self::AlarmAfterRelease { alarm, since_end, said } => write!(
+                f,
+                "The alarm {alarm} went off {} after the release had finished, while it was on watch. CloudWatch says: {said}",
+                spoken(*since_end)
+            ),
+            Self::NotGuarded { place } => {
+                write!(f, "No service in the policy is deployed by {place}.")
             }
             Self::NotARelease { creator } => write!(
                 f,
@@ -452,15 +657,15 @@ impl fmt::Display for Reason {
             ),
             Self::ReleaseEnded { status, took, error } => {
                 write!(f, "The deployment {}", match status {
-                    DeploymentStatus::Succeeded => "succeeded",
-                    DeploymentStatus::Failed => "failed",
-                    DeploymentStatus::Stopped => "was stopped",
-                    DeploymentStatus::Created
-                    | DeploymentStatus::Queued
-                    | DeploymentStatus::InProgress
-                    | DeploymentStatus::Baking
-                    | DeploymentStatus::Ready
-                    | DeploymentStatus::Unrecognised(_) => "ended",
+                    ReleaseStatus::Succeeded => "succeeded",
+                    ReleaseStatus::Failed => "failed",
+                    ReleaseStatus::Stopped => "was stopped",
+                    ReleaseStatus::Created
+                    | ReleaseStatus::Queued
+                    | ReleaseStatus::InProgress
+                    | ReleaseStatus::Baking
+                    | ReleaseStatus::Ready
+                    | ReleaseStatus::Unrecognised(_) => "ended",
                 })?;
                 if let Some(took) = took {
                     write!(f, " after {}", spoken(*took))?;
@@ -482,7 +687,7 @@ impl fmt::Display for Reason {
                 "CodeDeploy names no rollback of it so far. If none begins within a minute, users get whatever the deployment left behind.",
             ),
             Self::StaysOnWatch { until } => {
-                write!(f, "It stays on watch until {until:.0}: an alarm until then is told with its name.")
+                write!(f, "It stays on watch until {until:.0}: an alarm until then still counts against it.")
             }
             Self::ChecksPassed { count, event } => {
                 let plural = if count.get() == 1 { "check" } else { "checks" };
@@ -499,6 +704,19 @@ impl fmt::Display for Reason {
             Self::NotConfigured { what } => write!(
                 f,
                 "{what}. A hook that checks nothing is a mistake, so it fails."
+            ),
+            Self::RollbackNotHeldUp { of: Some(of) } => {
+                write!(f, "This deployment takes back {of}: no check may hold it up.")
+            }
+            Self::RollbackNotHeldUp { of: None } => {
+                f.write_str("This deployment takes a release back: no check may hold it up.")
+            }
+            Self::WouldHaveFailed => f.write_str(
+                "The service is in `observe`: the hook is let through, where Belay would have failed it.",
+            ),
+            Self::HookLeftWaiting { since } => write!(
+                f,
+                "The hook has waited since {since:.0}, longer than the function that was to answer it can run."
             ),
             Self::OwnFailure { what } => write!(f, "Belay itself failed: {what}."),
         }

@@ -47,9 +47,10 @@ macro_rules! identifiers {
 identifiers! {
     /// A service as the policy names it.
     ServiceName,
-    /// A CodeDeploy deployment, `d-` and nine characters at AWS. Never validated by a pattern: other
-    /// implementations use other forms (reference: CodeDeploy, "Wire").
-    DeploymentId,
+    /// A release: a CodeDeploy deployment's id (`d-` and nine characters at AWS; never validated by a pattern,
+    /// since other implementations use other forms: reference, CodeDeploy, "Wire"), or a pipeline's stage and the
+    /// id of the execution in it (see [`ReleaseId::of_stage`]).
+    ReleaseId,
     /// The opaque id of one call of a lifecycle hook.
     HookExecutionId,
     /// A CloudWatch alarm's name, at most 255 characters.
@@ -58,6 +59,49 @@ identifiers! {
     AlarmArn,
     /// A CodeDeploy lifecycle event, for example `AfterAllowTraffic`.
     LifecycleEvent,
+}
+
+impl ReleaseId {
+    /// The release that a pipeline's execution is in one stage. Execution ids are UUIDs, so the pipeline need not be
+    /// named.
+    pub fn of_stage(stage: &str, execution: &str) -> Self {
+        Self(format!("{stage}/{execution}"))
+    }
+
+    /// The pipeline's execution, if this is one in a stage.
+    pub fn execution(&self) -> Option<&str> {
+        self.0.rsplit_once('/').map(|(_, execution)| execution)
+    }
+}
+
+/// What Belay writes into the description of a deployment by which it takes a release back. CreateDeployment has no
+/// token that would make it idempotent, so this is how the deployment is found again. CodeDeploy takes at most 256
+/// characters (service model).
+pub fn undo_description(release: &ReleaseId) -> String {
+    format!("{UNDO_MARK}{release}: takes it back after an alarm")
+}
+
+/// The release that a deployment takes back, if its description says that Belay made it for that.
+pub fn taken_back_by_description(description: &str) -> Option<ReleaseId> {
+    let rest = description.strip_prefix(UNDO_MARK)?;
+    let (release, _) = rest.split_once(':')?;
+    Some(ReleaseId::from(release))
+}
+
+const UNDO_MARK: &str = "Belay undo/";
+
+/// What a release's owners write into its deployment's description, its AppSpec or its commit's message when it must
+/// not be rolled back. What follows on the same line is why.
+const NO_ROLLBACK: &str = "belay: no-rollback";
+
+/// Why a release must not be rolled back, if `text` (a description, an AppSpec, a commit's message) marks it so.
+pub fn no_rollback(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let at = line.to_ascii_lowercase().find(NO_ROLLBACK)?;
+        let why =
+            line[at + NO_ROLLBACK.len()..].trim_matches(|c: char| c.is_whitespace() || c == ',' || c == ':');
+        Some(if why.is_empty() { "no reason is given".to_owned() } else { why.chars().take(200).collect() })
+    })
 }
 
 /// A CodeDeploy application and one of its deployment groups: where releases happen one at a time
@@ -76,6 +120,46 @@ impl fmt::Display for DeploymentGroup {
     }
 }
 
+/// A stage of a CodePipeline pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Stage {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stage's name within it.
+    pub stage: String,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.pipeline, self.stage)
+    }
+}
+
+/// Where releases happen. Its records tell the two apart by their fields.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// In a CodeDeploy deployment group.
+    Group(DeploymentGroup),
+    /// In a stage of a pipeline.
+    Stage(Stage),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => group.fmt(f),
+            Self::Stage(stage) => stage.fmt(f),
+        }
+    }
+}
+
+impl From<DeploymentGroup> for Place {
+    fn from(group: DeploymentGroup) -> Self {
+        Self::Group(group)
+    }
+}
+
 /// What CodeDeploy deploys onto. How traffic shifts, and what a stop leaves behind, depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Platform {
@@ -85,6 +169,8 @@ pub enum Platform {
     Ecs,
     /// EC2 or on-premises instances.
     Server,
+    /// Whatever a pipeline's stage does.
+    Pipeline,
     /// A word this version of Belay does not know.
     Unrecognised(String),
 }
@@ -95,6 +181,7 @@ impl fmt::Display for Platform {
             Self::Lambda => f.write_str("Lambda"),
             Self::Ecs => f.write_str("ECS"),
             Self::Server => f.write_str("EC2"),
+            Self::Pipeline => f.write_str("CodePipeline"),
             Self::Unrecognised(word) => write!(f, "{word} (unknown to Belay)"),
         }
     }
@@ -103,7 +190,7 @@ impl fmt::Display for Platform {
 /// `DeploymentStatus` of CodeDeploy's API. An open enum: a word that is not listed is kept as it came
 /// and never counts as any of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeploymentStatus {
+pub enum ReleaseStatus {
     /// Accepted, nothing done yet.
     Created,
     /// Waiting behind another deployment.
@@ -135,7 +222,7 @@ pub enum Phase {
     Unknown,
 }
 
-impl DeploymentStatus {
+impl ReleaseStatus {
     /// Whether the deployment is still under way.
     pub fn phase(&self) -> Phase {
         match self {
@@ -146,7 +233,7 @@ impl DeploymentStatus {
     }
 }
 
-impl fmt::Display for DeploymentStatus {
+impl fmt::Display for ReleaseStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Created => "created",
@@ -164,14 +251,14 @@ impl fmt::Display for DeploymentStatus {
 
 /// Why CodeDeploy ended a deployment: `errorInformation`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeploymentError {
+pub struct ReleaseError {
     /// For example `ALARM_ACTIVE`, `HOOK_EXECUTION_FAILURE`, `MANUAL_STOP`.
     pub code: String,
     /// CodeDeploy's own sentence, for people; never parsed.
     pub message: String,
 }
 
-/// What a deployment deploys.
+/// What a release brings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Revision {
     /// In a few words, for people.
@@ -180,6 +267,26 @@ pub enum Revision {
     AppSpec {
         /// SHA-256 of its text, in hexadecimal.
         sha256: String,
+    },
+    /// A bundle in S3.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+        /// `tar`, `tgz`, `zip`, `YAML` or `JSON`.
+        bundle_type: Option<String>,
+        /// The object's version.
+        version: Option<String>,
+        /// The object's ETag.
+        e_tag: Option<String>,
+    },
+    /// A commit on GitHub.
+    GitHub {
+        /// `owner/name`.
+        repository: String,
+        /// The commit.
+        commit: String,
     },
 }
 
@@ -190,46 +297,66 @@ impl fmt::Display for Revision {
             Self::AppSpec { sha256 } => {
                 write!(f, "AppSpec {}", sha256.chars().take(12).collect::<String>())
             }
+            Self::S3 { bucket, key, version: None, .. } => write!(f, "s3://{bucket}/{key}"),
+            Self::S3 { bucket, key, version: Some(version), .. } => {
+                write!(f, "s3://{bucket}/{key} (version {version})")
+            }
+            Self::GitHub { repository, commit } => {
+                write!(f, "{repository} at {}", commit.chars().take(12).collect::<String>())
+            }
         }
     }
 }
 
-/// One deployment, as CodeDeploy described it.
+/// One release, as its deployer described it: a CodeDeploy deployment, or a pipeline execution in one stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deployment {
+pub struct Release {
     /// Its id.
-    pub id: DeploymentId,
+    pub id: ReleaseId,
     /// Where it happens.
-    pub group: DeploymentGroup,
+    pub place: Place,
     /// What it deploys onto.
     pub platform: Platform,
     /// How it is doing.
-    pub status: DeploymentStatus,
+    pub status: ReleaseStatus,
     /// When it was created. Belay counts a release from here: an alarm that went off earlier cannot be
     /// its doing.
     pub created_at: Timestamp,
     /// When it ended, if it has.
     pub completed_at: Option<Timestamp>,
-    /// Who or what started it, in CodeDeploy's word (`user`, `codeDeployRollback`, …).
+    /// Who or what started it, in CodeDeploy's word (`user`, `codeDeployRollback`, …), or `pipeline`, or
+    /// `pipelineRollback`.
     pub creator: String,
-    /// The deployment that this one rolls back (`rollbackInfo.rollbackTriggeringDeploymentId`).
-    pub rolls_back: Option<DeploymentId>,
+    /// The release that this one takes back: CodeDeploy's `rollbackInfo.rollbackTriggeringDeploymentId`, or what
+    /// Belay wrote into the deployment's description.
+    pub rolls_back: Option<ReleaseId>,
     /// The deployment that rolls this one back (`rollbackInfo.rollbackDeploymentId`).
-    pub rolled_back_by: Option<DeploymentId>,
+    pub rolled_back_by: Option<ReleaseId>,
     /// Why it ended, where CodeDeploy says so.
-    pub error: Option<DeploymentError>,
+    pub error: Option<ReleaseError>,
     /// What it deploys.
     pub revision: Revision,
     /// The deployment's own description.
     pub description: Option<String>,
 }
 
-impl Deployment {
+impl Release {
+    /// The deployment group it happens in, if CodeDeploy deploys it.
+    pub fn group(&self) -> Option<&DeploymentGroup> {
+        match &self.place {
+            Place::Group(group) => Some(group),
+            Place::Stage(_) => None,
+        }
+    }
+
     /// Whether this deployment is itself a rollback. CodeDeploy's automatic rollback is a new deployment
     /// with its own id, creator `codeDeployRollback`; CloudFormation has a creator of its own for it.
     pub fn is_rollback(&self) -> bool {
         self.rolls_back.is_some()
-            || matches!(self.creator.as_str(), "codeDeployRollback" | "CloudFormationRollback")
+            || matches!(
+                self.creator.as_str(),
+                "codeDeployRollback" | "CloudFormationRollback" | "pipelineRollback"
+            )
     }
 
     /// Whether it releases anything: CodeDeploy deploys to new instances, on scaling out or to bring them up to

@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::release::{AlarmArn, AlarmName, DeploymentGroup, DeploymentId, HookExecutionId};
+use crate::release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +16,44 @@ pub enum Signal {
     /// A CloudWatch alarm changed its state, or ran its action.
     Alarm(AlarmChange),
     /// A CodeDeploy deployment began, ended or waits.
-    Deployment(DeploymentChange),
+    Release(ReleaseChange),
     /// CodeDeploy called a lifecycle hook and waits for its answer.
     Hook(HookCall),
+    /// A question's deadline passed and nobody had answered.
+    Silence(Silence),
+    /// A hook's call has waited so long that whoever was to answer it must be dead.
+    HookLeft(HookCall),
+    /// A release was left behind in the middle of its undo.
+    Left(Left),
+}
+
+/// A release that was left behind in the middle of its undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Which.
+    pub release: ReleaseId,
+    /// In the middle of what.
+    pub what: LeftAt,
+}
+
+/// Where an undo stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftAt {
+    /// It was claimed, and the claim's lease ran out: whoever claimed it died.
+    Claimed,
+    /// CodeDeploy stopped the release, was to go back by itself, and has not.
+    Stopped,
+}
+
+/// A question that nobody answered in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The question's key.
+    pub question: String,
+    /// The alarm's change that it was asked about.
+    pub change: AlarmChange,
+    /// Its deadline.
+    pub deadline: Timestamp,
 }
 
 /// A CloudWatch alarm's state.
@@ -75,7 +110,7 @@ pub enum Quieted {
 }
 
 /// A change of a CloudWatch alarm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmChange {
     /// The alarm's name, by which the policy watches it.
     pub alarm: AlarmName,
@@ -101,7 +136,7 @@ pub struct AlarmChange {
 /// What a deployment event says happened. The words of the events differ from those of the API
 /// (STOP and Stopped, FAILURE and Failed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum DeploymentHappening {
+pub enum ReleaseHappening {
     /// It began.
     Started,
     /// It ended well.
@@ -114,9 +149,11 @@ pub enum DeploymentHappening {
     Ready,
     /// It waits behind another deployment.
     Queued,
+    /// It is being stopped.
+    Stopping,
 }
 
-impl fmt::Display for DeploymentHappening {
+impl fmt::Display for ReleaseHappening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Started => "START",
@@ -125,19 +162,20 @@ impl fmt::Display for DeploymentHappening {
             Self::Stopped => "STOP",
             Self::Ready => "READY",
             Self::Queued => "QUEUED",
+            Self::Stopping => "STOPPING",
         })
     }
 }
 
 /// A deployment's change of state, or one of its instances'.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeploymentChange {
+pub struct ReleaseChange {
     /// The deployment.
-    pub deployment: DeploymentId,
+    pub deployment: ReleaseId,
     /// Where it happens.
-    pub group: DeploymentGroup,
+    pub place: Place,
     /// What happened.
-    pub what: DeploymentHappening,
+    pub what: ReleaseHappening,
     /// The one instance it happened to, when the event is about an instance.
     pub instance: Option<String>,
     /// The region the event came from.
@@ -147,10 +185,10 @@ pub struct DeploymentChange {
 }
 
 /// A call of a lifecycle hook. This is the whole payload: it names neither the event nor the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookCall {
     /// The deployment that waits.
-    pub deployment: DeploymentId,
+    pub deployment: ReleaseId,
     /// What to answer.
     pub execution: HookExecutionId,
 }
@@ -165,13 +203,17 @@ impl Signal {
                 let who = change.arn.as_ref().map_or(change.alarm.as_str(), AlarmArn::as_str);
                 format!("alarm/{who}/{}/{}", change.to, change.at)
             }
-            Self::Deployment(change) => match &change.instance {
+            Self::Release(change) => match &change.instance {
                 None => format!("deployment/{}/{}", change.deployment, change.what),
                 Some(instance) => {
                     format!("instance/{}/{instance}/{}", change.deployment, change.what)
                 }
             },
-            Self::Hook(call) => format!("hook/{}/{}", call.deployment, call.execution),
+            // One call has one answer, whoever gives it.
+            Self::Hook(call) | Self::HookLeft(call) => format!("hook/{}/{}", call.deployment, call.execution),
+            Self::Left(Left { release, what: LeftAt::Claimed }) => format!("left/{release}"),
+            Self::Left(Left { release, what: LeftAt::Stopped }) => format!("no-rollback/{release}"),
+            Self::Silence(silence) => format!("silence/{}", silence.question),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! How a function starts: settings, policy, clients. Everything that is wrong is said at once, and nothing
 //! starts with half of it.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
@@ -21,6 +21,24 @@ pub struct Guard {
     pub adapters: Adapters,
     /// For links.
     pub console: Console,
+    /// How long to look on while another invocation is at it.
+    pub patience: Patience,
+}
+
+/// How long one invocation goes on looking while another one is at it, and how long it waits in between. Real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// So long.
+    pub look_for: Duration,
+    /// Between two looks.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    /// Another invocation is done in that time with what this one would have done.
+    fn default() -> Self {
+        Self { look_for: Duration::from_secs(4), pause: Duration::from_millis(500) }
+    }
 }
 
 /// Why a function refuses to start.
@@ -62,6 +80,7 @@ impl Guard {
             policy,
             adapters: Adapters::new(&config, &settings),
             console: Console::of(&settings.region),
+            patience: Patience::default(),
         })
     }
 }
@@ -82,6 +101,8 @@ pub struct Invocation<'a> {
     pub id: &'a str,
     /// When it began.
     pub now: Timestamp,
+    /// When it began, by a clock that only goes forward: what may not be begun too late is measured by it.
+    pub begun: tokio::time::Instant,
 }
 
 impl Invocation<'_> {
@@ -102,7 +123,8 @@ pub fn how_to_run(function: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// A stable word: `NotForUs`, `MalformedEvent`, `EvidenceMissing`, `AwsCallFailed`, `HookNotAnswered`.
+    /// A stable word: `NotForUs`, `MalformedEvent`, `EvidenceMissing`, `AwsCallFailed`, `HookNotAnswered`,
+    /// `Unfinished`.
     pub kind: &'static str,
     /// What happened, as a sentence.
     pub message: String,

@@ -74,12 +74,10 @@ fn module(file: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-const CORE: &[&str] = &[
-    "yaml", "appspec", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
-    "ledger",
-];
-const TRANSLATION: &[&str] = &["events", "chat", "settings"];
-const SHELL: &[&str] = &["gather", "carry_out", "start"];
+const CORE: &[&str] =
+    &["yaml", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan", "ledger"];
+const TRANSLATION: &[&str] = &["appspec", "events", "chat", "settings"];
+const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];
 const ADAPTERS: &[&str] = &["aws"];
 
 /// What each tier may not name. A path is forbidden if it begins with one of these.
@@ -135,7 +133,7 @@ fn forbidden(tier: &[&str]) -> Vec<&'static str> {
             "crate::carry_out",
             "crate::decision::alarm",
             "crate::decision::hook",
-            "crate::decision::deployment",
+            "crate::decision::release",
         ]);
     }
     list

@@ -73,7 +73,7 @@ pub fn id() -> String {
 
 /// An invocation at a virtual time.
 pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
-    Ours { id, now }
+    Ours { id, now, begun: tokio::time::Instant::now() }
 }
 
 /// Puts the three functions into the simulator, under the names that its rules deliver to.

@@ -15,15 +15,16 @@ use belay::{
     events,
     evidence::HookEvidence,
     gather,
+    ledger::{Note, WaitingHook, Watch},
     plan::{Circumstances, plan},
     policy::OnDoubt,
-    release::Deployment,
+    release::Release,
     signal::{HookCall, Signal},
     start::{Failure, Guard, Invocation, StartError},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How the time of one invocation is spent.
 #[derive(Clone, Copy, Debug)]
@@ -65,14 +66,14 @@ impl Pace {
 
 /// What is known so far, for the answer that is given when nothing more can be learnt.
 #[derive(Clone, Default)]
-struct SoFar(Arc<Mutex<(Option<OnDoubt>, Option<Deployment>)>>);
+struct SoFar(Arc<Mutex<(Option<OnDoubt>, Option<Release>)>>);
 
 impl SoFar {
-    fn learn(&self, on_doubt: Option<OnDoubt>, deployment: &Deployment) {
+    fn learn(&self, on_doubt: Option<OnDoubt>, deployment: &Release) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (on_doubt, Some(deployment.clone()));
     }
 
-    fn known(&self) -> (Option<OnDoubt>, Option<Deployment>) {
+    fn known(&self) -> (Option<OnDoubt>, Option<Release>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -99,12 +100,45 @@ pub async fn handle(
         let (guard, call, so_far) = (guard.clone(), call.clone(), so_far.clone());
         async move { learn_and_decide(&guard, &call, now, pace, &so_far).await }
     };
-    let decision = always(work, pace, &so_far).await;
+    let until = must_be_dead(now, pace.left);
+    let waits = Note::Waiting(WaitingHook { call: call.clone(), since: now, until });
+    let (kept, decision) =
+        tokio::join!(guard.adapters.ledger.keep(&waits, now), always(work, pace, &so_far),);
+    if let Err(error) = kept {
+        // It is answered all the same, unless this invocation dies.
+        warn!(%error, "the sweep does not know of this hook");
+    }
     let signal = Signal::Hook(call.clone());
-    let around = Circumstances { signal: &signal, began: None, ended: None, owed: &[], now };
+    let around = Circumstances {
+        watch: watch(&decision),
+        over: vec![Note::Replied(call.clone())],
+        ..Circumstances::of(&signal, now)
+    };
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
-    let outcome = carry_out(plan(decision, around), &signal, now, scene).await;
+    let outcome = Box::pin(carry_out(plan(decision, around), &signal, now, scene)).await;
     answered(&call, &outcome)
+}
+
+/// When an invocation that began `now` and has `left` of its time is certainly over: Lambda ends it by then, and clocks
+/// differ by seconds.
+fn must_be_dead(now: Timestamp, left: Duration) -> Timestamp {
+    let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX);
+    now.checked_add(left)
+        .and_then(|end| end.checked_add(SignedDuration::from_secs(30)))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// A hook's call is the one thing about a release that Lambda, and not a best-effort event, tells: from here on the
+/// sweep looks after it.
+fn watch(decision: &Decision) -> Option<Watch> {
+    let release = &decision.release.as_ref()?.deployment;
+    let service = decision.service.clone()?;
+    release.is_release().then(|| Watch {
+        release: release.id.clone(),
+        service,
+        place: release.place.clone(),
+        began: release.created_at,
+    })
 }
 
 /// A decision in any case: `work` runs in a task of its own, so that a panic there is a result here, and under
@@ -142,7 +176,7 @@ async fn learn_and_decide(
     let (deployment, event) = gather::hook::caller(&guard.adapters, call, now).await;
     let mut checks = Vec::new();
     if let Ok(deployment) = deployment.known() {
-        let service = guard.policy.deployed_by(&deployment.group);
+        let service = guard.policy.deployed_by(&deployment.place);
         so_far.learn(service.map(|service| service.on_doubt), deployment);
         if let Ok(event) = event.known()
             && let Asked::Checks(asked, service) = hook::asked(&guard.policy, deployment, event)

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use lifecycle_hooks::{handle, pace, refuse};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -19,7 +20,8 @@ async fn main() -> Result<(), Error> {
         Guard::start(|name| std::env::var(name).ok()).await.inspect_err(|error| eprintln!("{error}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let payload = event.payload.get().as_bytes();
-        let invocation = Invocation { id: &event.context.request_id, now: Timestamp::now() };
+        let invocation =
+            Invocation { id: &event.context.request_id, now: Timestamp::now(), begun: Instant::now() };
         match &started {
             Ok(guard) => {
                 handle(guard, payload, invocation, pace(event.context.deadline, invocation.now)).await

@@ -5,6 +5,7 @@ use belay::start::{Guard, Invocation, how_to_run};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -18,7 +19,8 @@ async fn main() -> Result<(), Error> {
         std::process::exit(1)
     });
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        let invocation = Invocation { id: &event.context.request_id, now: Timestamp::now() };
+        let invocation =
+            Invocation { id: &event.context.request_id, now: Timestamp::now(), begun: Instant::now() };
         pipeline_events::handle(&guard, event.payload.get().as_bytes(), invocation).await
     });
     lambda_runtime::run(handler).await

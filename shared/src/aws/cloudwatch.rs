@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::{
     Client,
-    types::{AlarmType, EvaluationState, HistoryItemType, ScanBy, StateValue},
+    types::{AlarmMuteRuleStatus, AlarmType, EvaluationState, HistoryItemType, ScanBy, StateValue},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     aws::{AwsError, date_time, timestamp},
     evidence::{Observed, WatchedState},
-    release::AlarmName,
+    release::{AlarmArn, AlarmName},
     signal::AlarmState,
 };
 
@@ -69,9 +69,9 @@ impl CloudWatch {
             self.describe(None, Some(prefix.clone()), now, &mut found).await?;
         }
         for name in names {
-            found.entry(name.clone()).or_insert_with(|| WatchedState {
-                state: Observed::Missing { why: "CloudWatch knows no alarm of this name".to_owned() },
-                since: None,
+            found.entry(name.clone()).or_insert_with(|| {
+                let why = "CloudWatch knows no alarm of this name".to_owned();
+                watched(Observed::Missing { why }, None, None, None)
             });
         }
         Ok(found)
@@ -109,21 +109,49 @@ impl CloudWatch {
                 .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
             for alarm in page.metric_alarms() {
                 let state = read(alarm.state_value(), alarm.evaluation_state(), now);
-                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+                let since = alarm.state_transitioned_timestamp().and_then(timestamp);
+                let watched = watched(state, since, alarm.alarm_arn(), alarm.state_reason());
+                remember(found, alarm.alarm_name(), watched);
             }
             for alarm in page.log_alarms() {
                 let state = read(alarm.state_value(), alarm.evaluation_state(), now);
-                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+                let since = alarm.state_transitioned_timestamp().and_then(timestamp);
+                let watched = watched(state, since, alarm.alarm_arn(), alarm.state_reason());
+                remember(found, alarm.alarm_name(), watched);
             }
             for alarm in page.composite_alarms() {
                 let state = read(alarm.state_value(), None, now);
-                remember(found, alarm.alarm_name(), state, alarm.state_transitioned_timestamp());
+                let since = alarm.state_transitioned_timestamp().and_then(timestamp);
+                let mut watched = watched(state, since, alarm.alarm_arn(), alarm.state_reason());
+                watched.suppressed = alarm.actions_suppressed_by().map(|by| by.as_str().to_owned());
+                remember(found, alarm.alarm_name(), watched);
             }
             match page.next_token() {
                 Some(token) if !token.is_empty() => next = Some(token.to_owned()),
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+
+    /// The mute rule that is active for an alarm, if one is. An event says so itself; a state that was read does not.
+    ///
+    /// # Errors
+    /// When CloudWatch does not tell.
+    pub async fn muted(&self, alarm: &AlarmName) -> Result<Option<String>, AwsError> {
+        const OPERATION: &str = "cloudwatch:ListAlarmMuteRules";
+        let output = self
+            .client
+            .list_alarm_mute_rules()
+            .alarm_name(alarm.as_str())
+            .statuses(AlarmMuteRuleStatus::Active)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, alarm, &error))?;
+        let active = output
+            .alarm_mute_rule_summaries()
+            .iter()
+            .find(|rule| rule.status() == Some(&AlarmMuteRuleStatus::Active));
+        Ok(active.map(|rule| rule.alarm_mute_rule_arn().unwrap_or("a mute rule").to_owned()))
     }
 
     /// An alarm's changes of state up to `until`, newest first, back to and including the last one at or
@@ -196,14 +224,19 @@ fn read(
     }
 }
 
-fn remember(
-    found: &mut BTreeMap<AlarmName, WatchedState>,
-    name: Option<&str>,
+fn watched(
     state: Observed<AlarmState>,
-    since: Option<&aws_smithy_types::DateTime>,
-) {
+    since: Option<Timestamp>,
+    arn: Option<&str>,
+    said: Option<&str>,
+) -> WatchedState {
+    let said = said.unwrap_or_default().to_owned();
+    WatchedState { state, since, arn: arn.map(AlarmArn::from), said, suppressed: None }
+}
+
+fn remember(found: &mut BTreeMap<AlarmName, WatchedState>, name: Option<&str>, watched: WatchedState) {
     if let Some(name) = name {
-        found.insert(name.into(), WatchedState { state, since: since.and_then(timestamp) });
+        found.insert(name.into(), watched);
     }
 }
 

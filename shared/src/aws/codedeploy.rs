@@ -1,23 +1,26 @@
 //! CodeDeploy: what is being released, how it is doing, and stopping it.
 
-use aws_config::SdkConfig;
+use std::time::Duration;
+
+use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_codedeploy::{
     Client,
     types::{
-        AppSpecContent, ComputePlatform, DeploymentInfo, DeploymentStatus as Status, DeploymentTarget,
-        LifecycleEventStatus, RevisionLocation, RevisionLocationType, StopStatus, TimeRange,
+        AlarmConfiguration, AppSpecContent, AutoRollbackConfiguration, BundleType, ComputePlatform,
+        DeploymentInfo, DeploymentStatus as Status, DeploymentTarget, GitHubLocation, LifecycleEventStatus,
+        RevisionLocation, RevisionLocationType, S3Location, StopStatus, TimeRange,
     },
 };
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    appspec::AppSpec,
     aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
+    evidence::{Redeploy, Sent},
     release::{
-        Deployment, DeploymentError, DeploymentGroup, DeploymentId, DeploymentStatus, HookExecutionId,
-        LifecycleEvent, Platform, Revision,
+        DeploymentGroup, HookExecutionId, LifecycleEvent, Place, Platform, Release, ReleaseError, ReleaseId,
+        ReleaseStatus, Revision, taken_back_by_description, undo_description,
     },
 };
 
@@ -25,6 +28,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct CodeDeploy {
     client: Client,
+    /// Between two attempts of what the SDK must not repeat by itself.
+    pause: Duration,
+}
+
+/// What CodeDeploy made of a request to deploy again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedeployAnswer {
+    /// It made this deployment.
+    Created(ReleaseId),
+    /// Another deployment of the group runs: one at a time.
+    GroupIsBusy,
 }
 
 /// What CodeDeploy made of a request to stop.
@@ -59,14 +73,15 @@ pub struct TargetState {
 impl CodeDeploy {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let pause = config.retry_config().map_or(Duration::ZERO, RetryConfig::initial_backoff);
+        Self { client: Client::new(config), pause }
     }
 
     /// One deployment, as it is now.
     ///
     /// # Errors
     /// When CodeDeploy does not tell, or leaves out what every deployment has.
-    pub async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, AwsError> {
+    pub async fn deployment(&self, id: &ReleaseId) -> Result<Release, AwsError> {
         const OPERATION: &str = "codedeploy:GetDeployment";
         let output = self
             .client
@@ -88,14 +103,14 @@ impl CodeDeploy {
     ///
     /// # Errors
     /// When CodeDeploy does not tell.
-    pub async fn running(&self, group: &DeploymentGroup) -> Result<Option<Deployment>, AwsError> {
+    pub async fn running(&self, group: &DeploymentGroup) -> Result<Option<Release>, AwsError> {
         let under_way =
             vec![Status::Created, Status::Queued, Status::InProgress, Status::Baking, Status::Ready];
         let ids = self.listed(group, Some(under_way), None).await?;
         let mut running = self.described(&ids).await?;
-        running.retain(Deployment::is_release);
+        running.retain(Release::is_release);
         running.sort_by_key(|deployment| {
-            let waits = matches!(deployment.status, DeploymentStatus::Created | DeploymentStatus::Queued);
+            let waits = matches!(deployment.status, ReleaseStatus::Created | ReleaseStatus::Queued);
             (waits, deployment.created_at)
         });
         Ok(running.into_iter().next())
@@ -110,12 +125,12 @@ impl CodeDeploy {
         &self,
         group: &DeploymentGroup,
         before: Timestamp,
-    ) -> Result<Option<Deployment>, AwsError> {
+    ) -> Result<Option<Release>, AwsError> {
         let start = before.checked_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::MIN);
-        let range = TimeRange::builder().start(date_time(start)).build();
+        let range = TimeRange::builder().start(date_time(start)).end(date_time(before)).build();
         let ids = self.listed(group, None, Some(range)).await?;
         let mut deployments = self.described(&ids).await?;
-        deployments.retain(Deployment::is_release);
+        deployments.retain(|one| one.is_release() && one.created_at <= before);
         Ok(deployments.into_iter().max_by_key(|deployment| deployment.created_at))
     }
 
@@ -124,7 +139,7 @@ impl CodeDeploy {
         group: &DeploymentGroup,
         statuses: Option<Vec<Status>>,
         created: Option<TimeRange>,
-    ) -> Result<Vec<DeploymentId>, AwsError> {
+    ) -> Result<Vec<ReleaseId>, AwsError> {
         const OPERATION: &str = "codedeploy:ListDeployments";
         let mut ids = Vec::new();
         let mut next = None;
@@ -140,7 +155,7 @@ impl CodeDeploy {
                 .send()
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
-            ids.extend(page.deployments().iter().map(|id| DeploymentId::from(id.as_str())));
+            ids.extend(page.deployments().iter().map(|id| ReleaseId::from(id.as_str())));
             match page.next_token() {
                 Some(token) if !token.is_empty() => next = Some(token.to_owned()),
                 Some(_) | None => return Ok(ids),
@@ -155,7 +170,7 @@ impl CodeDeploy {
     pub async fn last(
         &self,
         group: &DeploymentGroup,
-    ) -> Result<(Option<DeploymentId>, Option<DeploymentId>), AwsError> {
+    ) -> Result<(Option<ReleaseId>, Option<ReleaseId>), AwsError> {
         const OPERATION: &str = "codedeploy:GetDeploymentGroup";
         let output = self
             .client
@@ -169,7 +184,7 @@ impl CodeDeploy {
             .deployment_group_info
             .ok_or_else(|| AwsError::unreadable(OPERATION, group, "the answer describes no group"))?;
         let id = |last: Option<&aws_sdk_codedeploy::types::LastDeploymentInfo>| {
-            last.and_then(|last| last.deployment_id()).map(DeploymentId::from)
+            last.and_then(|last| last.deployment_id()).map(ReleaseId::from)
         };
         Ok((id(described.last_attempted_deployment()), id(described.last_successful_deployment())))
     }
@@ -178,11 +193,11 @@ impl CodeDeploy {
     ///
     /// # Errors
     /// When CodeDeploy does not tell, or tells of fewer than it was asked about.
-    pub async fn described(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, AwsError> {
+    pub async fn described(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, AwsError> {
         const OPERATION: &str = "codedeploy:BatchGetDeployments";
-        let mut described: Vec<Deployment> = Vec::new();
+        let mut described: Vec<Release> = Vec::new();
         for batch in ids.chunks(25) {
-            let subject = batch.iter().map(DeploymentId::as_str).collect::<Vec<_>>().join(", ");
+            let subject = batch.iter().map(ReleaseId::as_str).collect::<Vec<_>>().join(", ");
             let output = self
                 .client
                 .batch_get_deployments()
@@ -205,7 +220,7 @@ impl CodeDeploy {
     ///
     /// # Errors
     /// When CodeDeploy does not tell.
-    pub async fn target(&self, id: &DeploymentId) -> Result<TargetState, AwsError> {
+    pub async fn target(&self, id: &ReleaseId) -> Result<TargetState, AwsError> {
         const LIST: &str = "codedeploy:ListDeploymentTargets";
         const GET: &str = "codedeploy:GetDeploymentTarget";
         let listed = self
@@ -237,7 +252,7 @@ impl CodeDeploy {
     ///
     /// # Errors
     /// When CodeDeploy did not take it. That it had ended already is an answer, not an error.
-    pub async fn stop(&self, id: &DeploymentId, auto_rollback: bool) -> Result<StopAnswer, AwsError> {
+    pub async fn stop(&self, id: &ReleaseId, auto_rollback: bool) -> Result<StopAnswer, AwsError> {
         const OPERATION: &str = "codedeploy:StopDeployment";
         let sent = self
             .client
@@ -263,19 +278,11 @@ impl CodeDeploy {
         }
     }
 
-    /// What a deployment releases, named for people: the AppSpec's text is fetched by its hash and read. Where
-    /// that fails the hash stays: a name is worth a call, not a failure.
-    pub async fn named(&self, mut deployment: Deployment) -> Deployment {
-        if let Revision::AppSpec { sha256 } = &deployment.revision {
-            match self.app_spec(&deployment.group, sha256).await {
-                Ok(spec) => deployment.revision = Revision::Named(spec.to_string()),
-                Err(error) => tracing::warn!(%error, "the revision keeps its hash for a name"),
-            }
-        }
-        deployment
-    }
-
-    async fn app_spec(&self, group: &DeploymentGroup, sha256: &str) -> Result<AppSpec, AwsError> {
+    /// The text of an AppSpec, by its hash: a deployment's description never has it.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell; `RevisionDoesNotExistException` when it is gone.
+    pub async fn app_spec(&self, group: &DeploymentGroup, sha256: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "codedeploy:GetApplicationRevision";
         let asked = RevisionLocation::builder()
             .revision_type(RevisionLocationType::AppSpecContent)
@@ -289,14 +296,114 @@ impl CodeDeploy {
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
-        let text = output
+        output
             .revision()
             .and_then(|revision| revision.app_spec_content())
             .and_then(|content| content.content())
-            .ok_or_else(|| AwsError::unreadable(OPERATION, group, "the answer has no text"))?;
-        AppSpec::read(text).map_err(|why| {
-            AwsError::unreadable(OPERATION, group, format!("the AppSpec cannot be read: {why}"))
-        })
+            .map(str::to_owned)
+            .ok_or_else(|| AwsError::unreadable(OPERATION, group, "the answer has no text"))
+    }
+
+    /// The deployments of a group that ended well and were created before `before`, newest first: those of the last
+    /// day if there are any, else those of the last week, month, quarter. CodeDeploy lists by time, not by count, and
+    /// in no order that it promises.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell.
+    pub async fn succeeded_before(
+        &self,
+        group: &DeploymentGroup,
+        before: Timestamp,
+    ) -> Result<Vec<Release>, AwsError> {
+        for days in [1, 7, 30, 90] {
+            let start = before.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
+            let range = TimeRange::builder().start(date_time(start)).end(date_time(before)).build();
+            let ids = self.listed(group, Some(vec![Status::Succeeded]), Some(range)).await?;
+            let mut found = self.described(&ids).await?;
+            found.retain(|release| release.is_release() && release.created_at < before);
+            if !found.is_empty() {
+                found.sort_by_key(|release| std::cmp::Reverse(release.created_at));
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The deployment by which Belay takes a release back, if there is one: its description names the release.
+    /// CreateDeployment has no token, so this is how anybody can tell whether it happened.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell.
+    pub async fn undoing(
+        &self,
+        group: &DeploymentGroup,
+        release: &ReleaseId,
+        since: Timestamp,
+    ) -> Result<Option<Release>, AwsError> {
+        let range = TimeRange::builder().start(date_time(since)).build();
+        let ids = self.listed(group, None, Some(range)).await?;
+        let mut found = self.described(&ids).await?;
+        found.retain(|made| {
+            made.description.as_deref().and_then(taken_back_by_description).as_ref() == Some(release)
+        });
+        found.sort_by_key(|made| made.created_at);
+        Ok(found.into_iter().next())
+    }
+
+    /// Deploys again what ran before `release`. The group's alarms are switched off for this one deployment, since an
+    /// alarm that is red already would stop it at once, and so is its own automatic rollback.
+    ///
+    /// CreateDeployment is not idempotent. So it is sent once: only a call that CodeDeploy refused for its rate is
+    /// sent again, because nothing came of it.
+    ///
+    /// # Errors
+    /// When CodeDeploy refused, or when nobody knows whether it did: `refused` tells the two apart.
+    pub async fn redeploy(
+        &self,
+        release: &ReleaseId,
+        redeploy: &Redeploy,
+    ) -> Result<RedeployAnswer, AwsError> {
+        const OPERATION: &str = "codedeploy:CreateDeployment";
+        let revision = location(&redeploy.revision).ok_or_else(|| {
+            AwsError::unreadable(OPERATION, release, "the revision cannot be deployed again")
+        })?;
+        let mut attempts = 1;
+        loop {
+            let sent = self
+                .client
+                .create_deployment()
+                .application_name(&redeploy.group.application)
+                .deployment_group_name(&redeploy.group.group)
+                .set_deployment_config_name(redeploy.config.clone())
+                .revision(revision.clone())
+                .description(undo_description(release))
+                .override_alarm_configuration(AlarmConfiguration::builder().enabled(false).build())
+                .auto_rollback_configuration(AutoRollbackConfiguration::builder().enabled(false).build())
+                .customize()
+                .config_override(
+                    aws_sdk_codedeploy::config::Builder::new().retry_config(RetryConfig::disabled()),
+                )
+                .send()
+                .await;
+            match sent {
+                Ok(output) => {
+                    return output.deployment_id().map(|id| RedeployAnswer::Created(id.into())).ok_or_else(
+                        || AwsError::unreadable(OPERATION, release, "the answer names no deployment"),
+                    );
+                }
+                Err(error) => {
+                    let error = AwsError::from_sdk(OPERATION, release, &error);
+                    if error.is("DeploymentLimitExceededException") {
+                        return Ok(RedeployAnswer::GroupIsBusy);
+                    }
+                    if !error.is_throttling() || attempts == 3 {
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::time::sleep(self.pause * attempts).await;
+            attempts += 1;
+        }
     }
 
     /// Answers a lifecycle hook.
@@ -305,7 +412,7 @@ impl CodeDeploy {
     /// When CodeDeploy did not take it. That it has an answer already is success.
     pub async fn answer(
         &self,
-        deployment: &DeploymentId,
+        deployment: &ReleaseId,
         execution: &HookExecutionId,
         answer: HookAnswer,
     ) -> Result<AnswerAccepted, AwsError> {
@@ -342,16 +449,16 @@ impl CodeDeploy {
 
 /// A deployment from CodeDeploy's description of it. What every deployment has must be there; a word that
 /// is not known is kept as it is.
-fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Deployment, AwsError> {
+fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Release, AwsError> {
     let id = info.deployment_id().unwrap_or("a deployment without an id");
     let lacks = |what: &str| AwsError::unreadable(operation, id, format!("the answer has no {what}"));
     let rollback = info.rollback_info();
-    Ok(Deployment {
+    Ok(Release {
         id: info.deployment_id().ok_or_else(|| lacks("deploymentId"))?.into(),
-        group: DeploymentGroup {
+        place: Place::Group(DeploymentGroup {
             application: info.application_name().ok_or_else(|| lacks("applicationName"))?.to_owned(),
             group: info.deployment_group_name().ok_or_else(|| lacks("deploymentGroupName"))?.to_owned(),
-        },
+        }),
         platform: match info.compute_platform() {
             Some(ComputePlatform::Lambda) => Platform::Lambda,
             Some(ComputePlatform::Ecs) => Platform::Ecs,
@@ -360,15 +467,15 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Deployme
             None => Platform::Unrecognised("no platform".to_owned()),
         },
         status: match info.status() {
-            Some(Status::Created) => DeploymentStatus::Created,
-            Some(Status::Queued) => DeploymentStatus::Queued,
-            Some(Status::InProgress) => DeploymentStatus::InProgress,
-            Some(Status::Baking) => DeploymentStatus::Baking,
-            Some(Status::Ready) => DeploymentStatus::Ready,
-            Some(Status::Succeeded) => DeploymentStatus::Succeeded,
-            Some(Status::Failed) => DeploymentStatus::Failed,
-            Some(Status::Stopped) => DeploymentStatus::Stopped,
-            Some(other) => DeploymentStatus::Unrecognised(other.as_str().to_owned()),
+            Some(Status::Created) => ReleaseStatus::Created,
+            Some(Status::Queued) => ReleaseStatus::Queued,
+            Some(Status::InProgress) => ReleaseStatus::InProgress,
+            Some(Status::Baking) => ReleaseStatus::Baking,
+            Some(Status::Ready) => ReleaseStatus::Ready,
+            Some(Status::Succeeded) => ReleaseStatus::Succeeded,
+            Some(Status::Failed) => ReleaseStatus::Failed,
+            Some(Status::Stopped) => ReleaseStatus::Stopped,
+            Some(other) => ReleaseStatus::Unrecognised(other.as_str().to_owned()),
             None => return Err(lacks("status")),
         },
         created_at: info.create_time().and_then(timestamp).ok_or_else(|| lacks("createTime"))?,
@@ -377,13 +484,14 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Deployme
         rolls_back: rollback
             .and_then(|rollback| rollback.rollback_triggering_deployment_id())
             .filter(|of| !of.is_empty())
-            .map(DeploymentId::from),
+            .map(ReleaseId::from)
+            .or_else(|| info.description().and_then(taken_back_by_description)),
         rolled_back_by: rollback
             .and_then(|rollback| rollback.rollback_deployment_id())
             .filter(|by| !by.is_empty())
-            .map(DeploymentId::from),
+            .map(ReleaseId::from),
         error: info.error_information().and_then(|error| {
-            Some(DeploymentError {
+            Some(ReleaseError {
                 code: error.code()?.as_str().to_owned(),
                 message: error.message().unwrap_or_default().to_owned(),
             })
@@ -395,18 +503,22 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Deployme
     })
 }
 
-/// A revision in a few words. CodeDeploy withholds the text of an AppSpec here and gives its hash.
+/// A revision. CodeDeploy withholds the text of an AppSpec here and gives its hash.
 fn revision(revision: &RevisionLocation) -> Revision {
     if let Some(s3) = revision.s3_location() {
-        let (bucket, key) = (s3.bucket().unwrap_or("?"), s3.key().unwrap_or("?"));
-        return Revision::Named(match s3.version() {
-            Some(version) => format!("s3://{bucket}/{key} (version {version})"),
-            None => format!("s3://{bucket}/{key}"),
-        });
+        return Revision::S3 {
+            bucket: s3.bucket().unwrap_or_default().to_owned(),
+            key: s3.key().unwrap_or_default().to_owned(),
+            bundle_type: s3.bundle_type().map(|kind| kind.as_str().to_owned()),
+            version: s3.version().map(str::to_owned),
+            e_tag: s3.e_tag().map(str::to_owned),
+        };
     }
     if let Some(github) = revision.git_hub_location() {
-        let commit: String = github.commit_id().unwrap_or("?").chars().take(12).collect();
-        return Revision::Named(format!("{}@{commit}", github.repository().unwrap_or("?")));
+        return Revision::GitHub {
+            repository: github.repository().unwrap_or_default().to_owned(),
+            commit: github.commit_id().unwrap_or_default().to_owned(),
+        };
     }
     #[allow(deprecated, reason = "CodeDeploy still answers with it for revisions that were made with it")]
     let hash = revision
@@ -417,6 +529,34 @@ fn revision(revision: &RevisionLocation) -> Revision {
         Some(hash) => Revision::AppSpec { sha256: hash.to_owned() },
         None => Revision::Named("a revision it does not name".to_owned()),
     }
+}
+
+/// A revision as CreateDeployment takes it; `None` for one that it does not.
+fn location(sent: &Sent) -> Option<RevisionLocation> {
+    let builder = RevisionLocation::builder();
+    Some(match sent {
+        Sent::AppSpec(text) => builder
+            .revision_type(RevisionLocationType::AppSpecContent)
+            .app_spec_content(AppSpecContent::builder().content(text).build())
+            .build(),
+        Sent::Location(Revision::S3 { bucket, key, bundle_type, version, e_tag }) => builder
+            .revision_type(RevisionLocationType::S3)
+            .s3_location(
+                S3Location::builder()
+                    .bucket(bucket)
+                    .key(key)
+                    .set_bundle_type(bundle_type.as_deref().map(BundleType::from))
+                    .set_version(version.clone())
+                    .set_e_tag(e_tag.clone())
+                    .build(),
+            )
+            .build(),
+        Sent::Location(Revision::GitHub { repository, commit }) => builder
+            .revision_type(RevisionLocationType::GitHub)
+            .git_hub_location(GitHubLocation::builder().repository(repository).commit_id(commit).build())
+            .build(),
+        Sent::Location(Revision::Named(_) | Revision::AppSpec { .. }) => return None,
+    })
 }
 
 fn target_state(target: &DeploymentTarget) -> TargetState {

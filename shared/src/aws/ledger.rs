@@ -4,27 +4,27 @@
 //! `state` and `until` (milliseconds) of claims. `v` is the writer's version, `expires_at` the time to live
 //! in seconds (DynamoDB deletes lazily: an expired item that is still there is read as if it were not).
 
-use std::{collections::HashMap, time::Duration};
+mod notes;
+mod records;
+
+use std::time::Duration;
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
+use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
 use crate::{
     aws::AwsError,
-    decision::{Decision, Verdict},
-    ledger::{
-        Began, DecisionRecord, Effect, EffectState, Ended, Judged, KEPT, LEASE, OwedMessage, Partition,
-        ReleaseLedger, VERSION, sort_key,
-    },
+    decision::{Decision, Effect},
+    ledger::{Began, DecisionRecord, Ended, Half, Judged, Partition, ReleaseLedger, VERSION, sort_key},
     message::Message,
-    reason::{Reason, Reasons},
-    release::DeploymentId,
+    release::ReleaseId,
 };
 
 /// The table.
@@ -88,7 +88,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When DynamoDB does not tell, or holds a record that this version does not understand.
-    pub async fn release(&self, id: &DeploymentId, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
+    pub async fn release(&self, id: &ReleaseId, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
         self.read(&Partition::Release(id.clone()), now).await
     }
 
@@ -97,38 +97,21 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::release`].
     pub async fn read(&self, partition: &Partition, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
-        const OPERATION: &str = "dynamodb:Query";
         let key = partition.key();
         let mut ledger = ReleaseLedger::default();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(&key))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| AwsError::from_sdk(OPERATION, &key, &error))?;
-            for item in page.items() {
-                file(&mut ledger, partition, item, now)
-                    .map_err(|why| AwsError::unreadable(OPERATION, &key, why))?;
-            }
-            match page.last_evaluated_key {
-                Some(last) if !last.is_empty() => start = Some(last),
-                Some(_) | None => return Ok(ledger),
-            }
+        for item in self.queried(&key, None).await? {
+            file(&mut ledger, partition, &item, now)
+                .map_err(|why| AwsError::unreadable("dynamodb:Query", &key, why))?;
         }
+        Ok(ledger)
     }
 
-    /// Counts a delivery of a signal and says which one it is, from 1.
+    /// Counts a delivery of a signal and says which one it is, from 1. An invocation counts once, however often its
+    /// write is sent: it adds its own name to a set.
     ///
     /// # Errors
     /// When DynamoDB does not take it.
-    pub async fn count_delivery(&self, signal: &str, now: Timestamp) -> Result<u32, AwsError> {
+    pub async fn count_delivery(&self, signal: &str, by: Claimant<'_>) -> Result<u32, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let key = Partition::Signal(signal.to_owned()).key();
         let output = self
@@ -137,19 +120,19 @@ impl Ledger {
             .table_name(&self.table)
             .key("pk", text(&key))
             .key("sk", text(sort_key::DELIVERIES))
-            .update_expression("SET v = :v, expires_at = :expires ADD times :one")
+            .update_expression("SET v = :v, expires_at = :expires ADD invocations :one")
             .expression_attribute_values(":v", number(VERSION))
-            .expression_attribute_values(":expires", number(expiry(now)))
-            .expression_attribute_values(":one", number(1))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew)
+            .expression_attribute_values(":expires", number(expiry(by.now)))
+            .expression_attribute_values(":one", AttributeValue::Ss(vec![by.owner.to_owned()]))
+            .return_values(ReturnValue::AllNew)
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &key, &error))?;
         output
             .attributes()
-            .and_then(|attributes| attributes.get("times"))
-            .and_then(|times| times.as_n().ok())
-            .and_then(|times| times.parse().ok())
+            .and_then(|attributes| attributes.get("invocations"))
+            .and_then(|invocations| invocations.as_ss().ok())
+            .and_then(|invocations| u32::try_from(invocations.len()).ok())
             .ok_or_else(|| AwsError::unreadable(OPERATION, &key, "the answer has no count"))
     }
 
@@ -157,7 +140,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When DynamoDB does not take it.
-    pub async fn open(&self, id: &DeploymentId, began: &Began, now: Timestamp) -> Result<(), AwsError> {
+    pub async fn open(&self, id: &ReleaseId, began: &Began, now: Timestamp) -> Result<(), AwsError> {
         self.write_once(&Partition::Release(id.clone()), sort_key::BEGAN, began, now).await
     }
 
@@ -165,7 +148,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When DynamoDB does not take it.
-    pub async fn close(&self, id: &DeploymentId, ended: &Ended, now: Timestamp) -> Result<(), AwsError> {
+    pub async fn close(&self, id: &ReleaseId, ended: &Ended, now: Timestamp) -> Result<(), AwsError> {
         self.write_once(&Partition::Release(id.clone()), sort_key::ENDED, ended, now).await
     }
 
@@ -199,19 +182,48 @@ impl Ledger {
         }
     }
 
-    /// Claims the release's one undo.
+    /// Writes a record over what is there.
+    async fn replace(
+        &self,
+        partition: &Partition,
+        sort: &str,
+        body: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let key = partition.key();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(&key, sort, body, now)?))
+            .send()
+            .await;
+        put.map(|_| ()).map_err(|error| AwsError::from_sdk("dynamodb:PutItem", &key, &error))
+    }
+
+    /// Claims the release's one undo, or the second half of it (`sort_key::UNDO`, `sort_key::REDEPLOY`).
     ///
     /// # Errors
     /// When DynamoDB does not take it.
     pub async fn claim_undo(
         &self,
-        id: &DeploymentId,
+        id: &ReleaseId,
+        half: Half,
         decision: &Decision,
+        effect: &Effect,
         by: Claimant<'_>,
     ) -> Result<Claimed, AwsError> {
         let partition = Partition::Release(id.clone());
-        let body = Undo { verdict: decision.verdict, reasons: decision.reasons.clone() };
-        self.claim(&partition, sort_key::UNDO, &body, by).await
+        let body = Undo {
+            verdict: decision.verdict,
+            reasons: decision.reasons.clone(),
+            effect: Some(effect.clone()),
+        };
+        let sort = match half {
+            Half::Whole => sort_key::UNDO,
+            Half::Second => sort_key::REDEPLOY,
+        };
+        self.claim(&partition, sort, &body, by).await
     }
 
     /// Writes down that a signal was judged and carried out for a service.
@@ -219,7 +231,7 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB does not take it.
     pub async fn settle(&self, signal: &str, judged: &Judged, now: Timestamp) -> Result<(), AwsError> {
-        let release = judged.release.as_ref().map_or("-", DeploymentId::as_str);
+        let release = judged.release.as_ref().map_or("-", ReleaseId::as_str);
         let service = judged.service.as_ref().map_or("-", |service| service.as_str());
         let sort = format!("{}{service}/{release}", sort_key::JUDGED);
         self.write_once(&Partition::Signal(signal.to_owned()), &sort, judged, now).await
@@ -250,6 +262,7 @@ impl Ledger {
         let partition = partition.key();
         let until = lease_end(now);
         let mut new = item(&partition, sort, body, now)?;
+        let body = new.get("body").cloned().unwrap_or_else(|| text(""));
         new.insert("state".to_owned(), text(CLAIMED));
         new.insert("until".to_owned(), number(until));
         new.insert("owner".to_owned(), text(owner));
@@ -278,7 +291,11 @@ impl Ledger {
             .table_name(&self.table)
             .key("pk", text(&partition))
             .key("sk", text(sort))
-            .update_expression("SET #until = :until, #owner = :owner, #state = :claimed")
+            .update_expression(
+                "SET #until = :until, #owner = :owner, #state = :claimed, body = :body, v = :v",
+            )
+            .expression_attribute_values(":body", body)
+            .expression_attribute_values(":v", number(VERSION))
             .condition_expression("(#state = :claimed AND #until <= :now) OR #state = :overtaken")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#until", "until")
@@ -394,125 +411,8 @@ impl Ledger {
     }
 }
 
-/// The body of a claimed undo: what whoever takes it over has to finish.
-#[derive(Serialize, Deserialize)]
-struct Undo {
-    verdict: Verdict,
-    reasons: Reasons,
-}
-
 enum Refused {
     /// What is there already, if DynamoDB shows it.
     Exists(Option<Item>),
     Failed(AwsError),
-}
-
-type Item = HashMap<String, AttributeValue>;
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
-}
-
-fn integer(item: &Item, name: &str) -> Option<i64> {
-    item.get(name).and_then(|value| value.as_n().ok()).and_then(|value| value.parse().ok())
-}
-
-fn expiry(now: Timestamp) -> i64 {
-    now.as_second().saturating_add(KEPT.as_secs())
-}
-
-/// When a lease that begins now ends, in milliseconds.
-fn lease_end(now: Timestamp) -> i64 {
-    now.as_millisecond().saturating_add(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn item(partition: &str, sort: &str, body: &impl Serialize, now: Timestamp) -> Result<Item, AwsError> {
-    let body = serde_json::to_string(body)
-        .map_err(|error| AwsError::unreadable("dynamodb:PutItem", partition, error.to_string()))?;
-    Ok(HashMap::from([
-        ("pk".to_owned(), text(partition)),
-        ("sk".to_owned(), text(sort)),
-        ("v".to_owned(), number(VERSION)),
-        ("body".to_owned(), text(&body)),
-        ("expires_at".to_owned(), number(expiry(now))),
-    ]))
-}
-
-/// Files one item under what it is.
-fn file(
-    ledger: &mut ReleaseLedger,
-    partition: &Partition,
-    item: &Item,
-    now: Timestamp,
-) -> Result<(), String> {
-    let sort = string(item, "sk").ok_or("an item has no sort key")?;
-    if integer(item, "expires_at").is_some_and(|expires| expires <= now.as_second()) {
-        return Ok(());
-    }
-    match integer(item, "v") {
-        Some(version) if version == i64::from(VERSION) => {}
-        Some(other) => {
-            return Err(format!(
-                "the record {sort} was written by another version of Belay (records of version {other}, this one reads {VERSION})"
-            ));
-        }
-        None => return Err(format!("the record {sort} does not say which version of Belay wrote it")),
-    }
-    if sort == sort_key::BEGAN {
-        ledger.began = Some(body(item, sort)?);
-    } else if sort == sort_key::ENDED {
-        ledger.ended = Some(body(item, sort)?);
-    } else if sort == sort_key::UNDO {
-        let (state, at) = claim_state(item, sort)?;
-        let Undo { verdict, reasons } = body(item, sort)?;
-        ledger.undo = Some(Effect { state, at, verdict, reasons });
-    } else if sort.starts_with(sort_key::JUDGED) {
-        ledger.judged.push(body(item, sort)?);
-    } else if let Some(key) = sort.strip_prefix(sort_key::MESSAGE) {
-        if let (EffectState::Claimed { until }, _) = claim_state(item, sort)? {
-            ledger.owed.push(OwedMessage {
-                partition: partition.clone(),
-                key: key.to_owned(),
-                message: body(item, sort)?,
-                until,
-            });
-        }
-    } else if sort.starts_with(sort_key::DECISION) {
-        let record: DecisionRecord = body(item, sort)?;
-        if let Reason::FinishedBeforeAlarm { alarm, .. } = record.reasons.first() {
-            ledger.blamed_by = Some((alarm.clone(), record.at));
-        }
-    } else if sort != sort_key::DELIVERIES {
-        return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
-    }
-    Ok(())
-}
-
-fn body<T: DeserializeOwned>(item: &Item, sort: &str) -> Result<T, String> {
-    let body = string(item, "body").ok_or_else(|| format!("the record {sort} has no body"))?;
-    serde_json::from_str(body).map_err(|error| format!("the record {sort} cannot be read: {error}"))
-}
-
-fn claim_state(item: &Item, sort: &str) -> Result<(EffectState, Timestamp), String> {
-    let at = string(item, "claimed_at")
-        .and_then(|at| at.parse().ok())
-        .ok_or_else(|| format!("the record {sort} does not say when it was claimed"))?;
-    let until = integer(item, "until")
-        .and_then(|until| Timestamp::from_millisecond(until).ok())
-        .ok_or_else(|| format!("the record {sort} does not say when its lease ends"))?;
-    let state = match string(item, "state") {
-        Some(CLAIMED) => EffectState::Claimed { until },
-        Some(DONE) => EffectState::Done,
-        Some(OVERTAKEN) => EffectState::Overtaken,
-        other => return Err(format!("the record {sort} is in an unknown state: {other:?}")),
-    };
-    Ok((state, at))
 }

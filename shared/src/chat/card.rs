@@ -1,14 +1,22 @@
 //! Everything Belay can say. One function per message; the reasons' own sentences are in `reason.rs`.
 
+mod steps;
+mod undoing;
+
 use jiff::Timestamp;
+
+use self::{
+    steps::next_step,
+    undoing::{effect_failed, halted, taking_back, would_have},
+};
 
 use crate::{
     chat::console::Console,
     decision::{Decision, HookAnswer, Urgency, Verdict},
     message::{Link, Message},
-    reason::{Reason, UndoneBy},
-    release::{DeploymentId, Platform},
-    signal::{DeploymentHappening, Signal},
+    reason::{Reason, Silent},
+    release::{Place, ReleaseId},
+    signal::{ReleaseHappening, Signal},
 };
 
 /// What came of the effect that a decision asked for.
@@ -19,9 +27,26 @@ pub enum Came {
     /// CodeDeploy stopped the deployment, or has begun to.
     Stopped {
         /// The rollback it started, if it names one already.
-        rollback: Option<DeploymentId>,
+        rollback: Option<ReleaseId>,
         /// How far it is.
         how: Stopped,
+    },
+    /// What ran before is being deployed again.
+    Redeployed {
+        /// By this deployment.
+        deployment: ReleaseId,
+    },
+    /// The pipeline's stage runs again as before.
+    StageRolledBack {
+        /// By this execution.
+        execution: String,
+        /// As this one ran it.
+        target: String,
+    },
+    /// The pipeline's execution is stopped.
+    StageHalted {
+        /// The stage whose way in is closed.
+        next: Option<String>,
     },
     /// CodeDeploy has the hook's answer.
     Answered,
@@ -52,14 +77,19 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
     let release = decision.release.as_ref().map(|subject| subject.deployment.id.to_string());
     let name = release.as_deref().unwrap_or("a release");
     let (title, urgency, did, next_steps) = match (decision.verdict, came) {
-        (_, Came::Failed(how)) => effect_failed(&service, name, decision.verdict, how),
+        (_, Came::Failed(how)) => effect_failed(&service, name, decision, how),
+        (Verdict::RollBack | Verdict::Halt, _) if decision.observed => would_have(&service, name, decision),
         (Verdict::RollBack, _) => taking_back(&service, name, came),
         (Verdict::Halt, _) => halted(&service, name, decision, came),
         (Verdict::Ask, _) => ask(&service, name, decision),
         (Verdict::Answer(answer), _) => hook_answered(&service, name, answer, came),
         (Verdict::Notify(urgency), _) => match signal {
-            Signal::Deployment(change) => deployment_told(&service, name, decision, change.what, urgency),
-            Signal::Alarm(_) | Signal::Hook(_) => told(&service, name, decision, urgency),
+            Signal::Release(change) => deployment_told(&service, name, decision, change.what, urgency),
+            Signal::Alarm(_)
+            | Signal::Hook(_)
+            | Signal::HookLeft(_)
+            | Signal::Silence(_)
+            | Signal::Left(_) => told(&service, name, decision, urgency),
         },
         (Verdict::Ignore | Verdict::LookAgain, _) => {
             (format!("{service}: nothing to do"), Urgency::Calm, "Belay did nothing.".to_owned(), Vec::new())
@@ -81,90 +111,37 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
 
 type Words = (String, Urgency, String, Vec<String>);
 
-fn taking_back(service: &str, release: &str, came: &Came) -> Words {
-    let did = match came {
-        Came::Stopped { rollback: Some(rollback), how: Stopped::Now | Stopped::Accepted } => format!(
-            "Belay stopped {release}; CodeDeploy is going back to the last good revision by {rollback}."
-        ),
-        Came::Stopped { rollback: Some(rollback), how: Stopped::Found } => format!(
-            "{release} is stopped on request; CodeDeploy is going back to the last good revision by {rollback}."
-        ),
-        Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
-            "Belay asked CodeDeploy to stop {release} and to go back to the last good revision; CodeDeploy has accepted and is finishing what was under way."
-        ),
-        Came::Stopped { rollback: None, how: Stopped::Found } => {
-            format!("{release} is stopped on request, and CodeDeploy names no rollback of it yet.")
-        }
-        Came::Stopped { rollback: None, how: Stopped::Now }
-        | Came::OfNothing
-        | Came::Answered
-        | Came::AnsweredBefore
-        | Came::Failed(_) => {
-            format!("Belay stopped {release} and asked CodeDeploy to go back to the last good revision.")
-        }
-    };
-    let steps = vec![
-        "Wait for the rollback's own message in this thread before you call it over.".to_owned(),
-        "Do not release the same revision again before you know what was wrong with it.".to_owned(),
-    ];
-    (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
-}
-
-fn halted(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
-    let title = format!("{service}: halted {release}, not rolled back");
-    let mut steps =
-        vec!["Decide what users should get, and release that: nothing else will change it.".to_owned()];
-    let did = match came {
-        Came::Stopped { rollback: Some(rollback), .. } => {
-            return (
-                format!("{service}: {release} is stopped"),
-                Urgency::Loud,
-                format!(
-                    "{release} is stopped on request, and CodeDeploy is rolling it back by {rollback}: somebody asked for that in the same moment."
-                ),
-                vec!["Wait for the rollback's own message in this thread.".to_owned()],
-            );
-        }
-        Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
-            "Belay asked CodeDeploy to stop {release} where it is; CodeDeploy has accepted and is finishing what was under way. It does not go back, because there is nothing good to go back to."
-        ),
-        Came::Stopped { rollback: None, how: Stopped::Found } => format!(
-            "{release} is stopped on request. It did not go back, because there is nothing good to go back to."
-        ),
-        Came::Stopped { rollback: None, how: Stopped::Now }
-        | Came::OfNothing
-        | Came::Answered
-        | Came::AnsweredBefore
-        | Came::Failed(_) => format!(
-            "Belay stopped {release} where it was. It did not go back, because there is nothing good to go back to."
-        ),
-    };
-    let platform = decision.release.as_ref().map(|subject| &subject.deployment.platform);
-    if let Some(Platform::Lambda) = platform {
-        // Sourced: CodeDeploy User Guide, "Troubleshoot Lambda deployment issues".
-        steps.insert(
-            0,
-            "The Lambda alias still splits its traffic over two versions, and later deployments fail until it does not: once the deployment has stopped, point it at one version (aws lambda update-alias --function-version GOOD --routing-config '{\"AdditionalVersionWeights\":{}}')."
-                .to_owned(),
-        );
-    }
-    (title, Urgency::Loud, did, steps)
-}
-
 fn ask(service: &str, release: &str, decision: &Decision) -> Words {
-    let stop = match &decision.release {
-        Some(subject) => format!(
-            "If it is the release: aws deploy stop-deployment --deployment-id {} --auto-rollback-enabled",
-            subject.deployment.id
+    let subject = decision.release.as_ref().map(|subject| &subject.deployment);
+    let stop = match subject.map(|release| (&release.place, release.completed_at.is_some(), &release.id)) {
+        Some((Place::Group(_), false, id)) => format!(
+            "To take it back now: aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled"
         ),
+        Some((Place::Group(_), true, _)) => {
+            "To take it back now: CodeDeploy, Deployments, the last good one, Copy deployment.".to_owned()
+        }
+        Some((Place::Stage(stage), _, _)) => {
+            format!("To take it back now: the pipeline {}, the stage {}, Start rollback.", stage.pipeline, stage.stage)
+        }
         None => "If a release is on its way, stop it in the console: CodeDeploy goes back to the last good revision."
             .to_owned(),
+    };
+    let did = match decision.question.map(|asking| asking.otherwise) {
+        Some(Silent::RollsBack) if decision.observed => {
+            "Belay did nothing yet, and will only say what it would do, because the policy says `mode: observe`."
+        }
+        Some(Silent::RollsBack) => {
+            "Belay did nothing yet. Silence is an answer: it takes the release back at the deadline."
+        }
+        Some(Silent::Keeps) => "Belay did nothing, and nothing happens unless somebody does something.",
+        Some(Silent::LooksAgain) | None => {
+            "Belay did nothing, because it does not act on a guess. It looks once more at the deadline."
+        }
     };
     (
         format!("{service}: somebody has to decide about {release}"),
         Urgency::Loud,
-        "Belay did nothing, because it does not act on a guess. Nobody answers this for you: it waits for a person."
-            .to_owned(),
+        did.to_owned(),
         vec!["Look whether users are hurt.".to_owned(), stop],
     )
 }
@@ -199,36 +176,37 @@ fn deployment_told(
     service: &str,
     release: &str,
     decision: &Decision,
-    what: DeploymentHappening,
+    what: ReleaseHappening,
     urgency: Urgency,
 ) -> Words {
     let rollback = decision.release.as_ref().is_some_and(|subject| subject.deployment.is_rollback());
     let noun = if rollback { "rollback " } else { "" };
     let title = match what {
-        DeploymentHappening::Started => format!("{service}: {noun}{release} began"),
-        DeploymentHappening::Succeeded => format!("{service}: {noun}{release} succeeded"),
-        DeploymentHappening::Failed => format!("{service}: {noun}{release} failed"),
-        DeploymentHappening::Stopped => format!("{service}: {noun}{release} was stopped"),
-        DeploymentHappening::Ready | DeploymentHappening::Queued => {
+        ReleaseHappening::Started => format!("{service}: {noun}{release} began"),
+        ReleaseHappening::Succeeded => format!("{service}: {noun}{release} succeeded"),
+        ReleaseHappening::Failed => format!("{service}: {noun}{release} failed"),
+        ReleaseHappening::Stopped => format!("{service}: {noun}{release} was stopped"),
+        ReleaseHappening::Ready | ReleaseHappening::Queued | ReleaseHappening::Stopping => {
             format!("{service}: {noun}{release} waits")
         }
     };
     let did = match what {
-        DeploymentHappening::Started if rollback => {
+        ReleaseHappening::Started if rollback => {
             "Belay watches, and will not touch it: a rollback is never rolled back.".to_owned()
         }
-        DeploymentHappening::Started => {
+        ReleaseHappening::Started => {
             let what = decision
                 .release
                 .as_ref()
                 .map_or("It".to_owned(), |subject| subject.deployment.revision.to_string());
             format!("{what} is on its way. Belay watches its alarms.")
         }
-        DeploymentHappening::Succeeded
-        | DeploymentHappening::Failed
-        | DeploymentHappening::Stopped
-        | DeploymentHappening::Ready
-        | DeploymentHappening::Queued => {
+        ReleaseHappening::Succeeded
+        | ReleaseHappening::Failed
+        | ReleaseHappening::Stopped
+        | ReleaseHappening::Ready
+        | ReleaseHappening::Queued
+        | ReleaseHappening::Stopping => {
             let asked =
                 decision.reasons.iter().any(|reason| matches!(reason, Reason::BelayAskedForIt { .. }));
             let hook = |reason: &Reason| matches!(reason, Reason::ReleaseEnded { error: Some((code, _)), .. } if code == "HOOK_EXECUTION_FAILURE");
@@ -258,131 +236,77 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
         Reason::BeganBeforeRelease { alarm, .. } | Reason::AlreadyRedBefore { alarm } => {
             format!("{service}: {alarm} was red before {release}")
         }
+        Reason::EarlierReleaseToBlame { earlier, .. } => {
+            format!("{service}: {earlier} went wrong before {release} followed it")
+        }
         Reason::EndedNotRolledBack { .. } => {
             format!("{service}: {release} ended and was not rolled back")
         }
         Reason::FinishedBeforeAlarm { .. } => format!("{service}: an alarm after {release} had finished"),
-        Reason::RuleSaysNotify { alarm, .. } => format!("{service}: {alarm} went off"),
+        Reason::RuleSaysNotify { alarm, .. } | Reason::RuleSaysHalt { alarm } => {
+            format!("{service}: {alarm} went off")
+        }
+        Reason::Restored { alarm, .. } => format!("{service}: {alarm} is OK again"),
+        Reason::NobodyAnswered { .. } => format!("{service}: nobody answered, {release} stays"),
+        Reason::QuestionOvertaken { .. } => format!("{service}: a question has settled itself"),
+        Reason::CouldNotLearn { .. } => {
+            format!("{service}: Belay still does not know enough about {release}")
+        }
         _ => format!("{service}: about {release}"),
     };
     let did = "Belay did nothing.".to_owned();
     (title, urgency, did, decision.reasons.iter().filter_map(next_step).collect())
 }
 
-fn effect_failed(service: &str, release: &str, verdict: Verdict, how: &str) -> Words {
-    let (what, step) = match verdict {
-        Verdict::Answer(_) => (
-            format!("{service}: the hook of {release} could not be answered"),
-            "CodeDeploy waits for an hour and then fails the deployment: stop it by hand if that is too long.",
-        ),
-        Verdict::Ignore
-        | Verdict::Notify(_)
-        | Verdict::LookAgain
-        | Verdict::Ask
-        | Verdict::Halt
-        | Verdict::RollBack => (
-            format!("{service}: {release} could not be stopped"),
-            "If no message of success follows within five minutes, stop the deployment by hand.",
-        ),
-    };
-    (
-        what,
-        Urgency::Loud,
-        format!("Belay tried and failed: {how}. It tries again if the event is delivered again."),
-        vec![step.to_owned()],
-    )
-}
-
-/// What a person should do about one reason, where there is something.
-fn next_step(reason: &Reason) -> Option<String> {
-    let step = match reason {
-        Reason::RuleSaysNotify { .. } => "Look at the alarm; the policy leaves this one to you.",
-        Reason::NoReleaseToBlame { .. } => {
-            "Look elsewhere than at releases: traffic, dependencies, the platform."
-        }
-        Reason::BeganBeforeRelease { .. } | Reason::AlreadyRedBefore { .. } => {
-            "Find out what was wrong before this release; stop it by hand if it makes things worse."
-        }
-        Reason::RollbackIsFailing { .. } => {
-            "Look now: if the alarm stays red once the rollback is done, what it went back to is bad as well."
-        }
-        Reason::EndedNotRolledBack { .. } | Reason::NoRollbackStarted => {
-            "If no rollback begins, look at what users get now, and redeploy the last good revision if it is not good."
-        }
-        Reason::FinishedBeforeAlarm { .. } => {
-            "Redeploy the last good revision by hand if users are hurt: CodeDeploy, Deployments, the last good one, Copy deployment."
-        }
-        Reason::ReleaseBegan { target: crate::evidence::Target::None { .. } } => {
-            "Watch this release yourself: an alarm can halt it, and nothing can bring the old state back."
-        }
-        Reason::ReleaseBeganTargetUnknown { .. } => "Watch this release yourself until you know.",
-        Reason::RedAtStart { .. } => "Find out why it is red: until it is OK once, it guards nothing.",
-        Reason::UnreadAtStart { .. } => {
-            "Check that the alarm exists and that Belay may read it; when it goes off, Belay looks at its history instead."
-        }
-        Reason::NotWatched { .. }
-        | Reason::NotInAlarm { .. }
-        | Reason::Muted { .. }
-        | Reason::Suppressed { .. }
-        | Reason::AlreadyJudged { .. }
-        | Reason::AlreadyUndone {
-            by: UndoneBy::Belay { .. } | UndoneBy::BelayRightNow { .. } | UndoneBy::Deployer { .. },
-            ..
-        }
-        | Reason::NoGoodTarget { .. }
-        | Reason::CouldNotLearn { .. }
-        | Reason::AlarmDuringRelease { .. }
-        | Reason::NotGuarded { .. }
-        | Reason::NothingToDo { .. }
-        | Reason::NotARelease { .. }
-        | Reason::Watching { .. }
-        | Reason::ReleaseBegan { target: crate::evidence::Target::KnownGood { .. } }
-        | Reason::RollbackBegan { .. }
-        | Reason::StartCameLate { .. }
-        | Reason::ReleaseEnded { .. }
-        | Reason::DeployerRollsBack { .. }
-        | Reason::BelayAskedForIt { .. }
-        | Reason::RollbackDone { .. }
-        | Reason::StaysOnWatch { .. }
-        | Reason::ChecksPassed { .. }
-        | Reason::CheckPassed { .. }
-        | Reason::CheckFailed { .. }
-        | Reason::CheckInDoubt { .. }
-        | Reason::OnDoubtAnswers { .. }
-        | Reason::NotConfigured { .. }
-        | Reason::OwnFailure { .. } => return None,
-    };
-    Some(step.to_owned())
-}
-
 fn thread(decision: &Decision, signal: &Signal) -> String {
     match (&decision.release, signal) {
         (Some(subject), _) => subject.thread.to_string(),
         (None, Signal::Alarm(change)) => change.alarm.to_string(),
-        (None, Signal::Deployment(change)) => change.deployment.to_string(),
-        (None, Signal::Hook(call)) => call.deployment.to_string(),
+        (None, Signal::Left(left)) => left.release.to_string(),
+        (None, Signal::Silence(silence)) => silence.change.alarm.to_string(),
+        (None, Signal::Release(change)) => change.deployment.to_string(),
+        (None, Signal::Hook(call) | Signal::HookLeft(call)) => call.deployment.to_string(),
     }
 }
 
 fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -> Vec<Link> {
     let mut links = Vec::new();
     if let Some(subject) = &decision.release {
-        links.push(console.deployment(subject.deployment.id.as_str()));
-        if let Some(of) = &subject.deployment.rolls_back {
-            links.push(console.deployment(of.as_str()));
+        let release = &subject.deployment;
+        match &release.place {
+            Place::Group(_) => {
+                links.push(console.deployment(release.id.as_str()));
+                links.extend(release.rolls_back.iter().map(|of| console.deployment(of.as_str())));
+                links.extend(release.rolled_back_by.iter().map(|by| console.deployment(by.as_str())));
+            }
+            Place::Stage(stage) => links.push(console.pipeline(&stage.pipeline, release.id.execution())),
         }
-        if let Some(by) = &subject.deployment.rolled_back_by {
-            links.push(console.deployment(by.as_str()));
-        }
-    } else if let Signal::Deployment(change) = signal {
-        links.push(console.deployment(change.deployment.as_str()));
-    } else if let Signal::Hook(call) = signal {
+    } else if let Signal::Release(change) = signal {
+        links.push(match &change.place {
+            Place::Group(_) => console.deployment(change.deployment.as_str()),
+            Place::Stage(stage) => console.pipeline(&stage.pipeline, change.deployment.execution()),
+        });
+    } else if let Signal::Hook(call) | Signal::HookLeft(call) = signal {
         links.push(console.deployment(call.deployment.as_str()));
     }
-    if let Came::Stopped { rollback: Some(rollback), .. } = came {
-        links.push(console.deployment(rollback.as_str()));
+    match came {
+        Came::Stopped { rollback: Some(by), .. } | Came::Redeployed { deployment: by } => {
+            links.push(console.deployment(by.as_str()));
+        }
+        Came::Stopped { rollback: None, .. }
+        | Came::StageRolledBack { .. }
+        | Came::StageHalted { .. }
+        | Came::OfNothing
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Failed(_) => {}
     }
-    if let Signal::Alarm(change) = signal {
+    let change = match signal {
+        Signal::Alarm(change) => Some(change),
+        Signal::Silence(silence) => Some(&silence.change),
+        Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => None,
+    };
+    if let Some(change) = change {
         // The alarm may live in another region than the function.
         let home = change.region.as_deref().map(Console::of);
         links.push(home.as_ref().unwrap_or(console).alarm(change.alarm.as_str()));

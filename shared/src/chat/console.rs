@@ -39,6 +39,23 @@ impl Console {
         }
     }
 
+    /// One CodePipeline pipeline, or one of its executions.
+    pub fn pipeline(&self, name: &str, execution: Option<&str>) -> Link {
+        let page = match execution {
+            Some(execution) => format!("executions/{}/timeline", percent(execution)),
+            None => "view".to_owned(),
+        };
+        Link {
+            label: format!("Pipeline {name}"),
+            url: format!(
+                "https://{}/codesuite/codepipeline/pipelines/{}/{page}?region={}",
+                self.host(),
+                percent(name),
+                self.region
+            ),
+        }
+    }
+
     /// One CloudWatch alarm.
     pub fn alarm(&self, name: &str) -> Link {
         Link {

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 
+use jiff::Timestamp;
+
 use crate::{
-    decision::{Decision, HookAnswer, Subject, Verdict},
-    evidence::{CheckResult, Finding, HookEvidence},
-    policy::{Check, OnDoubt, Policy, Service},
+    decision::{Decision, HookAnswer, Verdict},
+    evidence::{CheckResult, Finding, HookEvidence, Observed},
+    policy::{Check, Mode, OnDoubt, Policy, Service},
     reason::{Reason, Reasons},
-    release::{Deployment, LifecycleEvent},
+    release::{LifecycleEvent, Release},
 };
 
 /// What a hook's call asks of the policy, once it is known which deployment and which event called.
@@ -19,9 +21,9 @@ pub enum Asked<'a> {
 }
 
 /// The checks that the policy wants for one lifecycle event of one deployment.
-pub fn asked<'a>(policy: &'a Policy, deployment: &Deployment, event: &LifecycleEvent) -> Asked<'a> {
-    match policy.deployed_by(&deployment.group) {
-        None => Asked::Nothing(format!("No service in the policy is deployed by {}", deployment.group), None),
+pub fn asked<'a>(policy: &'a Policy, deployment: &Release, event: &LifecycleEvent) -> Asked<'a> {
+    match policy.deployed_by(&deployment.place) {
+        None => Asked::Nothing(format!("No service in the policy is deployed by {}", deployment.place), None),
         Some(service) => match service.hooks.get(event) {
             Some(checks) if !checks.is_empty() => Asked::Checks(checks, service),
             Some(_) | None => Asked::Nothing(
@@ -42,7 +44,7 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
             return answer(None, None, HookAnswer::Failed, learn(what, why).into());
         }
     };
-    let guarding = policy.deployed_by(&deployment.group);
+    let guarding = policy.deployed_by(&deployment.place);
     let event = match evidence.event.known() {
         Ok(event) => event,
         Err(why) => {
@@ -53,6 +55,10 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
             };
         }
     };
+    if deployment.is_rollback() {
+        let reason = Reason::RollbackNotHeldUp { of: deployment.rolls_back.clone() };
+        return answer(guarding, Some(deployment), HookAnswer::Succeeded, reason.into());
+    }
     let (checks, service) = match asked(policy, deployment, event) {
         Asked::Nothing(what, service) => {
             let reasons = Reason::NotConfigured { what }.into();
@@ -101,14 +107,29 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
 /// The decision when our own program failed, or ran out of time, before there was another.
 ///
 /// `on_doubt` is that of the service, if it was known by then; unknown, nothing is let through.
-pub fn own_failure(on_doubt: Option<OnDoubt>, deployment: Option<&Deployment>, what: String) -> Decision {
+pub fn own_failure(on_doubt: Option<OnDoubt>, deployment: Option<&Release>, what: String) -> Decision {
     let (verdict, succeeded) = doubt(on_doubt.unwrap_or(OnDoubt::Fail));
     let reasons = Reasons::new(Reason::OwnFailure { what }, vec![Reason::OnDoubtAnswers { succeeded }]);
-    Decision {
-        service: None,
-        release: deployment.map(Subject::of),
-        verdict: Verdict::Answer(verdict),
-        reasons,
+    Decision::plain(None, deployment, Verdict::Answer(verdict), reasons)
+}
+
+/// The decision about a hook whose call nobody has answered, long after whoever was at it must be dead.
+pub fn left_waiting(policy: &Policy, deployment: &Observed<Release>, since: Timestamp) -> Decision {
+    let reason = Reason::HookLeftWaiting { since };
+    match deployment.known() {
+        Ok(deployment) if deployment.is_rollback() => {
+            let held = Reason::RollbackNotHeldUp { of: deployment.rolls_back.clone() };
+            let service = policy.deployed_by(&deployment.place);
+            answer(service, Some(deployment), HookAnswer::Succeeded, Reasons::new(held, vec![reason]))
+        }
+        Ok(deployment) => match policy.deployed_by(&deployment.place) {
+            Some(service) => in_doubt(service, deployment, reason, Vec::new()),
+            None => answer(None, Some(deployment), HookAnswer::Failed, reason.into()),
+        },
+        Err(why) => {
+            let unknown = learn("which deployment called the hook".to_owned(), why);
+            answer(None, None, HookAnswer::Failed, Reasons::new(reason, vec![unknown]))
+        }
     }
 }
 
@@ -123,7 +144,7 @@ fn doubt(on_doubt: OnDoubt) -> (HookAnswer, bool) {
     }
 }
 
-fn in_doubt(service: &Service, deployment: &Deployment, first: Reason, mut rest: Vec<Reason>) -> Decision {
+fn in_doubt(service: &Service, deployment: &Release, first: Reason, mut rest: Vec<Reason>) -> Decision {
     let (verdict, succeeded) = doubt(service.on_doubt);
     rest.insert(0, Reason::OnDoubtAnswers { succeeded });
     answer(Some(service), Some(deployment), verdict, Reasons::new(first, rest))
@@ -131,14 +152,20 @@ fn in_doubt(service: &Service, deployment: &Deployment, first: Reason, mut rest:
 
 fn answer(
     service: Option<&Service>,
-    deployment: Option<&Deployment>,
+    deployment: Option<&Release>,
     answer: HookAnswer,
     reasons: Reasons,
 ) -> Decision {
+    // Failing a hook acts on the release; `observe` never does.
+    let observed = service.is_some_and(|service| service.mode == Mode::Observe);
+    let (answer, reasons) = match answer {
+        HookAnswer::Failed if observed => {
+            (HookAnswer::Succeeded, Reasons::from(Reason::WouldHaveFailed).and(reasons))
+        }
+        HookAnswer::Failed | HookAnswer::Succeeded => (answer, reasons),
+    };
     Decision {
-        service: service.map(|service| service.name.clone()),
-        release: deployment.map(Subject::of),
-        verdict: Verdict::Answer(answer),
-        reasons,
+        observed,
+        ..Decision::plain(service.map(|service| &service.name), deployment, Verdict::Answer(answer), reasons)
     }
 }

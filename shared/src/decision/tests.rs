@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{Decision, HookAnswer, Urgency, Verdict, alarm, deployment, hook};
+use super::{Decision, HookAnswer, Urgency, Verdict, alarm, hook, release as releases};
 use crate::{
     evidence::{
-        AlarmEvidence, AlarmPast, CheckResult, DeploymentEvidence, Finding, HookEvidence, Observed,
-        PlaceEvidence, ServiceEvidence, TakenBack, Target, WatchedState,
+        AlarmEvidence, AlarmPast, Back, CheckResult, Finding, HookEvidence, Observed, PlaceEvidence,
+        ReleaseEvidence, ServiceEvidence, TakenBack, Target, WatchedState, Way,
     },
-    ledger::{Effect, EffectState, Judged, ReleaseLedger},
+    ledger::{Effect, EffectState, Half, Judged, ReleaseLedger},
     plan::{Circumstances, check, plan},
     policy::Policy,
     reason::{Reason, UndoneBy},
     release::{
-        AlarmName, Deployment, DeploymentError, DeploymentGroup, DeploymentStatus, LifecycleEvent, Platform,
-        Revision, ServiceName,
+        AlarmName, DeploymentGroup, LifecycleEvent, Platform, Release, ReleaseError, ReleaseStatus, Revision,
+        ServiceName,
     },
-    signal::{AlarmChange, AlarmState, DeploymentChange, DeploymentHappening, HookCall, Quieted, Signal},
+    signal::{AlarmChange, AlarmState, HookCall, Quieted, ReleaseChange, ReleaseHappening, Signal},
 };
 
-const POLICY: &str = "version: 1
+pub(super) const POLICY: &str = "version: 1
 services:
   checkout:
     deployed_by: [ { codedeploy: { application: checkout, deployment_group: prod } } ]
@@ -35,29 +35,29 @@ services:
     hooks: { AfterAllowTraffic: [ { alarms: quiet } ] }
 ";
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy::parse(POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// Seconds after an arbitrary noon.
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     "2026-03-05T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
 }
 
-fn known<T>(value: T) -> Observed<T> {
+pub(super) fn known<T>(value: T) -> Observed<T> {
     Observed::Known { value, at: at(0) }
 }
 
-fn missing<T>() -> Observed<T> {
+pub(super) fn missing<T>() -> Observed<T> {
     Observed::Missing { why: "no answer in time".to_owned() }
 }
 
-fn release() -> Deployment {
-    Deployment {
+pub(super) fn release() -> Release {
+    Release {
         id: "d-2".into(),
-        group: DeploymentGroup { application: "checkout".into(), group: "prod".into() },
+        place: DeploymentGroup { application: "checkout".into(), group: "prod".into() }.into(),
         platform: Platform::Lambda,
-        status: DeploymentStatus::InProgress,
+        status: ReleaseStatus::InProgress,
         created_at: at(0),
         completed_at: None,
         creator: "user".into(),
@@ -69,7 +69,7 @@ fn release() -> Deployment {
     }
 }
 
-fn change() -> AlarmChange {
+pub(super) fn change() -> AlarmChange {
     AlarmChange {
         alarm: "checkout-5xx".into(),
         arn: Some("arn:aws:cloudwatch:eu-central-1:123456789012:alarm:checkout-5xx".into()),
@@ -83,39 +83,55 @@ fn change() -> AlarmChange {
     }
 }
 
-fn place() -> PlaceEvidence {
+pub(super) fn place() -> PlaceEvidence {
     PlaceEvidence {
-        group: release().group,
+        place: release().place,
         latest: known(Some(release())),
-        target: known(Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() }),
+        back: known(back()),
+        marked: known(None),
         ledger: known(ReleaseLedger::default()),
+        earlier: known(None),
         past: known(AlarmPast::News),
+        flaps: known(0),
         taken_back: known(None),
+        next_stage: None,
+        within: Vec::new(),
         traffic: known(10),
     }
 }
 
-fn evidence(place: PlaceEvidence) -> AlarmEvidence {
+pub(super) fn back() -> Back {
+    let target = Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() };
+    Back::To { target, way: Way::Stop }
+}
+
+pub(super) fn evidence(place: PlaceEvidence) -> AlarmEvidence {
     AlarmEvidence {
-        services: vec![ServiceEvidence { service: "checkout".into(), places: vec![place] }],
+        services: vec![ServiceEvidence {
+            service: "checkout".into(),
+            places: vec![place],
+            taken_back: known(Vec::new()),
+            would_have: missing(),
+        }],
         judged: known(Vec::new()),
+        incidents: known(Vec::new()),
         delivery: known(1),
     }
 }
 
-fn judged(evidence: &AlarmEvidence, change: &AlarmChange) -> Decision {
+pub(super) fn judged(evidence: &AlarmEvidence, change: &AlarmChange) -> Decision {
     let mut decisions = alarm::decide(&policy(), evidence, change, at(91));
     assert_eq!(decisions.len(), 1, "{decisions:?}");
     decisions.remove(0)
 }
 
-fn changed(make: impl FnOnce(&mut PlaceEvidence)) -> Decision {
+pub(super) fn changed(make: impl FnOnce(&mut PlaceEvidence)) -> Decision {
     let mut place = place();
     make(&mut place);
     judged(&evidence(place), &change())
 }
 
-fn with_release(make: impl FnOnce(&mut Deployment)) -> Decision {
+pub(super) fn with_release(make: impl FnOnce(&mut Release)) -> Decision {
     changed(|place| {
         let mut deployment = release();
         make(&mut deployment);
@@ -123,7 +139,7 @@ fn with_release(make: impl FnOnce(&mut Deployment)) -> Decision {
     })
 }
 
-fn first(decision: &Decision) -> &Reason {
+pub(super) fn first(decision: &Decision) -> &Reason {
     decision.reasons.first()
 }
 
@@ -175,14 +191,14 @@ fn row_4_nothing_is_on_watch() {
     let ended = |seconds: i64| {
         with_release(|release| {
             release.created_at = at(-4_000);
-            release.status = DeploymentStatus::Succeeded;
+            release.status = ReleaseStatus::Succeeded;
             release.completed_at = Some(at(90 - seconds));
         })
     };
     assert!(matches!(first(&ended(1_801)), Reason::NoReleaseToBlame { last: Some(_), .. }));
     let on_watch = ended(1_800);
-    assert_eq!(on_watch.verdict, Verdict::Notify(Urgency::Loud));
-    assert!(matches!(first(&on_watch), Reason::FinishedBeforeAlarm { .. }));
+    assert_eq!(on_watch.verdict, Verdict::RollBack);
+    assert!(matches!(first(&on_watch), Reason::AlarmAfterRelease { .. }));
 }
 
 #[test]
@@ -213,7 +229,7 @@ fn an_alarm_from_before_the_rollback_is_about_what_is_rolled_back() {
         rollback.rolls_back = Some("d-2".into());
         place.latest = known(Some(rollback));
         let mut bad = release();
-        bad.status = DeploymentStatus::Stopped;
+        bad.status = ReleaseStatus::Stopped;
         bad.completed_at = Some(at(91));
         bad.rolled_back_by = Some("d-3".into());
         place.taken_back = known(Some(TakenBack { deployment: bad, ledger: ReleaseLedger::default() }));
@@ -223,9 +239,10 @@ fn an_alarm_from_before_the_rollback_is_about_what_is_rolled_back() {
     assert_eq!(decision.release.map(|subject| subject.deployment.id), Some("d-2".into()));
 }
 
-fn undo(state: EffectState) -> Effect {
+pub(super) fn undo(state: EffectState) -> Effect {
     let verdict = Verdict::RollBack;
-    Effect { state, at: at(80), verdict, reasons: Reason::NoGoodTarget { why: "kept".into() }.into() }
+    let effect = Some(super::Effect::Stop { auto_rollback: true });
+    Effect { state, at: at(80), verdict, reasons: Reason::NoGoodTarget { why: "kept".into() }.into(), effect }
 }
 
 #[test]
@@ -255,13 +272,15 @@ fn row_7_already_being_undone() {
 fn an_undo_that_the_release_outlived_silences_no_alarm() {
     let decision = changed(|place| {
         let mut lived = release();
-        lived.status = DeploymentStatus::Succeeded;
+        lived.status = ReleaseStatus::Succeeded;
         lived.completed_at = Some(at(85));
         place.latest = known(Some(lived));
         place.ledger =
             known(ReleaseLedger { undo: Some(undo(EffectState::Done)), ..ReleaseLedger::default() });
     });
-    assert_eq!(decision.verdict, Verdict::Notify(Urgency::Loud));
+    // What it was asked then counts for nothing: going back is the second half.
+    assert_eq!((decision.verdict, decision.half), (Verdict::RollBack, Half::Second));
+    assert!(matches!(first(&decision), Reason::AlarmAfterRelease { .. }));
 }
 
 #[test]
@@ -269,17 +288,17 @@ fn two_unreadable_groups_are_one_question() {
     let mut unread = place();
     unread.latest = missing();
     let mut evidence = evidence(unread.clone());
-    unread.group.group = "eu".into();
+    unread.place = DeploymentGroup { application: "checkout".into(), group: "eu".into() }.into();
     evidence.services[0].places.push(unread);
     evidence.delivery = known(3);
     let decision = judged(&evidence, &change());
     assert_eq!(decision.verdict, Verdict::Ask);
-    assert_eq!(decision.reasons.iter().count(), 2);
+    assert_eq!(decision.reasons.iter().count(), 3, "both, and the deadline");
 }
 
 #[test]
 fn stopped_and_not_rolled_back_is_loud() {
-    for status in [DeploymentStatus::Stopped, DeploymentStatus::Failed] {
+    for status in [ReleaseStatus::Stopped, ReleaseStatus::Failed] {
         let decision = with_release(|release| {
             release.status = status;
             release.completed_at = Some(at(60));
@@ -298,18 +317,20 @@ fn row_8_red_since_before_the_release() {
 
 #[test]
 fn row_12_nothing_to_go_back_to() {
-    let decision = changed(|place| place.target = known(Target::None { why: "first.".into() }));
+    let decision = changed(|place| place.back = known(Back::Nowhere { why: "first.".into() }));
     assert_eq!(decision.verdict, Verdict::Halt);
     assert!(matches!(first(&decision), Reason::NoGoodTarget { .. }));
 }
 
 #[test]
 fn row_14_what_could_not_be_learnt() {
-    let gaps: [fn(&mut PlaceEvidence); 4] = [
+    let gaps: [fn(&mut PlaceEvidence); 6] = [
+        |place| place.flaps = missing(),
+        |place| place.marked = missing(),
         |place| place.latest = missing(),
         |place| place.ledger = missing(),
         |place| place.past = missing(),
-        |place| place.target = missing(),
+        |place| place.back = missing(),
     ];
     for gap in gaps {
         let mut place = place();
@@ -328,9 +349,9 @@ fn row_14_what_could_not_be_learnt() {
             assert!(matches!(first(&decision), Reason::CouldNotLearn { .. }));
         }
     }
-    let unknown = with_release(|release| release.status = DeploymentStatus::Unrecognised("Thinking".into()));
+    let unknown = with_release(|release| release.status = ReleaseStatus::Unrecognised("Thinking".into()));
     assert_eq!(unknown.verdict, Verdict::LookAgain);
-    let no_end = with_release(|release| release.status = DeploymentStatus::Succeeded);
+    let no_end = with_release(|release| release.status = ReleaseStatus::Succeeded);
     assert_eq!(no_end.verdict, Verdict::LookAgain);
 }
 
@@ -372,20 +393,21 @@ fn the_same_signal_again_does_nothing_and_says_so() {
 
 // Deployments.
 
-fn began_evidence() -> DeploymentEvidence {
-    DeploymentEvidence {
+fn began_evidence() -> ReleaseEvidence {
+    ReleaseEvidence {
         deployment: known(release()),
         ledger: known(ReleaseLedger::default()),
         target: known(Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() }),
+        marked: known(None),
         alarms: known(BTreeMap::new()),
         delivery: known(1),
     }
 }
 
-fn event(what: DeploymentHappening) -> DeploymentChange {
-    DeploymentChange {
+pub(super) fn event(what: ReleaseHappening) -> ReleaseChange {
+    ReleaseChange {
         deployment: "d-2".into(),
-        group: release().group,
+        place: release().place,
         what,
         instance: None,
         region: None,
@@ -393,14 +415,19 @@ fn event(what: DeploymentHappening) -> DeploymentChange {
     }
 }
 
+pub(super) fn watched(state: AlarmState, since: i64) -> WatchedState {
+    let said = "Threshold Crossed.".to_owned();
+    WatchedState { state: known(state), since: Some(at(since)), arn: change().arn, said, suppressed: None }
+}
+
 #[test]
 fn a_beginning_says_what_it_can_go_back_to_and_what_is_red() {
     let mut evidence = began_evidence();
-    let red = WatchedState { state: known(AlarmState::Alarm), since: Some(at(-60)) };
-    let late = WatchedState { state: known(AlarmState::Ok), since: Some(at(2)) };
+    let red = watched(AlarmState::Alarm, -60);
+    let late = watched(AlarmState::Ok, 2);
     evidence.alarms =
         known(BTreeMap::from([(AlarmName::from("checkout-5xx"), red), (AlarmName::from("late"), late)]));
-    let judged = deployment::decide(&policy(), &evidence, &event(DeploymentHappening::Started));
+    let judged = releases::decide(&policy(), &evidence, &event(ReleaseHappening::Started));
     let said: Vec<String> = judged.decision.reasons.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -426,8 +453,8 @@ impl std::borrow::Borrow<str> for AlarmName {
 fn a_beginning_that_comes_after_the_end_records_nothing() {
     let mut evidence = began_evidence();
     evidence.deployment =
-        known(Deployment { status: DeploymentStatus::Succeeded, completed_at: Some(at(60)), ..release() });
-    let judged = deployment::decide(&policy(), &evidence, &event(DeploymentHappening::Started));
+        known(Release { status: ReleaseStatus::Succeeded, completed_at: Some(at(60)), ..release() });
+    let judged = releases::decide(&policy(), &evidence, &event(ReleaseHappening::Started));
     assert_eq!(judged.decision.verdict, Verdict::Ignore);
     assert_eq!(judged.began, None);
 }
@@ -435,35 +462,35 @@ fn a_beginning_that_comes_after_the_end_records_nothing() {
 #[test]
 fn an_end_without_a_rollback_is_loud() {
     let mut evidence = began_evidence();
-    let mut stopped = Deployment {
-        status: DeploymentStatus::Stopped,
+    let mut stopped = Release {
+        status: ReleaseStatus::Stopped,
         completed_at: Some(at(60)),
-        error: Some(DeploymentError { code: "MANUAL_STOP".into(), message: "Stopped.".into() }),
+        error: Some(ReleaseError { code: "MANUAL_STOP".into(), message: "Stopped.".into() }),
         ..release()
     };
     evidence.deployment = known(stopped.clone());
-    let event = event(DeploymentHappening::Stopped);
-    let judged = deployment::decide(&policy(), &evidence, &event);
+    let event = event(ReleaseHappening::Stopped);
+    let judged = releases::decide(&policy(), &evidence, &event);
     assert_eq!(judged.decision.verdict, Verdict::Notify(Urgency::Loud));
     stopped.rolled_back_by = Some("d-3".into());
     evidence.deployment = known(stopped);
-    let judged = deployment::decide(&policy(), &evidence, &event);
+    let judged = releases::decide(&policy(), &evidence, &event);
     assert_eq!(judged.decision.verdict, Verdict::Notify(Urgency::Calm));
     assert_eq!(judged.ended.unwrap().rolled_back_by, Some("d-3".into()));
 }
 
 #[test]
 fn instances_and_foreign_groups_are_left_alone() {
-    let instance = DeploymentChange { instance: Some("i-1".into()), ..event(DeploymentHappening::Failed) };
-    let judged = deployment::decide(&policy(), &began_evidence(), &instance);
+    let instance = ReleaseChange { instance: Some("i-1".into()), ..event(ReleaseHappening::Failed) };
+    let judged = releases::decide(&policy(), &began_evidence(), &instance);
     assert!(matches!(first(&judged.decision), Reason::NothingToDo { .. }));
-    let foreign = DeploymentChange {
-        group: DeploymentGroup { application: "other".into(), group: "prod".into() },
-        ..event(DeploymentHappening::Started)
+    let foreign = ReleaseChange {
+        place: DeploymentGroup { application: "other".into(), group: "prod".into() }.into(),
+        ..event(ReleaseHappening::Started)
     };
-    let judged = deployment::decide(&policy(), &began_evidence(), &foreign);
+    let judged = releases::decide(&policy(), &began_evidence(), &foreign);
     assert!(matches!(first(&judged.decision), Reason::NotGuarded { .. }));
-    assert_eq!(deployment::needs_evidence(&policy(), &foreign), None);
+    assert_eq!(releases::needs_evidence(&policy(), &foreign), None);
 }
 
 // Hooks.
@@ -507,8 +534,8 @@ fn a_hook_passes_only_when_every_check_did() {
 fn doubt_is_answered_as_the_policy_says_and_failure_is_not_doubt() {
     let lenient = |finding: Finding| {
         let mut evidence = hook_evidence(vec![finding]);
-        let group = DeploymentGroup { application: "lenient".into(), group: "prod".into() };
-        evidence.deployment = known(Deployment { group, ..release() });
+        let place = DeploymentGroup { application: "lenient".into(), group: "prod".into() }.into();
+        evidence.deployment = known(Release { place, ..release() });
         evidence
     };
     assert_eq!(answer(&lenient(Finding::Error { why: "refused".into() })), HookAnswer::Succeeded);
@@ -520,8 +547,8 @@ fn a_hook_that_checks_nothing_fails() {
     let mut unknown_event = hook_evidence(vec![pass(), pass()]);
     unknown_event.event = known(LifecycleEvent::from("BeforeAllowTraffic"));
     let mut unknown_service = hook_evidence(vec![pass(), pass()]);
-    let group = DeploymentGroup { application: "other".into(), group: "prod".into() };
-    unknown_service.deployment = known(Deployment { group, ..release() });
+    let place = DeploymentGroup { application: "other".into(), group: "prod".into() }.into();
+    unknown_service.deployment = known(Release { place, ..release() });
     for evidence in [unknown_event, unknown_service] {
         let decision = hook::decide(&policy(), &evidence);
         assert_eq!(decision.verdict, Verdict::Answer(HookAnswer::Failed));
@@ -543,21 +570,21 @@ fn observed<T: Clone + std::fmt::Debug + 'static>(
     prop_oneof![4 => values.prop_map(known), 1 => Just(missing())].boxed()
 }
 
-fn any_status() -> impl Strategy<Value = DeploymentStatus> {
+fn any_status() -> impl Strategy<Value = ReleaseStatus> {
     prop_oneof![
-        Just(DeploymentStatus::Created),
-        Just(DeploymentStatus::Queued),
-        Just(DeploymentStatus::InProgress),
-        Just(DeploymentStatus::Baking),
-        Just(DeploymentStatus::Ready),
-        Just(DeploymentStatus::Succeeded),
-        Just(DeploymentStatus::Failed),
-        Just(DeploymentStatus::Stopped),
-        Just(DeploymentStatus::Unrecognised("Thinking".into())),
+        Just(ReleaseStatus::Created),
+        Just(ReleaseStatus::Queued),
+        Just(ReleaseStatus::InProgress),
+        Just(ReleaseStatus::Baking),
+        Just(ReleaseStatus::Ready),
+        Just(ReleaseStatus::Succeeded),
+        Just(ReleaseStatus::Failed),
+        Just(ReleaseStatus::Stopped),
+        Just(ReleaseStatus::Unrecognised("Thinking".into())),
     ]
 }
 
-fn any_deployment() -> impl Strategy<Value = Deployment> {
+fn any_deployment() -> impl Strategy<Value = Release> {
     (
         any_status(),
         -4_000..200_i64,
@@ -566,7 +593,7 @@ fn any_deployment() -> impl Strategy<Value = Deployment> {
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(status, created, completed, rollback, rolled_back, creator)| Deployment {
+        .prop_map(|(status, created, completed, rollback, rolled_back, creator)| Release {
             status,
             created_at: at(created),
             completed_at: completed.map(at),
@@ -587,29 +614,37 @@ fn any_ledger() -> impl Strategy<Value = ReleaseLedger> {
 }
 
 fn any_place() -> impl Strategy<Value = PlaceEvidence> {
-    let target = prop_oneof![
-        Just(Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() }),
-        Just(Target::None { why: "first.".into() }),
-    ];
+    let back = prop_oneof![Just(back()), Just(Back::Nowhere { why: "first.".into() })];
+    let marked = prop::option::weighted(0.2, Just("it migrates".to_owned()));
     let taken_back = prop::option::of(
         (any_deployment(), any_ledger()).prop_map(|(deployment, ledger)| TakenBack { deployment, ledger }),
     );
     (
         observed(prop::option::of(any_deployment())),
-        observed(target),
+        observed(back),
+        observed(marked),
         observed(any_ledger()),
+        observed(prop::option::of(any_deployment())),
+        observed(0..5_u32),
         observed(prop_oneof![Just(AlarmPast::News), Just(AlarmPast::RedSinceBefore)]),
         observed(taken_back),
         observed(0..=100_u8),
     )
-        .prop_map(|(latest, target, ledger, past, taken_back, traffic)| PlaceEvidence {
-            group: release().group,
-            latest,
-            target,
-            ledger,
-            past,
-            taken_back,
-            traffic,
+        .prop_map(|(latest, back, marked, ledger, earlier, flaps, past, taken_back, traffic)| {
+            PlaceEvidence {
+                place: release().place,
+                latest,
+                back,
+                marked,
+                ledger,
+                earlier,
+                past,
+                flaps,
+                taken_back,
+                next_stage: None,
+                within: Vec::new(),
+                traffic,
+            }
         })
 }
 
@@ -629,9 +664,12 @@ fn any_finding() -> impl Strategy<Value = Finding> {
 
 /// Everything that can go missing, each in turn.
 fn holes(evidence: &AlarmEvidence) -> Vec<AlarmEvidence> {
-    let punch: [fn(&mut PlaceEvidence); 5] = [
+    let punch: [fn(&mut PlaceEvidence); 8] = [
+        |place| place.flaps = missing(),
+        |place| place.marked = missing(),
+        |place| place.earlier = missing(),
         |place| place.latest = missing(),
-        |place| place.target = missing(),
+        |place| place.back = missing(),
         |place| place.ledger = missing(),
         |place| place.past = missing(),
         |place| place.taken_back = missing(),
@@ -645,6 +683,9 @@ fn holes(evidence: &AlarmEvidence) -> Vec<AlarmEvidence> {
         })
         .collect();
     all.push(AlarmEvidence { judged: missing(), ..evidence.clone() });
+    let mut budget = evidence.clone();
+    budget.services[0].taken_back = missing();
+    all.push(budget);
     all
 }
 
@@ -678,8 +719,8 @@ proptest! {
         }
         after[at] = worse;
         let lenient = |mut evidence: HookEvidence| {
-            let group = DeploymentGroup { application: "lenient".into(), group: "prod".into() };
-            evidence.deployment = known(Deployment { group, ..release() });
+            let place = DeploymentGroup { application: "lenient".into(), group: "prod".into() }.into();
+            evidence.deployment = known(Release { place, ..release() });
             evidence
         };
         for (before, after) in [
@@ -704,7 +745,7 @@ proptest! {
         let place = &evidence.services[0].places[0];
         let resumed = matches!(first(&decision), Reason::NoGoodTarget { why } if why == "kept");
         if decision.verdict == Verdict::RollBack && !resumed {
-            let known_good = matches!(place.target.known(), Ok(Target::KnownGood { .. }));
+            let known_good = matches!(place.back.known(), Ok(Back::To { .. }));
             prop_assert!(known_good, "{decision:?}");
         }
     }
@@ -719,7 +760,7 @@ proptest! {
             for reason in decision.reasons.iter() {
                 prop_assert!(!reason.to_string().is_empty());
             }
-            let around = Circumstances { signal: &signal, began: None, ended: None, owed: &[], now: at(91) };
+            let around = Circumstances::of(&signal, at(91));
             let plan = plan(decision, around);
             prop_assert_eq!(check::check(&plan), Vec::new(), "{:?}", plan);
         }
@@ -738,11 +779,14 @@ proptest! {
         let decision = hook::decide(&policy(), &evidence);
         let known = evidence.deployment.known().is_ok()
             && evidence.event.known().is_ok_and(|event| event.as_str() == "AfterAllowTraffic");
-        let expected = if all_passed && known { HookAnswer::Succeeded } else { HookAnswer::Failed };
+        // A rollback is held up by nothing, as long as it is known to be one.
+        let rollback = evidence.deployment.known().is_ok_and(Release::is_rollback);
+        let passes = if rollback { evidence.event.known().is_ok() } else { all_passed && known };
+        let expected = if passes { HookAnswer::Succeeded } else { HookAnswer::Failed };
         prop_assert_eq!(decision.verdict, Verdict::Answer(expected), "{:?}", decision);
         let call = HookCall { deployment: "d-2".into(), execution: "e".into() };
         let signal = Signal::Hook(call);
-        let around = Circumstances { signal: &signal, began: None, ended: None, owed: &[], now: at(91) };
+        let around = Circumstances::of(&signal, at(91));
         prop_assert_eq!(check::check(&plan(decision, around)), Vec::new());
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::alarm::{AlarmPayload, BatchItem, alarm};
 use super::samples::{self, assert_malformed, change, message_of, sample, with_message};
-use super::{EventError, deployment, hook};
+use super::{EventError, hook, release};
 use crate::release::{AlarmArn, AlarmName};
 use crate::signal::{AlarmChange, AlarmState, Quieted, Signal};
 
@@ -445,7 +445,7 @@ fn values_are_shown_shortened_and_escaped() {
     let Err(EventError::Malformed { found, .. }) = error else { panic!("{error:?}") };
     assert_eq!(found, format!("\"{}\\nsecretsecretsecr…", "ü".repeat(40)));
     let garbage = format!("token={}", "x".repeat(500));
-    for outcome in [alarm(garbage.as_bytes()).map(drop), deployment(garbage.as_bytes()).map(drop)] {
+    for outcome in [alarm(garbage.as_bytes()).map(drop), release(garbage.as_bytes()).map(drop)] {
         let found = format!("\"token={}…", "x".repeat(52));
         assert_malformed(outcome, "the whole payload", &found, "a JSON object");
     }

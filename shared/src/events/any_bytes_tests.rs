@@ -4,11 +4,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::samples::{self, message_of};
-use super::{AlarmPayload, EventError, alarm, deployment, hook};
-use crate::signal::DeploymentHappening;
+use super::{AlarmPayload, EventError, alarm, hook, release, schedule};
+use crate::release::Place;
+use crate::signal::ReleaseHappening;
 
 /// Samples of every form that is accepted, and some that are not.
-const FILES: [&str; 14] = [
+const FILES: [&str; 17] = [
+    "codepipeline/codepipeline-stage-failed.json",
+    "codepipeline/codepipeline-action-started.json",
+    "lambda/eventbridge-scheduled.json",
     "cloudwatch/cloudwatch-alarm-state-change-metric.json",
     "cloudwatch/cloudwatch-alarm-state-change-ok.json",
     "cloudwatch/cloudwatch-alarm-state-change-insufficient-data.json",
@@ -24,6 +28,9 @@ const FILES: [&str; 14] = [
     "codepipeline/sns-codepipeline-approval.json",
     "lambda/lambda-destination-failure.json",
 ];
+
+const STAGE_WORDS: [&str; 7] =
+    ["STARTED", "RESUMED", "SUCCEEDED", "FAILED", "STOPPING", "STOPPED", "CANCELED"];
 
 /// A change to JSON; where it happens is chosen by counting through all values.
 #[derive(Clone, Debug)]
@@ -148,13 +155,20 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
             Err(error) => is_short(&error)?,
         }
     }
-    match deployment(bytes) {
-        Ok(change) => {
+    match release(bytes) {
+        Ok(Some(change)) => {
             let word = value.pointer("/detail/state").and_then(Value::as_str);
             let what = change.what.to_string();
-            prop_assert_eq!(word, Some(what.as_str()));
+            match change.place {
+                Place::Group(_) => prop_assert_eq!(word, Some(what.as_str())),
+                Place::Stage(_) => prop_assert!(word.is_some_and(|word| STAGE_WORDS.contains(&word))),
+            }
         }
+        Ok(None) => prop_assert_eq!(value["source"].as_str(), Some("aws.codepipeline")),
         Err(error) => is_short(&error)?,
+    }
+    if schedule(bytes).is_ok() {
+        prop_assert_eq!(value["detail-type"].as_str(), Some("Scheduled Event"));
     }
     match hook(bytes) {
         Ok(call) => prop_assert_eq!(value["DeploymentId"].as_str(), Some(call.deployment.as_str())),
@@ -220,7 +234,7 @@ fn deep_nesting_is_refused() {
         "{\"detail\":".repeat(120) + "1" + &"}".repeat(120),
     ] {
         assert!(alarm(deep.as_bytes()).is_err());
-        assert!(deployment(deep.as_bytes()).is_err());
+        assert!(release(deep.as_bytes()).is_err());
         assert!(hook(deep.as_bytes()).is_err());
     }
     let mut nested = message_of("cloudwatch/sns-cloudwatch-alarm-metric.json").to_string();
@@ -235,7 +249,7 @@ fn deep_nesting_is_refused() {
 #[test]
 fn each_word_of_a_deployment_shows_itself() {
     // The check above compares words: what a state is called must be what it is shown as.
-    for (what, word) in [(DeploymentHappening::Stopped, "STOP"), (DeploymentHappening::Failed, "FAILURE")] {
+    for (what, word) in [(ReleaseHappening::Stopped, "STOP"), (ReleaseHappening::Failed, "FAILURE")] {
         assert_eq!(what.to_string(), word);
     }
 }

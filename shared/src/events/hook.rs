@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::EventError;
 use super::foreign::{self, not_for_us};
 use super::wire::{Part, Text, payload};
-use crate::release::{DeploymentId, HookExecutionId};
+use crate::release::{HookExecutionId, ReleaseId};
 use crate::signal::HookCall;
 
 const DEPLOYMENT: &str = "DeploymentId";
@@ -37,7 +37,7 @@ pub fn hook(bytes: &[u8]) -> Result<HookCall, EventError> {
     }
     let call: Call = whole.decode()?;
     Ok(HookCall {
-        deployment: DeploymentId::from(call.deployment.0),
+        deployment: ReleaseId::from(call.deployment.0),
         execution: HookExecutionId::from(call.execution.0),
     })
 }

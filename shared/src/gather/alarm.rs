@@ -1,77 +1,157 @@
-//! What is known when an alarm went to ALARM.
+//! What is known when an alarm changed its state.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use super::{Looked, past::past};
 use crate::{
-    aws::{
-        Adapters, AwsError,
-        cloudwatch::{CloudWatch, Transition},
-        codedeploy::CodeDeploy,
-    },
+    aws::Adapters,
     decision,
-    evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack, Target},
-    gather::{Naming, target},
-    ledger::{Partition, RecordedState, ReleaseLedger},
-    policy::Policy,
-    release::{Deployment, DeploymentGroup, DeploymentId, Phase},
-    signal::{AlarmChange, AlarmState, Signal},
+    evidence::{AlarmEvidence, Observed, PlaceEvidence, ServiceEvidence, TakenBack},
+    ledger::{EffectState, Partition, ReleaseLedger},
+    policy::{Mode, Policy, Service},
+    release::{Place, Release, ReleaseId, ReleaseStatus},
+    signal::{AlarmChange, Signal},
 };
 
 /// Gathers what the decision about `change` needs: nothing for an alarm that nobody watches.
 ///
-/// Calls for each deployment group of each service that would act, none of which waits for another but where it
-/// needs its answer: ListDeployments, BatchGetDeployments when something runs, GetDeploymentGroup and
-/// GetDeployment (twice when nothing runs) for what to go back to, ListDeploymentTargets and GetDeploymentTarget
-/// for the traffic, one ledger query; DescribeAlarmHistory only when the event does not say that the alarm came
-/// from OK.
+/// Independent calls go side by side. For the signal: one ledger query. For each service that would act: one ledger
+/// query (its budget; another one in `observe`). For each of its places, once an invocation: ListDeployments,
+/// GetDeploymentGroup; of a release that runs BatchGetDeployments, GetDeployment and a ledger query for what to go back
+/// to, GetApplicationRevision twice (is what it goes back to still there, is the release marked), ListDeploymentTargets
+/// and GetDeploymentTarget for the traffic; of one that has ended GetDeployment, ListDeployments, BatchGetDeployments,
+/// a ledger query and GetApplicationRevision twice. For each change and place: one ledger query and, unless the release
+/// is undone already, one DescribeAlarmHistory.
 pub async fn gather(
     adapters: &Adapters,
     policy: &Policy,
     change: &AlarmChange,
+    looked: &Arc<Looked>,
     now: Timestamp,
 ) -> AlarmEvidence {
     let key = Signal::Alarm(change.clone()).key();
-    let judged = if policy.watchers(&change.alarm).is_empty() {
-        Observed::Known { value: Vec::new(), at: now }
-    } else {
-        let partition = Partition::Signal(key);
-        let read = adapters.ledger.read(&partition, now).await.map(|ledger| ledger.judged);
+    let nothing = || Observed::Known { value: Vec::new(), at: now };
+    let judged = async {
+        if policy.watchers(&change.alarm).is_empty() {
+            return nothing();
+        }
+        let read = adapters.ledger.read(&Partition::Signal(key), now).await.map(|ledger| ledger.judged);
         Observed::from_result(read, now)
     };
-    let before = judged.known().map(Vec::as_slice).unwrap_or_default();
-    let mut services: Vec<ServiceEvidence> = Vec::new();
-    let mut tasks = JoinSet::new();
-    for service in decision::alarm::needs_evidence(policy, change) {
-        if before.iter().any(|before| before.service.as_ref() == Some(&service.name)) {
-            continue;
+    let incidents = async {
+        if decision::alarm::needs_incidents(policy, change) {
+            Observed::from_result(adapters.ledger.incidents(&change.alarm, now).await, now)
+        } else {
+            Observed::Known { value: Vec::new(), at: now }
         }
-        services.push(ServiceEvidence { service: service.name.clone(), places: Vec::new() });
-        let at = services.len() - 1;
-        for group in service.groups() {
-            let (adapters, group, change) = (adapters.clone(), group.clone(), change.clone());
-            tasks.spawn(async move {
-                let gathered = tokio::time::timeout(LIMIT, place(&adapters, &group, &change, now)).await;
-                (at, gathered.unwrap_or_else(|_| unanswered(group)))
+    };
+    let (judged, incidents) = tokio::join!(judged, incidents);
+    let before = judged.known().map(Vec::as_slice).unwrap_or_default();
+    let mut wanted = decision::alarm::needs_evidence(policy, change);
+    wanted.retain(|service| !before.iter().any(|before| before.service.as_ref() == Some(&service.name)));
+    let services = services(adapters, policy, wanted, change, looked, now).await;
+    AlarmEvidence { services, judged, incidents, delivery: Observed::Known { value: 1, at: now } }
+}
+
+/// Gathers what the answer to a question about `change` turns on: as [`gather`], for one service, and whether or not
+/// the change was judged before (it was: that is how the question came about).
+pub async fn gather_again(
+    adapters: &Adapters,
+    policy: &Policy,
+    service: &Service,
+    change: &AlarmChange,
+    now: Timestamp,
+) -> AlarmEvidence {
+    let looked = Arc::new(Looked::default());
+    let services = services(adapters, policy, vec![service], change, &looked, now).await;
+    AlarmEvidence {
+        services,
+        judged: Observed::Known { value: Vec::new(), at: now },
+        incidents: Observed::Known { value: Vec::new(), at: now },
+        delivery: Observed::Known { value: 1, at: now },
+    }
+}
+
+async fn services(
+    adapters: &Adapters,
+    policy: &Policy,
+    wanted: Vec<&Service>,
+    change: &AlarmChange,
+    looked: &Arc<Looked>,
+    now: Timestamp,
+) -> Vec<ServiceEvidence> {
+    let mut services: Vec<ServiceEvidence> = Vec::new();
+    let mut places = JoinSet::new();
+    let mut budgets = JoinSet::new();
+    for service in wanted {
+        let at = services.len();
+        for place in &service.deployed_by {
+            let (adapters, place, change) = (adapters.clone(), place.clone(), change.clone());
+            let looked = Arc::clone(looked);
+            places.spawn(async move {
+                let gathered =
+                    tokio::time::timeout(LIMIT, at_place(&adapters, &place, &change, &looked, now)).await;
+                (at, gathered.unwrap_or_else(|_| unanswered(place)))
             });
         }
+        let (adapters, name) = (adapters.clone(), service.name.clone());
+        let per = SignedDuration::try_from(service.rollback_budget.per).unwrap_or(SignedDuration::MAX);
+        let observed = service.mode == Mode::Observe;
+        budgets.spawn(async move {
+            let taken_back = Observed::from_result(adapters.ledger.taken_back(&name, per, now).await, now);
+            let would_have = if observed {
+                Observed::from_result(adapters.ledger.would_have(&name, now).await, now)
+            } else {
+                Observed::Missing { why: "the service is not observed".to_owned() }
+            };
+            (at, taken_back, would_have)
+        });
+        let unread = || "Belay's own program failed while it read that".to_owned();
+        services.push(ServiceEvidence {
+            service: service.name.clone(),
+            places: Vec::new(),
+            taken_back: Observed::Missing { why: unread() },
+            would_have: Observed::Missing { why: unread() },
+        });
     }
-    while let Some(joined) = tasks.join_next().await {
+    while let Some(joined) = places.join_next().await {
         // A task that panics leaves its place out, and a service without a place is judged as not gathered.
         if let Ok((at, place)) = joined {
             services[at].places.push(place);
         }
     }
+    while let Some(joined) = budgets.join_next().await {
+        if let Ok((at, taken_back, would_have)) = joined {
+            services[at].taken_back = taken_back;
+            services[at].would_have = would_have;
+        }
+    }
     for service in &mut services {
-        service.places.sort_by(|one, other| one.group.cmp(&other.group));
+        service.places.sort_by(|one, other| one.place.cmp(&other.place));
     }
     services.retain(|service| {
-        let expected = policy.service(&service.service).map_or(0, |service| service.groups().count());
+        let expected = policy.service(&service.service).map_or(0, |service| service.deployed_by.len());
         service.places.len() == expected
     });
-    AlarmEvidence { services, judged, delivery: Observed::Known { value: 1, at: now } }
+    for service in &mut services {
+        once_each(service);
+    }
+    services
+}
+
+/// A stage that deployed through a group which the service names as well is the same change, seen from further away:
+/// it is judged once, where it can be undone most directly.
+fn once_each(service: &mut ServiceEvidence) {
+    let deployments: Vec<ReleaseId> = service
+        .places
+        .iter()
+        .filter(|place| matches!(place.place, Place::Group(_)))
+        .filter_map(|place| place.latest.known().ok()?.as_ref().map(|latest| latest.id.clone()))
+        .collect();
+    service.places.retain(|place| !place.within.iter().any(|within| deployments.contains(within)));
 }
 
 /// What was not gathered by then is missing: an invocation has thirty seconds, and the larger part of them is for
@@ -79,105 +159,106 @@ pub async fn gather(
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// A place of which nothing was learnt in time.
-fn unanswered(group: DeploymentGroup) -> PlaceEvidence {
+fn unanswered(place: Place) -> PlaceEvidence {
     fn missing<T>() -> Observed<T> {
         Observed::Missing { why: format!("nothing was answered within {} s", LIMIT.as_secs()) }
     }
     PlaceEvidence {
-        group,
+        place,
         latest: missing(),
-        target: missing(),
+        back: missing(),
+        marked: missing(),
         ledger: missing(),
+        earlier: missing(),
         past: missing(),
+        flaps: missing(),
         taken_back: missing(),
+        next_stage: None,
+        within: Vec::new(),
         traffic: missing(),
     }
 }
 
-async fn place(
+async fn at_place(
     adapters: &Adapters,
-    group: &DeploymentGroup,
+    place: &Place,
     change: &AlarmChange,
+    looked: &Looked,
     now: Timestamp,
 ) -> PlaceEvidence {
-    let codedeploy = &adapters.codedeploy;
-    let (running, last) = tokio::join!(codedeploy.running(group), codedeploy.last(group));
-    let (latest, last_successful) = match (running, last) {
-        (Ok(Some(running)), last) => (Ok(Some(running)), last.map(|(_, successful)| successful)),
-        (Ok(None), Ok((attempted, successful))) => {
-            let latest = match &attempted {
-                None => Ok(None),
-                Some(id) => latest_release(codedeploy, group, id).await,
-            };
-            (latest, Ok(successful))
-        }
-        (Ok(None), Err(error)) => (Err(error.clone()), Err(error)),
-        // Whether something runs is not known: that something ended says nothing about it.
-        (Err(error), last) => (Err(error), last.map(|(_, successful)| successful)),
-    };
-    let Ok(Some(release)) = latest else {
-        return PlaceEvidence {
-            group: group.clone(),
-            latest: Observed::from_result(latest, now),
-            target: nothing_released(now),
-            ledger: Observed::Known { value: ReleaseLedger::default(), at: now },
-            past: Observed::Known { value: AlarmPast::News, at: now },
-            taken_back: Observed::Known { value: None, at: now },
-            traffic: Observed::Missing { why: "nothing is being released".to_owned() },
-        };
-    };
-    let runs = release.status.phase() == Phase::Running;
-    let (target, ledger, traffic, taken_back) = tokio::join!(
+    let standing = looked.at(adapters, place, now).await;
+    let release = standing.latest.known().ok().and_then(Option::as_ref);
+    let (ledger, taken_back) = tokio::join!(
         async {
-            if runs {
-                target(adapters, &release.id, last_successful, Naming::ByHash, now).await
-            } else {
-                nothing_released(now)
+            match release {
+                None => Observed::Known { value: ReleaseLedger::default(), at: now },
+                Some(release) => Observed::from_result(adapters.ledger.release(&release.id, now).await, now),
             }
         },
-        adapters.ledger.release(&release.id, now),
-        async { if runs { traffic(adapters, &release.id, now).await } else { over() } },
-        taken_back(adapters, &release, now),
+        async {
+            match release {
+                None => Observed::Known { value: None, at: now },
+                Some(release) => taken_back(adapters, release, now).await,
+            }
+        },
     );
-    let ledger = Observed::from_result(ledger, now);
-    let past = past(&adapters.cloudwatch, change, &release, &ledger, now).await;
+    let (past, flaps) = match release {
+        Some(release) if !is_settled(release, &ledger) => {
+            past(&adapters.cloudwatch, change, release, &ledger, now).await
+        }
+        Some(_) | None => {
+            let why = || "it was not asked for: nothing turns on it".to_owned();
+            (Observed::Missing { why: why() }, Observed::Missing { why: why() })
+        }
+    };
+    let earlier = earlier(adapters, release, change, now).await;
     PlaceEvidence {
-        group: group.clone(),
-        latest: Observed::Known { value: Some(release), at: now },
-        target,
+        place: place.clone(),
+        latest: standing.latest,
+        back: standing.back,
+        marked: standing.marked,
         ledger,
+        earlier,
         past,
+        flaps,
         taken_back,
-        traffic,
+        next_stage: standing.next_stage,
+        within: standing.within,
+        traffic: standing.traffic,
     }
 }
 
-fn nothing_released(now: Timestamp) -> Observed<Target> {
-    Observed::Known { value: Target::None { why: "nothing is being released.".to_owned() }, at: now }
+/// The release that the alarm may be about, if it went off before the latest one began: an event that comes late.
+async fn earlier(
+    adapters: &Adapters,
+    latest: Option<&Release>,
+    change: &AlarmChange,
+    now: Timestamp,
+) -> Observed<Option<Release>> {
+    match latest.map(|latest| (latest, latest.group())) {
+        Some((latest, Some(group))) if change.at < latest.created_at => {
+            Observed::from_result(adapters.codedeploy.newest_release(group, change.at).await, now)
+        }
+        Some(_) | None => Observed::Known { value: None, at: now },
+    }
 }
 
-fn over() -> Observed<u8> {
-    Observed::Missing { why: "the release is over".to_owned() }
-}
-
-/// The last deployment that ended, unless it released nothing: then the newest that did, within the time in which a
-/// release can be watched at all.
-async fn latest_release(
-    codedeploy: &CodeDeploy,
-    group: &DeploymentGroup,
-    attempted: &DeploymentId,
-) -> Result<Option<Deployment>, AwsError> {
-    let last = codedeploy.deployment(attempted).await?;
-    if last.is_release() { Ok(Some(last)) } else { codedeploy.newest_release(group, last.created_at).await }
+/// Whether rows before the alarm's past decide: the release takes another one back, or is being undone.
+fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>) -> bool {
+    if release.is_rollback() || release.is_being_undone() {
+        return true;
+    }
+    let Ok(ledger) = ledger.known() else { return false };
+    let undone = ledger.undo.as_ref().is_some_and(|undo| {
+        let in_vain = undo.stops_only() && release.status == ReleaseStatus::Succeeded;
+        undo.state == EffectState::Done && !in_vain
+    });
+    undone || ledger.would.is_some()
 }
 
 /// The release that `release` takes back, if it is a rollback that says of which.
-async fn taken_back(
-    adapters: &Adapters,
-    release: &Deployment,
-    now: Timestamp,
-) -> Observed<Option<TakenBack>> {
-    let Some(of) = &release.rolls_back else {
+async fn taken_back(adapters: &Adapters, release: &Release, now: Timestamp) -> Observed<Option<TakenBack>> {
+    let (Some(of), Place::Group(_)) = (&release.rolls_back, &release.place) else {
         return Observed::Known { value: None, at: now };
     };
     let (deployment, ledger) =
@@ -188,71 +269,4 @@ async fn taken_back(
         Some(TakenBack { deployment, ledger })
     });
     Observed::from_result(both, now)
-}
-
-async fn traffic(adapters: &Adapters, release: &DeploymentId, now: Timestamp) -> Observed<u8> {
-    match adapters.codedeploy.target(release).await {
-        Ok(state) => match state.traffic {
-            Some(value) => Observed::Known { value, at: now },
-            None => Observed::Missing { why: "the deployment's target does not say".to_owned() },
-        },
-        Err(error) => Observed::Missing { why: error.to_string() },
-    }
-}
-
-/// What the alarm was when the release began, and since. An alarm that comes from OK has been OK since; only
-/// the others need their past: from the release's record, else from the alarm's history.
-async fn past(
-    cloudwatch: &CloudWatch,
-    change: &AlarmChange,
-    release: &Deployment,
-    ledger: &Observed<ReleaseLedger>,
-    now: Timestamp,
-) -> Observed<AlarmPast> {
-    let news = Observed::Known { value: AlarmPast::News, at: now };
-    if change.from == Some(AlarmState::Ok) || change.at < release.created_at {
-        return news;
-    }
-    let recorded = ledger
-        .known()
-        .ok()
-        .and_then(|ledger| ledger.began.as_ref())
-        .and_then(|began| began.alarms.get(&change.alarm));
-    match recorded {
-        Some(RecordedState::Was(AlarmState::Ok | AlarmState::InsufficientData)) => return news,
-        Some(RecordedState::Was(AlarmState::Alarm) | RecordedState::Unknown { .. }) | None => {}
-    }
-    let transitions = cloudwatch.transitions(&change.alarm, release.created_at, change.at).await;
-    match transitions.and_then(|transitions| from_history(change, release, &transitions)) {
-        Ok(value) => Observed::Known { value, at: now },
-        Err(error) => Observed::Missing { why: error.to_string() },
-    }
-}
-
-/// Reads an alarm's past out of its history, newest change first.
-fn from_history(
-    change: &AlarmChange,
-    release: &Deployment,
-    transitions: &[Transition],
-) -> Result<AlarmPast, AwsError> {
-    let unreadable = |why: &str| AwsError::unreadable("cloudwatch:DescribeAlarmHistory", &change.alarm, why);
-    let since = transitions.iter().take_while(|transition| transition.at > release.created_at);
-    for transition in since {
-        match (transition.from, transition.to) {
-            (Some(AlarmState::Ok), _) | (_, Some(AlarmState::Ok)) => return Ok(AlarmPast::News),
-            (Some(_), Some(_)) => {}
-            _ => return Err(unreadable("a change in its history has a state that Belay does not know")),
-        }
-    }
-    let before = transitions.iter().find(|transition| transition.at <= release.created_at);
-    let at_start = match before {
-        Some(before) => before.to,
-        // No change so old is kept: it began as what its oldest change came from.
-        None => transitions.last().and_then(|oldest| oldest.from),
-    };
-    match at_start {
-        Some(AlarmState::Alarm) => Ok(AlarmPast::RedSinceBefore),
-        Some(AlarmState::Ok | AlarmState::InsufficientData) => Ok(AlarmPast::News),
-        None => Err(unreadable("its history does not reach back to the release's start")),
-    }
 }

@@ -3,14 +3,15 @@
 use std::{pin::Pin, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::Sleep};
 
 use crate::{
     aws::{Adapters, endpoint::NoStatus},
     evidence::{CheckResult, Finding, Observed},
-    gather::deployment::alarms,
+    gather::release::alarms,
     policy::{Check, HttpCheck, Missing, Service},
-    release::{Deployment, LifecycleEvent},
+    release::{LifecycleEvent, Release},
     signal::{AlarmState, HookCall},
 };
 
@@ -22,7 +23,7 @@ pub async fn caller(
     adapters: &Adapters,
     call: &HookCall,
     now: Timestamp,
-) -> (Observed<Deployment>, Observed<LifecycleEvent>) {
+) -> (Observed<Release>, Observed<LifecycleEvent>) {
     let (deployment, target) = tokio::join!(
         adapters.codedeploy.deployment(&call.deployment),
         adapters.codedeploy.target(&call.deployment),
@@ -48,7 +49,7 @@ pub async fn run(
     adapters: &Adapters,
     service: &Service,
     checks: &[Check],
-    deployment: &Deployment,
+    deployment: &Release,
     retry_every: Duration,
     mut deadline: Pin<&mut Sleep>,
     now: Timestamp,
@@ -106,17 +107,85 @@ async fn measure(
     adapters: &Adapters,
     service: &Service,
     check: &Check,
-    deployment: &Deployment,
+    deployment: &Release,
     retry_every: Duration,
     now: Timestamp,
 ) -> Finding {
     match check {
         Check::Http(http) => endpoint(adapters, http, retry_every).await,
         Check::AlarmsQuiet => quiet(adapters, service, deployment, retry_every, now).await,
-        // The policy refuses these by name; should one get here all the same, it has measured nothing.
-        Check::Approval { .. } | Check::Lambda { .. } => {
+        Check::Lambda { function, within } => {
+            asked(adapters, function, *within, &question(service, deployment), retry_every).await
+        }
+        // The policy refuses it by name; should one get here all the same, it has measured nothing.
+        Check::Approval { .. } => {
             Finding::Error { why: "this version of Belay cannot run this check".to_owned() }
         }
+    }
+}
+
+/// What a function is told when it is asked how a release is doing.
+#[derive(Serialize)]
+struct Question<'a> {
+    service: &'a str,
+    deployment: &'a str,
+    application: Option<&'a str>,
+    deployment_group: Option<&'a str>,
+}
+
+fn question(service: &Service, deployment: &Release) -> String {
+    let group = deployment.group();
+    let question = Question {
+        service: service.name.as_str(),
+        deployment: deployment.id.as_str(),
+        application: group.map(|group| group.application.as_str()),
+        deployment_group: group.map(|group| group.group.as_str()),
+    };
+    serde_json::to_string(&question).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// What it answers: `{"pass": true | false | null, "why": "…"}`. No word for `pass` means that it looked and cannot
+/// tell.
+#[derive(Deserialize)]
+struct Answer {
+    pass: Option<bool>,
+    why: Option<String>,
+}
+
+/// Asks a function. One that fails, is throttled or does not answer in time has measured nothing, and is asked again.
+async fn asked(
+    adapters: &Adapters,
+    function: &str,
+    within: Duration,
+    question: &str,
+    retry_every: Duration,
+) -> Finding {
+    let mut errors = 0;
+    loop {
+        let why = match adapters.lambda.invoke(function, question.as_bytes(), within).await {
+            Ok(answer) => return read(&answer),
+            Err(error) => error.to_string(),
+        };
+        errors += 1;
+        if errors >= CONSECUTIVE_ERRORS {
+            return Finding::Error { why: format!("{errors} times in a row: {why}") };
+        }
+        tokio::time::sleep(retry_every).await;
+    }
+}
+
+fn read(answer: &[u8]) -> Finding {
+    let said = |why: Option<String>| {
+        let why = why.map(|why| why.chars().take(500).collect::<String>());
+        why.filter(|why| !why.is_empty()).unwrap_or_else(|| "it gave no reason".to_owned())
+    };
+    match serde_json::from_slice(answer) {
+        Ok(Answer { pass: Some(true), why }) => Finding::Pass { saw: said(why) },
+        Ok(Answer { pass: Some(false), why }) => Finding::Fail { saw: said(why) },
+        Ok(Answer { pass: None, why: Some(why) }) => Finding::Inconclusive { why: said(Some(why)) },
+        Ok(Answer { pass: None, why: None }) | Err(_) => Finding::Inconclusive {
+            why: "its answer is not of the form {\"pass\": true, \"why\": \"…\"}".to_owned(),
+        },
     }
 }
 
@@ -172,7 +241,7 @@ async fn endpoint(adapters: &Adapters, check: &HttpCheck, retry_every: Duration)
 async fn quiet(
     adapters: &Adapters,
     service: &Service,
-    deployment: &Deployment,
+    deployment: &Release,
     retry_every: Duration,
     now: Timestamp,
 ) -> Finding {
@@ -217,8 +286,15 @@ async fn quiet(
     if !unread.is_empty() {
         return Finding::Error { why: unread.join("; ") };
     }
-    if without_data == alarms.len() {
-        return Finding::Inconclusive { why: format!("none of the {without_data} alarms has data") };
+    // One that was red before says nothing about this release either.
+    if without_data + red_before == alarms.len() {
+        let why = match red_before {
+            0 => format!("none of the {without_data} alarms has data"),
+            _ => {
+                format!("{red_before} of the {} alarms went off before, and no other has data", alarms.len())
+            }
+        };
+        return Finding::Inconclusive { why };
     }
     let without_data = match without_data {
         0 => String::new(),

@@ -4,8 +4,10 @@
 use thiserror::Error;
 
 use crate::{
-    decision::{HookAnswer, Verdict},
+    decision::{Effect, HookAnswer, Verdict},
+    ledger::Note,
     plan::{Action, Plan},
+    release::Place,
 };
 
 /// What is wrong with a plan.
@@ -44,6 +46,14 @@ pub enum Inconsistency {
     /// Invariant 9: something is told before it is done.
     #[error("the message comes before the effect")]
     ToldFirst,
+    /// A question that is told and not kept, or kept and not told: it would never be answered.
+    #[error("{verdict} keeps {questions} questions")]
+    Asked {
+        /// The verdict.
+        verdict: &'static str,
+        /// How many it would keep.
+        questions: usize,
+    },
     /// Invariant 6: the decision is not recorded, or more than once.
     #[error("the decision is recorded {times} times")]
     Recorded {
@@ -58,6 +68,10 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     let verdict = plan.decision.verdict;
     let tells = plan.actions.iter().filter(|action| matches!(action, Action::Tell { .. })).count();
     let silent = matches!(verdict, Verdict::Ignore | Verdict::LookAgain);
+    let asked = plan.actions.iter().filter(|action| matches!(action, Action::Keep(Note::Asked(_)))).count();
+    if asked != usize::from(verdict == Verdict::Ask && plan.decision.question.is_some()) {
+        wrong.push(Inconsistency::Asked { verdict: verdict.word(), questions: asked });
+    }
     if tells != usize::from(!silent) {
         wrong.push(Inconsistency::Messages { verdict: verdict.word(), messages: tells });
     }
@@ -68,17 +82,31 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     let mut effects = Vec::new();
     for action in &plan.actions {
         match action {
-            Action::Stop { deployment, auto_rollback } => {
-                effects.push(if *auto_rollback { "take back" } else { "halt" });
+            Action::Undo { release, effect, .. } => {
+                effects.push(match effect {
+                    Effect::Stop { auto_rollback: true }
+                    | Effect::Redeploy(_)
+                    | Effect::RollBackStage { .. }
+                    | Effect::StopWithin { .. } => "take back",
+                    Effect::Stop { auto_rollback: false } | Effect::HaltStage { .. } => "halt",
+                });
                 if let Some(subject) = &plan.decision.release {
-                    if subject.deployment.id != *deployment {
+                    if subject.deployment.id != *release {
                         wrong.push(Inconsistency::WrongRelease {
                             judged: subject.deployment.id.to_string(),
-                            touched: deployment.to_string(),
+                            touched: release.to_string(),
                         });
                     }
-                    if subject.deployment.rolls_back.is_some() {
-                        wrong.push(Inconsistency::RollbackOfRollback { deployment: deployment.to_string() });
+                    if subject.deployment.is_rollback() {
+                        wrong.push(Inconsistency::RollbackOfRollback { deployment: release.to_string() });
+                    }
+                    if let Effect::Redeploy(redeploy) = effect
+                        && Place::Group(redeploy.group.clone()) != subject.deployment.place
+                    {
+                        wrong.push(Inconsistency::WrongRelease {
+                            judged: subject.deployment.place.to_string(),
+                            touched: redeploy.group.to_string(),
+                        });
                     }
                 }
             }
@@ -89,12 +117,14 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
             Action::Open { .. }
             | Action::Close { .. }
             | Action::Record { .. }
+            | Action::Keep(_)
             | Action::Tell { .. }
             | Action::SendOwed(_) => {}
         }
     }
     let expected: &[&str] = match verdict {
         Verdict::Ignore | Verdict::Notify(_) | Verdict::LookAgain | Verdict::Ask => &[],
+        Verdict::Halt | Verdict::RollBack if plan.decision.observed => &[],
         Verdict::Halt => &["halt"],
         Verdict::RollBack => &["take back"],
         Verdict::Answer(HookAnswer::Succeeded) => &["let the hook pass"],
@@ -105,7 +135,7 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     }
     let first_tell = plan.actions.iter().position(|action| matches!(action, Action::Tell { .. }));
     let last_effect =
-        plan.actions.iter().rposition(|action| matches!(action, Action::Stop { .. } | Action::Answer { .. }));
+        plan.actions.iter().rposition(|action| matches!(action, Action::Undo { .. } | Action::Answer { .. }));
     if let (Some(tell), Some(effect)) = (first_tell, last_effect)
         && tell < effect
     {

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    not_yet,
-    reading::{Reading, join, nearest},
-};
+use super::reading::{Reading, join, nearest};
 use crate::{
     release::AlarmName,
     yaml::{Node, Value},
@@ -143,7 +140,6 @@ pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<Watche
             continue;
         }
         if let Some(alarm) = entry(reading, name, value, &path) {
-            not_yet::alarm(reading, value.line, &path, &alarm);
             contradicts(reading, &watched, key.line, &path, &alarm);
             watched.push((key.line, alarm));
         }

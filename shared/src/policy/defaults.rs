@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    not_yet,
-    reading::{Fields, Reading},
-};
+use super::reading::{Fields, Reading};
 
 /// Whether Belay acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +80,7 @@ impl Defaults {
         if let Some(node) = fields.get("mode") {
             let path = fields.path("mode");
             let words = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
-            if let Some(mode) = reading.word(node, &path, &words) {
-                not_yet::mode(reading, node.line, &path, mode);
-                new.mode = mode;
-            }
+            new.mode = reading.word(node, &path, &words).unwrap_or(self.mode);
         }
         if let Some(node) = fields.get("watch_for") {
             new.watch_for =
@@ -94,7 +88,6 @@ impl Defaults {
         }
         if let Some(node) = fields.get("rollback_budget") {
             let path = fields.path("rollback_budget");
-            not_yet::part(reading, node.line, &path, "`rollback_budget`");
             let budget = reading.fields(node, &path, &["count", "per"]);
             let count = reading.required(&budget, "count", "2");
             let count = count.and_then(|node| reading.number(node, &budget.path("count"), 1..=1_000));
@@ -106,7 +99,6 @@ impl Defaults {
         }
         if let Some(node) = fields.get("ask") {
             let path = fields.path("ask");
-            not_yet::part(reading, node.line, &path, "`ask`");
             let ask = reading.fields(node, &path, &["within", "otherwise"]);
             let within = reading.required(&ask, "within", "15m");
             let within = within.and_then(|node| reading.duration(node, &ask.path("within"), "15m"));

@@ -1,34 +1,17 @@
 //! `deployed_by`: what releases a service.
 
-use super::{
-    not_yet,
-    reading::{Reading, join},
-};
+use super::reading::{Reading, join};
 use crate::{
-    release::DeploymentGroup,
+    release::{DeploymentGroup, Place, Stage},
     yaml::{Node, Value},
 };
-
-/// What releases a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeployedBy {
-    /// A CodeDeploy deployment group.
-    CodeDeploy(DeploymentGroup),
-    /// A stage of a CodePipeline pipeline.
-    Pipeline {
-        /// The pipeline.
-        name: String,
-        /// The stage.
-        stage: String,
-    },
-}
 
 /// CodeDeploy's and CodePipeline's limit of a name.
 const LONGEST: usize = 100;
 
 const EXAMPLE: &str = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
 
-pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize, DeployedBy)> {
+pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize, Place)> {
     let mut all = Vec::new();
     let items = reading.list(node, path, &format!("a list such as `{EXAMPLE}`"));
     if items.is_empty() && matches!(node.value, Value::List(_)) {
@@ -42,14 +25,13 @@ pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize
                 let path = join(&path, "codedeploy");
                 let names = two(reading, node, &path, ["application", "deployment_group"]);
                 if let Some([application, group]) = names {
-                    all.push((node.line, DeployedBy::CodeDeploy(DeploymentGroup { application, group })));
+                    all.push((node.line, Place::Group(DeploymentGroup { application, group })));
                 }
             }
             (None, Some(node)) => {
                 let path = join(&path, "pipeline");
-                not_yet::part(reading, node.line, &path, "`pipeline`");
-                if let Some([name, stage]) = two(reading, node, &path, ["name", "stage"]) {
-                    all.push((node.line, DeployedBy::Pipeline { name, stage }));
+                if let Some([pipeline, stage]) = two(reading, node, &path, ["name", "stage"]) {
+                    all.push((node.line, Place::Stage(Stage { pipeline, stage })));
                 }
             }
             (Some(_), Some(_)) => {

@@ -83,18 +83,7 @@ fn the_example_policy_is_accepted() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     let said = mistakes(WHOLE);
-    for part in [
-        "line 7: defaults.rollback_budget: `rollback_budget` is understood",
-        "line 8: defaults.ask: `ask` is understood",
-        "line 15: services.checkout.deployed_by[1].pipeline: `pipeline` is understood",
-        "line 18: services.checkout.alarms.checkout-prod-latency-p99: `missing: alarm` is understood",
-        "an `approval` check is understood",
-        "a `lambda` check is understood",
-        "`approvers` is understood",
-        "`chat` is understood",
-        "services.search.mode: `mode: observe` is understood",
-        "services.search.alarms.search-*: the rule `ask` is understood",
-    ] {
+    for part in ["an `approval` check is understood", "`approvers` is understood", "`chat` is understood"] {
         assert!(said.contains(part), "{part}\nnot in\n{said}");
     }
 }

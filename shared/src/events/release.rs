@@ -1,4 +1,4 @@
-//! CodeDeploy's own events, by EventBridge. Their words differ from those of its API: STOP, not Stopped;
+//! Events of CodeDeploy and CodePipeline, by EventBridge: a deployment or a stage began or ended. CodeDeploy's words differ from those of its API: STOP, not Stopped;
 //! FAILURE, not Failed (reference: CodeDeploy, "Events out").
 
 use serde::{Deserialize, Deserializer};
@@ -7,13 +7,17 @@ use super::EventError;
 use super::foreign::{self, NOT_YET, not_for_us};
 use super::moment::Stamp;
 use super::wire::{Part, Text, payload, read};
-use crate::release::{DeploymentGroup, DeploymentId};
-use crate::signal::{DeploymentChange, DeploymentHappening};
+use crate::release::{DeploymentGroup, Place, ReleaseId, Stage};
+use crate::signal::{ReleaseChange, ReleaseHappening};
 
 const DEPLOYMENT: &str = "CodeDeploy Deployment State-change Notification";
 const INSTANCE: &str = "CodeDeploy Instance State-change Notification";
-const EXPECTED: &str = "an EventBridge event `CodeDeploy Deployment State-change Notification` or \
-                        `CodeDeploy Instance State-change Notification` of aws.codedeploy";
+const STAGE: &str = "CodePipeline Stage Execution State Change";
+const PIPELINE: &str = "CodePipeline Pipeline Execution State Change";
+const ACTION: &str = "CodePipeline Action Execution State Change";
+const EXPECTED: &str = "an EventBridge event of aws.codedeploy (`CodeDeploy Deployment State-change \
+                        Notification`, `CodeDeploy Instance State-change Notification`) or of \
+                        aws.codepipeline (pipeline, stage or action execution state change)";
 
 /// The envelope. `E` is the detail.
 #[derive(Deserialize)]
@@ -45,17 +49,45 @@ struct OfInstance {
     state: Happening,
 }
 
-struct Happening(DeploymentHappening);
+/// A stage's detail. Its numbers are floats and of no use here; the start time is missing on retries.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct OfStage {
+    pipeline: Text,
+    execution_id: Text,
+    stage: Text,
+    state: StageHappening,
+}
+
+/// A stage's state. Events say CANCELED with one L (CodePipeline User Guide, "Monitoring CodePipeline events").
+struct StageHappening(ReleaseHappening);
+
+impl<'de> Deserialize<'de> for StageHappening {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED or CANCELED";
+        read(deserializer, words, |word| match word {
+            // A retry begins what had ended: the release's record stays as it was.
+            "STARTED" | "RESUMED" => Some(Self(ReleaseHappening::Started)),
+            "SUCCEEDED" => Some(Self(ReleaseHappening::Succeeded)),
+            "FAILED" => Some(Self(ReleaseHappening::Failed)),
+            "STOPPING" => Some(Self(ReleaseHappening::Stopping)),
+            "STOPPED" | "CANCELED" => Some(Self(ReleaseHappening::Stopped)),
+            _ => None,
+        })
+    }
+}
+
+struct Happening(ReleaseHappening);
 
 impl<'de> Deserialize<'de> for Happening {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         read(deserializer, "START, SUCCESS, FAILURE, STOP, READY or QUEUED", |word| match word {
-            "START" => Some(Self(DeploymentHappening::Started)),
-            "SUCCESS" => Some(Self(DeploymentHappening::Succeeded)),
-            "FAILURE" => Some(Self(DeploymentHappening::Failed)),
-            "STOP" => Some(Self(DeploymentHappening::Stopped)),
-            "READY" => Some(Self(DeploymentHappening::Ready)),
-            "QUEUED" => Some(Self(DeploymentHappening::Queued)),
+            "START" => Some(Self(ReleaseHappening::Started)),
+            "SUCCESS" => Some(Self(ReleaseHappening::Succeeded)),
+            "FAILURE" => Some(Self(ReleaseHappening::Failed)),
+            "STOP" => Some(Self(ReleaseHappening::Stopped)),
+            "READY" => Some(Self(ReleaseHappening::Ready)),
+            "QUEUED" => Some(Self(ReleaseHappening::Queued)),
             _ => None,
         })
     }
@@ -68,13 +100,14 @@ struct Label {
     source: Text,
 }
 
-/// Reads a change of a deployment or of one of its instances.
+/// Reads a change of a deployment, of one of its instances, or of a pipeline's stage. Events of a whole pipeline and of
+/// single actions are understood, and nothing: the stage's own event says what came of them.
 ///
 /// # Errors
 ///
-/// `NotForUs` for anything else, also for CodePipeline's and CodeBuild's events and approval requests,
-/// which a later version will handle; `Malformed` when a field is missing or its word unknown.
-pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
+/// `NotForUs` for anything else, also for CodeBuild's events and approval requests, which a later version will
+/// handle; `Malformed` when a field is missing or its word unknown.
+pub fn release(bytes: &[u8]) -> Result<Option<ReleaseChange>, EventError> {
     let value = payload(bytes)?;
     let whole = Part::whole(&value);
     if !whole.has("detail-type") && !whole.has("detail") {
@@ -85,29 +118,42 @@ pub fn deployment(bytes: &[u8]) -> Result<DeploymentChange, EventError> {
         ("aws.codedeploy", DEPLOYMENT) => {
             let event: Event<OfDeployment> = whole.decode()?;
             let OfDeployment { deployment_id, application, deployment_group, state } = event.detail;
-            Ok(DeploymentChange {
-                deployment: DeploymentId::from(deployment_id.0),
-                group: DeploymentGroup { application: application.0, group: deployment_group.0 },
+            Ok(Some(ReleaseChange {
+                deployment: ReleaseId::from(deployment_id.0),
+                place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: None,
                 region: event.region,
                 at: event.time.0,
-            })
+            }))
         }
         ("aws.codedeploy", INSTANCE) => {
             let event: Event<OfInstance> = whole.decode()?;
             let OfInstance { deployment_id, application, deployment_group, instance_id, state } =
                 event.detail;
-            Ok(DeploymentChange {
-                deployment: DeploymentId::from(deployment_id.0),
-                group: DeploymentGroup { application: application.0, group: deployment_group.0 },
+            Ok(Some(ReleaseChange {
+                deployment: ReleaseId::from(deployment_id.0),
+                place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: Some(instance_id.0),
                 region: event.region,
                 at: event.time.0,
-            })
+            }))
         }
-        (source @ ("aws.codepipeline" | "aws.codebuild"), detail_type) => {
+        ("aws.codepipeline", STAGE) => {
+            let event: Event<OfStage> = whole.decode()?;
+            let OfStage { pipeline, execution_id, stage, state } = event.detail;
+            Ok(Some(ReleaseChange {
+                deployment: ReleaseId::of_stage(&stage.0, &execution_id.0),
+                place: Place::Stage(Stage { pipeline: pipeline.0, stage: stage.0 }),
+                what: state.0,
+                instance: None,
+                region: event.region,
+                at: event.time.0,
+            }))
+        }
+        ("aws.codepipeline", PIPELINE | ACTION) => Ok(None),
+        (source @ "aws.codebuild", detail_type) => {
             let came = format!("{}{NOT_YET}", foreign::eventbridge(detail_type, source));
             Err(not_for_us(came, EXPECTED))
         }
@@ -126,10 +172,10 @@ mod tests {
     const TIME: &str = "a time as 2026-03-05T14:05:40.989+0000 or 2026-03-05T14:05:40Z";
     const TEXT: &str = "text that is not empty";
 
-    fn orders(what: DeploymentHappening, instance: Option<&str>) -> DeploymentChange {
-        DeploymentChange {
+    fn orders(what: ReleaseHappening, instance: Option<&str>) -> ReleaseChange {
+        ReleaseChange {
             deployment: "d-75I7MBT7C".into(),
-            group: DeploymentGroup { application: "orders".into(), group: "orders-prod".into() },
+            place: DeploymentGroup { application: "orders".into(), group: "orders-prod".into() }.into(),
             what,
             instance: instance.map(str::to_owned),
             region: Some("us-east-1".into()),
@@ -140,23 +186,53 @@ mod tests {
     #[test]
     fn each_word_is_read() {
         for (word, what) in [
-            ("start", DeploymentHappening::Started),
-            ("success", DeploymentHappening::Succeeded),
-            ("failure", DeploymentHappening::Failed),
-            ("stop", DeploymentHappening::Stopped),
-            ("ready", DeploymentHappening::Ready),
-            ("queued", DeploymentHappening::Queued),
+            ("start", ReleaseHappening::Started),
+            ("success", ReleaseHappening::Succeeded),
+            ("failure", ReleaseHappening::Failed),
+            ("stop", ReleaseHappening::Stopped),
+            ("ready", ReleaseHappening::Ready),
+            ("queued", ReleaseHappening::Queued),
         ] {
             let file = format!("codedeploy/codedeploy-deployment-{word}.json");
-            assert_eq!(deployment(sample(&file).as_bytes()), Ok(orders(what, None)), "{file}");
+            assert_eq!(release(sample(&file).as_bytes()), Ok(Some(orders(what, None))), "{file}");
         }
     }
 
     #[test]
     fn an_instance_is_named() {
-        let change = deployment(sample("codedeploy/codedeploy-instance-failure.json").as_bytes());
+        let change = release(sample("codedeploy/codedeploy-instance-failure.json").as_bytes());
         let instance = Some("i-0000000aaaaaaaaaa");
-        assert_eq!(change, Ok(orders(DeploymentHappening::Failed, instance)));
+        assert_eq!(change, Ok(Some(orders(ReleaseHappening::Failed, instance))));
+    }
+
+    #[test]
+    fn a_stage_is_a_release_of_its_own() {
+        for (word, what) in [
+            ("started", ReleaseHappening::Started),
+            ("resumed", ReleaseHappening::Started),
+            ("failed", ReleaseHappening::Failed),
+        ] {
+            let file = format!("codepipeline/codepipeline-stage-{word}.json");
+            let change = release(sample(&file).as_bytes()).unwrap().unwrap();
+            assert_eq!(change.what, what, "{file}");
+            let Place::Stage(place) = &change.place else { panic!("{file}: {:?}", change.place) };
+            assert_eq!(place.pipeline, "orders-release");
+            let id = format!("{}/12345678-1234-5678-abcd-12345678abcd", place.stage);
+            assert_eq!(change.deployment.as_str(), id);
+            assert_eq!(change.deployment.execution(), Some("12345678-1234-5678-abcd-12345678abcd"));
+        }
+        let mut odd = samples::json("codepipeline/codepipeline-stage-failed.json");
+        samples::change(&mut odd, "/detail/state", Some(json!("CANCELLED")));
+        let words = "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED or CANCELED";
+        assert_malformed(release(odd.to_string().as_bytes()), "detail.state", "\"CANCELLED\"", words);
+    }
+
+    #[test]
+    fn whole_pipelines_and_single_actions_are_understood_and_nothing() {
+        for file in ["codepipeline-pipeline-started", "codepipeline-action-started"] {
+            let file = format!("codepipeline/{file}.json");
+            assert_eq!(release(sample(&file).as_bytes()), Ok(None), "{file}");
+        }
     }
 
     #[test]
@@ -184,18 +260,13 @@ mod tests {
         ] {
             let mut payload = samples::json(file);
             change(&mut payload, pointer, to);
-            assert_malformed(deployment(payload.to_string().as_bytes()), path, found, expected);
+            assert_malformed(release(payload.to_string().as_bytes()), path, found, expected);
         }
     }
 
     #[test]
     fn other_payloads_are_named() {
         for (file, came) in [
-            (
-                "codepipeline/codepipeline-stage-failed.json",
-                "an EventBridge event `CodePipeline Stage Execution State Change` of aws.codepipeline, \
-                 which this version of Belay does not handle yet",
-            ),
             (
                 "codebuild/codebuild-state-change-failed.json",
                 "an EventBridge event `CodeBuild Build State Change` of aws.codebuild, \
@@ -221,7 +292,7 @@ mod tests {
             ),
         ] {
             let expected = Err(not_for_us(came.to_owned(), EXPECTED));
-            assert_eq!(deployment(sample(file).as_bytes()), expected, "{file}");
+            assert_eq!(release(sample(file).as_bytes()), expected, "{file}");
         }
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    decision::{Decision, Subject, Urgency, Verdict, could_not_learn},
-    evidence::{DeploymentEvidence, Observed, Target},
-    ledger::{Began, EffectState, Ended, RecordedState},
+    decision::{self, Decision, Urgency, Verdict, could_not_learn},
+    evidence::{Back, Observed, ReleaseEvidence, Target},
+    ledger::{Began, Effect, EffectState, Ended, Half, RecordedState},
     policy::{Policy, Service},
     reason::{Reason, Reasons},
-    release::{Deployment, DeploymentStatus, Phase},
-    signal::{AlarmState, DeploymentChange, DeploymentHappening},
+    release::{Phase, Platform, Release, ReleaseStatus},
+    signal::{AlarmState, ReleaseChange, ReleaseHappening},
 };
 
 /// A decision about a deployment event, and what the ledger is to remember of the release.
@@ -27,10 +27,10 @@ pub struct Judged {
 
 /// The service whose release a deployment event is about, if it needs looking at: the policy guards its
 /// group, and the event says that it began or ended.
-pub fn needs_evidence<'a>(policy: &'a Policy, change: &DeploymentChange) -> Option<&'a Service> {
+pub fn needs_evidence<'a>(policy: &'a Policy, change: &ReleaseChange) -> Option<&'a Service> {
     match happening(change) {
         Happening::Nothing => None,
-        Happening::Began | Happening::Ended => policy.deployed_by(&change.group),
+        Happening::Began | Happening::Ended => policy.deployed_by(&change.place),
     }
 }
 
@@ -40,24 +40,24 @@ enum Happening {
     Nothing,
 }
 
-fn happening(change: &DeploymentChange) -> Happening {
+fn happening(change: &ReleaseChange) -> Happening {
     if change.instance.is_some() {
         // One instance of many: the deployment's own event says what came of it.
         return Happening::Nothing;
     }
     match change.what {
-        DeploymentHappening::Started => Happening::Began,
-        DeploymentHappening::Succeeded | DeploymentHappening::Failed | DeploymentHappening::Stopped => {
+        ReleaseHappening::Started => Happening::Began,
+        ReleaseHappening::Succeeded | ReleaseHappening::Failed | ReleaseHappening::Stopped => {
             Happening::Ended
         }
-        DeploymentHappening::Ready | DeploymentHappening::Queued => Happening::Nothing,
+        ReleaseHappening::Ready | ReleaseHappening::Queued | ReleaseHappening::Stopping => Happening::Nothing,
     }
 }
 
 /// Decides what a deployment's beginning or ending means.
-pub fn decide(policy: &Policy, evidence: &DeploymentEvidence, change: &DeploymentChange) -> Judged {
-    let Some(service) = policy.deployed_by(&change.group) else {
-        return ignore(None, None, Reason::NotGuarded { group: change.group.clone() });
+pub fn decide(policy: &Policy, evidence: &ReleaseEvidence, change: &ReleaseChange) -> Judged {
+    let Some(service) = policy.deployed_by(&change.place) else {
+        return ignore(None, None, Reason::NotGuarded { place: change.place.clone() });
     };
     let deployment = match happening(change) {
         Happening::Nothing => {
@@ -69,8 +69,7 @@ pub fn decide(policy: &Policy, evidence: &DeploymentEvidence, change: &Deploymen
             Observed::Missing { why } => {
                 let what = format!("what the deployment {} is", change.deployment);
                 let (verdict, reasons) = could_not_learn(what, why, evidence.delivery.known());
-                let service = Some(service.name.clone());
-                let decision = Decision { service, release: None, verdict, reasons };
+                let decision = Decision::plain(Some(&service.name), None, verdict, reasons);
                 return Judged { decision, began: None, ended: None };
             }
         },
@@ -87,9 +86,9 @@ pub fn decide(policy: &Policy, evidence: &DeploymentEvidence, change: &Deploymen
 
 fn began(
     service: &Service,
-    deployment: &Deployment,
-    evidence: &DeploymentEvidence,
-    change: &DeploymentChange,
+    deployment: &Release,
+    evidence: &ReleaseEvidence,
+    change: &ReleaseChange,
 ) -> Judged {
     let ended_already = evidence.ledger.known().is_ok_and(|ledger| ledger.ended.is_some());
     if ended_already || deployment.status.phase() == Phase::Over {
@@ -99,7 +98,7 @@ fn began(
     }
     let record = Began {
         service: service.name.clone(),
-        group: deployment.group.clone(),
+        place: deployment.place.clone(),
         platform: deployment.platform.clone(),
         revision: deployment.revision.to_string(),
         at: deployment.created_at,
@@ -107,15 +106,24 @@ fn began(
         target: evidence.target.clone(),
         alarms: recorded(evidence, change.at),
     };
+    let mut rest = Vec::new();
+    let mut kept = false;
     let first = if deployment.is_rollback() {
         Reason::RollbackBegan { of: deployment.rolls_back.clone() }
     } else {
-        match &evidence.target {
-            Observed::Known { value, .. } => Reason::ReleaseBegan { target: value.clone() },
-            Observed::Missing { why } => Reason::ReleaseBeganTargetUnknown { why: why.clone() },
+        match (evidence.marked.known(), &evidence.target) {
+            (Ok(Some(why)), _) => {
+                kept = true;
+                Reason::MarkedNoRollback { why: why.clone() }
+            }
+            (Err(why), _) => {
+                kept = true;
+                Reason::ReleaseBeganTargetUnknown { why: why.to_owned() }
+            }
+            (Ok(None), Observed::Known { value, .. }) => Reason::ReleaseBegan { target: value.clone() },
+            (Ok(None), Observed::Missing { why }) => Reason::ReleaseBeganTargetUnknown { why: why.clone() },
         }
     };
-    let mut rest = Vec::new();
     let watched = if deployment.is_rollback() {
         // The alarms that led to a rollback are red when it begins, and nothing is decided by them.
         &Observed::Known { value: BTreeMap::new(), at: change.at }
@@ -148,21 +156,18 @@ fn began(
             }
         }
     }
-    let worth_waking = matches!(&evidence.target, Observed::Known { value: Target::KnownGood { .. }, .. })
+    let can_go_back = matches!(&evidence.target, Observed::Known { value: Target::KnownGood { .. }, .. })
         || deployment.is_rollback();
-    let decision = Decision {
-        service: Some(service.name.clone()),
-        release: Some(Subject::of(deployment)),
-        verdict: Verdict::Notify(if worth_waking { Urgency::Calm } else { Urgency::Loud }),
-        reasons: Reasons::new(first, rest),
-    };
+    let urgency = if can_go_back && !kept { Urgency::Calm } else { Urgency::Loud };
+    let reasons = Reasons::new(first, rest);
+    let decision = Decision::plain(Some(&service.name), Some(deployment), Verdict::Notify(urgency), reasons);
     Judged { decision, began: Some(record), ended: None }
 }
 
 /// The alarms' states for the record: a state that changed after the release began is not the state it
 /// began with, and is recorded as unknown.
 fn recorded(
-    evidence: &DeploymentEvidence,
+    evidence: &ReleaseEvidence,
     began: Timestamp,
 ) -> BTreeMap<crate::release::AlarmName, RecordedState> {
     let Ok(alarms) = evidence.alarms.known() else {
@@ -185,17 +190,18 @@ fn recorded(
 
 fn ended(
     service: &Service,
-    deployment: &Deployment,
-    evidence: &DeploymentEvidence,
-    change: &DeploymentChange,
+    deployment: &Release,
+    evidence: &ReleaseEvidence,
+    change: &ReleaseChange,
 ) -> Judged {
     let status = match change.what {
-        DeploymentHappening::Succeeded => DeploymentStatus::Succeeded,
-        DeploymentHappening::Failed => DeploymentStatus::Failed,
-        DeploymentHappening::Stopped
-        | DeploymentHappening::Started
-        | DeploymentHappening::Ready
-        | DeploymentHappening::Queued => DeploymentStatus::Stopped,
+        ReleaseHappening::Succeeded => ReleaseStatus::Succeeded,
+        ReleaseHappening::Failed => ReleaseStatus::Failed,
+        ReleaseHappening::Stopped
+        | ReleaseHappening::Started
+        | ReleaseHappening::Ready
+        | ReleaseHappening::Queued
+        | ReleaseHappening::Stopping => ReleaseStatus::Stopped,
     };
     let at = deployment.completed_at.unwrap_or(change.at);
     let first = Reason::ReleaseEnded {
@@ -203,7 +209,7 @@ fn ended(
         took: Some(at.duration_since(deployment.created_at)),
         error: deployment.error.as_ref().map(|error| (error.code.clone(), error.message.clone())),
     };
-    let well = status == DeploymentStatus::Succeeded;
+    let well = status == ReleaseStatus::Succeeded;
     let mut rest = Vec::new();
     let mut urgency = Urgency::Calm;
     let undo = evidence.ledger.known().ok().and_then(|ledger| ledger.undo.as_ref());
@@ -225,12 +231,8 @@ fn ended(
         let watch = SignedDuration::try_from(service.watch_for).unwrap_or(SignedDuration::MAX);
         rest.push(Reason::StaysOnWatch { until: at.checked_add(watch).unwrap_or(Timestamp::MAX) });
     }
-    let decision = Decision {
-        service: Some(service.name.clone()),
-        release: Some(Subject::of(deployment)),
-        verdict: Verdict::Notify(urgency),
-        reasons: Reasons::new(first, rest),
-    };
+    let reasons = Reasons::new(first, rest);
+    let decision = Decision::plain(Some(&service.name), Some(deployment), Verdict::Notify(urgency), reasons);
     Judged {
         decision,
         began: None,
@@ -243,12 +245,62 @@ fn ended(
     }
 }
 
-fn ignore(service: Option<&Service>, release: Option<&Deployment>, reason: Reason) -> Judged {
-    let decision = Decision {
-        service: service.map(|service| service.name.clone()),
-        release: release.map(Subject::of),
-        verdict: Verdict::Ignore,
-        reasons: reason.into(),
+/// Decides about an undo that was claimed and never finished: what was decided is carried out. Whoever takes the
+/// claim over looks first whether it happened.
+pub fn unfinished(policy: &Policy, release: &Release, undo: &Effect, half: Half) -> Decision {
+    let service = policy.deployed_by(&release.place).map(|service| &service.name);
+    let effect = undo.effect.clone().unwrap_or(decision::Effect::Stop {
+        // Records of version 1 knew only stopping.
+        auto_rollback: undo.verdict == Verdict::RollBack,
+    });
+    Decision {
+        effect: Some(effect),
+        half,
+        ..Decision::plain(service, Some(release), undo.verdict, undo.reasons.clone())
+    }
+}
+
+/// How long after its end a stopped release is given for the rollback that CodeDeploy was asked for.
+pub const ROLLBACK_FOLLOWS: SignedDuration = SignedDuration::from_secs(60);
+
+/// Decides about a release that CodeDeploy stopped on Belay's request and did not take back, although it was to: what
+/// ran before is deployed again, where that can work.
+pub fn no_rollback_followed(
+    policy: &Policy,
+    release: &Release,
+    back: &Observed<Back>,
+    now: Timestamp,
+) -> Decision {
+    let service = policy.deployed_by(&release.place);
+    let name = service.map(|service| &service.name);
+    let ago = now.duration_since(release.completed_at.unwrap_or(now));
+    let first = Reason::NoRollbackFollowed { ago };
+    let loud = |second: Reason| {
+        let reasons = Reasons::new(first.clone(), vec![second]);
+        Decision::plain(name, Some(release), Verdict::Notify(Urgency::Loud), reasons)
     };
+    match (&release.platform, back.known()) {
+        // The alias is left split over two versions, and every deployment fails until it is not (CodeDeploy User
+        // Guide, "Troubleshoot Lambda deployment issues").
+        (Platform::Lambda, _) => {
+            let why = "its alias is left split over two versions, which makes every new deployment fail.";
+            loud(Reason::NoGoodTarget { why: why.to_owned() })
+        }
+        (_, Err(why)) => {
+            let what = format!("what {} could go back to", release.id);
+            loud(Reason::CouldNotLearn { what, why: why.to_owned() })
+        }
+        (_, Ok(Back::Nowhere { why })) => loud(Reason::NoGoodTarget { why: why.clone() }),
+        (_, Ok(Back::To { way, .. })) => Decision {
+            effect: Some(way.clone().into()),
+            half: Half::Second,
+            ..Decision::plain(name, Some(release), Verdict::RollBack, first.into())
+        },
+    }
+}
+
+fn ignore(service: Option<&Service>, release: Option<&Release>, reason: Reason) -> Judged {
+    let service = service.map(|service| &service.name);
+    let decision = Decision::plain(service, release, Verdict::Ignore, reason.into());
     Judged { decision, began: None, ended: None }
 }

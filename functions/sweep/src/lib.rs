@@ -1,0 +1,79 @@
+//! Every minute: the one clock. What no event said, what nobody answered, what somebody left half done.
+
+use std::sync::Arc;
+
+use belay::{
+    decision::sweep::{Due, due},
+    events,
+    gather::{self, Looked},
+    judge::{self, Origin},
+    ledger::{Note, Open},
+    start::{Failure, Guard, Invocation},
+};
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+/// Handles one tick. Idle, it costs one query of the ledger and no other call.
+///
+/// # Errors
+/// When the payload is no tick, or when something that is due could not be done: the next minute does it.
+pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+    events::schedule(payload).map_err(|refusal| {
+        error!(kind = refusal.kind(), %refusal, "refused");
+        Failure { kind: refusal.kind(), message: refusal.to_string() }
+    })?;
+    let now = invocation.now;
+    let read = guard.adapters.ledger.open_things(now).await;
+    let (open, unreadable) =
+        read.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+    let mut failures: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    let mut outcomes = Vec::new();
+    if open != Open::default() {
+        let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
+        let looked = Arc::new(Looked::default());
+        for due in due(&guard.policy, &evidence, now) {
+            match settle(guard, due, &looked, invocation).await {
+                Ok(settled) => outcomes.extend(settled),
+                // One that fails must not keep the others waiting.
+                Err(failure) => failures.push(failure.to_string()),
+            }
+        }
+    }
+    info!(outcomes = outcomes.len(), failures = failures.len(), "swept");
+    if failures.is_empty() {
+        Ok(json!({ "outcomes": outcomes }))
+    } else {
+        Err(Failure { kind: "Unfinished", message: failures.join("; ") })
+    }
+}
+
+/// Takes one thing the way that its event would have taken.
+async fn settle(
+    guard: &Guard,
+    due: Due,
+    looked: &Arc<Looked>,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    match due {
+        Due::Alarm(change) => judge::found(guard, &change, looked, invocation).await,
+        Due::Left(release, undo, what) => {
+            judge::left(guard, &release, &undo, what, invocation).await.map(|outcome| vec![outcome])
+        }
+        Due::Silence(question) => {
+            judge::silence(guard, &question, invocation).await.map(|outcome| vec![outcome])
+        }
+        Due::HookLeft(waiting) => {
+            judge::hook_left(guard, &waiting, invocation).await.map(|outcome| vec![outcome])
+        }
+        Due::Owed(owed) => judge::owed(guard, &owed, invocation).await,
+        Due::Release(change) => {
+            judge::release(guard, &change, Origin::Sweep, invocation).await.map(|outcome| vec![outcome])
+        }
+        Due::Unwatched(release) => {
+            let forgotten = guard.adapters.ledger.keep(&Note::Unwatched(release), invocation.now).await;
+            forgotten
+                .map(|()| Vec::new())
+                .map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is not over yet, and what a service's releases added up to.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Item, Ledger,
+    records::{file_open, read_body, text},
+};
+use crate::{
+    aws::AwsError,
+    evidence::Undone,
+    ledger::{Incident, Note, Open, Owed, Partition, Would, sort_key},
+    release::{AlarmName, ServiceName},
+    signal::{HookCall, Signal},
+};
+
+const QUERY: &str = "dynamodb:Query";
+
+impl Ledger {
+    /// Everything that is not over yet, by one strongly consistent query. What cannot be read is named beside what can:
+    /// one record of another version must not keep the sweep from the others.
+    ///
+    /// # Errors
+    /// When DynamoDB does not tell.
+    pub async fn open_things(&self, now: Timestamp) -> Result<(Open, Vec<AwsError>), AwsError> {
+        let key = Partition::Open.key();
+        let mut open = Open::default();
+        let mut unreadable = Vec::new();
+        for item in self.queried(&key, None).await? {
+            if let Err(why) = file_open(&mut open, &item, now) {
+                unreadable.push(AwsError::unreadable(QUERY, &key, why));
+            }
+        }
+        Ok((open, unreadable))
+    }
+
+    /// The open incidents of one alarm.
+    ///
+    /// # Errors
+    /// When DynamoDB does not tell, or holds one that this version does not understand.
+    pub async fn incidents(&self, alarm: &AlarmName, now: Timestamp) -> Result<Vec<Incident>, AwsError> {
+        let from = format!("{}{alarm}/", sort_key::INCIDENT);
+        self.bodies(&Partition::Open, (&from, &beyond(&from)), now).await
+    }
+
+    /// The releases of a service that Belay took back in the time before `now`.
+    ///
+    /// # Errors
+    /// As [`Ledger::incidents`].
+    pub async fn taken_back(
+        &self,
+        service: &ServiceName,
+        within: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Vec<Undone>, AwsError> {
+        let since = now.checked_sub(within).unwrap_or(Timestamp::MIN);
+        let (from, to) = (format!("{}{since:.3}", sort_key::TAKEN_BACK), beyond(sort_key::TAKEN_BACK));
+        let partition = Partition::Service(service.clone());
+        let mut undone: Vec<Undone> = self.bodies(&partition, (&from, &to), now).await?;
+        // Written again by whoever finished it: one release is one.
+        undone.sort_by(|one, other| (&one.release, one.at).cmp(&(&other.release, other.at)));
+        undone.dedup_by(|one, other| one.release == other.release);
+        Ok(undone)
+    }
+
+    /// The releases of a service that Belay would have undone.
+    ///
+    /// # Errors
+    /// As [`Ledger::incidents`].
+    pub async fn would_have(&self, service: &ServiceName, now: Timestamp) -> Result<Vec<Would>, AwsError> {
+        let (from, to) = (sort_key::WOULD_HAVE, beyond(sort_key::WOULD_HAVE));
+        self.bodies(&Partition::Service(service.clone()), (from, &to), now).await
+    }
+
+    /// Remembers or forgets one thing. Twice is once.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn keep(&self, note: &Note, now: Timestamp) -> Result<(), AwsError> {
+        match note {
+            Note::Watched(watch) => {
+                let sort = format!("{}{}", sort_key::WATCH, watch.release);
+                self.write_once(&Partition::Open, &sort, watch, now).await
+            }
+            Note::Unwatched(release) => self.forget(&format!("{}{release}", sort_key::WATCH)).await,
+            Note::Asked(question) => {
+                let sort = format!("{}{}", sort_key::QUESTION, question.key);
+                self.write_once(&Partition::Open, &sort, question, now).await
+            }
+            Note::Answered(key) => self.forget(&format!("{}{key}", sort_key::QUESTION)).await,
+            Note::Waiting(hook) => self.write_once(&Partition::Open, &hook_key(&hook.call), hook, now).await,
+            Note::Replied(call) => self.forget(&hook_key(call)).await,
+            Note::Broke(incident) => {
+                self.write_once(&Partition::Open, &incident_key(incident), incident, now).await
+            }
+            Note::Restored(incident) => {
+                let partition = Partition::Service(incident.service.clone());
+                let sort = format!("{}{:.3}/{}", sort_key::INCIDENT, incident.began, incident.alarm);
+                self.write_once(&partition, &sort, incident, now).await?;
+                self.forget(&incident_key(incident)).await
+            }
+            Note::TookBack(service, undone) => {
+                let partition = Partition::Service(service.clone());
+                let sort = format!("{}{:.3}/{}", sort_key::TAKEN_BACK, undone.at, undone.release);
+                self.write_once(&partition, &sort, undone, now).await
+            }
+            Note::Would(would) => {
+                let release = Partition::Release(would.release.clone());
+                self.write_once(&release, sort_key::WOULD, would, now).await?;
+                let service = Partition::Service(would.service.clone());
+                self.write_once(&service, &would_key(would), would, now).await
+            }
+            Note::Owes(owed) => self.write_once(&Partition::Open, &owed_key(owed), owed, now).await,
+            Note::Paid(owed) => self.forget(&owed_key(owed)).await,
+            Note::Blamed { release, alarm, at } => {
+                let partition = Partition::Release(release.clone());
+                self.write_once(&partition, sort_key::BLAMED, &(alarm, at), now).await
+            }
+            Note::WouldEnded(would) => {
+                let service = Partition::Service(would.service.clone());
+                self.replace(&service, &would_key(would), would, now).await
+            }
+        }
+    }
+
+    async fn bodies<T: DeserializeOwned>(
+        &self,
+        partition: &Partition,
+        between: (&str, &str),
+        now: Timestamp,
+    ) -> Result<Vec<T>, AwsError> {
+        let key = partition.key();
+        let items = self.queried(&key, Some(between)).await?;
+        let read = items.iter().map(|item| read_body(item, now)).filter_map(Result::transpose);
+        read.collect::<Result<_, _>>().map_err(|why| AwsError::unreadable(QUERY, &key, why))
+    }
+
+    pub(super) async fn queried(
+        &self,
+        key: &str,
+        between: Option<(&str, &str)>,
+    ) -> Result<Vec<Item>, AwsError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .expression_attribute_values(":pk", text(key))
+                .set_exclusive_start_key(start);
+            let query = match between {
+                None => query.key_condition_expression("pk = :pk"),
+                Some((from, to)) => query
+                    .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                    .expression_attribute_values(":from", text(from))
+                    .expression_attribute_values(":to", text(to)),
+            };
+            let page = query.send().await.map_err(|error| AwsError::from_sdk(QUERY, key, &error))?;
+            items.extend(page.items.unwrap_or_default());
+            match page.last_evaluated_key {
+                Some(last) if !last.is_empty() => start = Some(last),
+                Some(_) | None => return Ok(items),
+            }
+        }
+    }
+
+    /// Removes an item of the open partition.
+    async fn forget(&self, sort: &str) -> Result<(), AwsError> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", text(&Partition::Open.key()))
+            .key("sk", text(sort))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::from_sdk("dynamodb:DeleteItem", sort, &error))
+    }
+}
+
+fn hook_key(call: &HookCall) -> String {
+    format!("{}{}", sort_key::HOOK, Signal::Hook(call.clone()).key())
+}
+
+fn owed_key(owed: &Owed) -> String {
+    format!("{}{}/{}", sort_key::OWED, owed.partition.key(), owed.key)
+}
+
+/// One open incident for an alarm and a service: an alarm that goes off again while it is open is the same one.
+fn incident_key(incident: &Incident) -> String {
+    format!("{}{}/{}", sort_key::INCIDENT, incident.alarm, incident.service)
+}
+
+fn would_key(would: &Would) -> String {
+    format!("{}{:.3}/{}", sort_key::WOULD_HAVE, would.at, would.release)
+}
+
+/// A key behind all keys with this beginning.
+fn beyond(beginning: &str) -> String {
+    format!("{beginning}\u{10ffff}")
+}

@@ -1,0 +1,379 @@
+//! The one undo of a release: claimed, looked for by whoever takes an expired claim over, fenced, done.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::Scene;
+use crate::{
+    aws::{
+        Adapters, AwsError,
+        codedeploy::{RedeployAnswer, StopAnswer},
+        codepipeline::{PipelineStopAnswer, RollBackAnswer},
+        ledger::{Claim, Claimant, Claimed},
+    },
+    chat::card::{Came, Stopped},
+    decision::{Decision, Effect},
+    evidence::Redeploy,
+    ledger::{FENCE, Half},
+    release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Stage},
+};
+
+/// What came of trying to undo.
+pub(super) enum Undoing {
+    /// It happened, now or by a claimant that died before saying so. The claim is finished with the message.
+    Done { came: Came, claim: Claim },
+    /// Somebody else has it.
+    Before { finished: bool },
+    /// The release moved on: look again, and decide again.
+    Overtaken,
+    /// It failed, or nobody knows.
+    Failed(AwsError),
+}
+
+/// Claims the release's undo and does it. Whoever takes an expired claim over looks first whether it happened.
+pub(super) async fn undo(
+    decision: &Decision,
+    id: &ReleaseId,
+    effect: &Effect,
+    half: Half,
+    scene: Scene<'_>,
+) -> Undoing {
+    let Some(subject) = &decision.release else {
+        return Undoing::Failed(AwsError::unreadable("belay:undo", id, "the decision names no release"));
+    };
+    let release = &subject.deployment;
+    let owner = scene.invocation.claimant();
+    let by = Claimant { owner: &owner, now: scene.invocation.now };
+    let (claim, look_first) = match scene.adapters.ledger.claim_undo(id, half, decision, effect, by).await {
+        Err(error) => return Undoing::Failed(error),
+        Ok(Claimed::BySomebodyElse) => return Undoing::Before { finished: false },
+        Ok(Claimed::Before) => return Undoing::Before { finished: true },
+        Ok(Claimed::Ours(claim)) => (claim, false),
+        Ok(Claimed::TakenOver(claim)) => (claim, true),
+    };
+    let at_work = AtWork { release, effect, scene };
+    if look_first {
+        match at_work.look().await {
+            Err(error) => return at_work.gave_up(claim, error).await,
+            // It did happen, and whoever did it died before saying so: say it now.
+            Ok(Look::Happened(came)) => return Undoing::Done { came, claim },
+            Ok(Look::MovedOn) => return at_work.overtaken(claim).await,
+            Ok(Look::NotYet) => {}
+        }
+    }
+    if too_late(scene.invocation.begun).await {
+        let why = "the time in which this invocation may act was up before it could";
+        return Undoing::Failed(AwsError::unreadable("belay:undo", id, why));
+    }
+    at_work.act(claim).await
+}
+
+/// The fence: an effect is begun only early in the claim's lease, so that it ends within it. An invocation that was
+/// frozen and wakes up later finds the time up, whatever the others have done meanwhile. The timer is looked at before
+/// anything else.
+pub(super) async fn too_late(begun: Instant) -> bool {
+    tokio::select! {
+        biased;
+        () = sleep_until(begun + FENCE) => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
+enum Look {
+    NotYet,
+    Happened(Came),
+    /// The release ended by itself, or by somebody else.
+    MovedOn,
+}
+
+struct AtWork<'a> {
+    release: &'a Release,
+    effect: &'a Effect,
+    scene: Scene<'a>,
+}
+
+/// A stage that was asked to stop is free some seconds later, and CodePipeline answers "busy" until then.
+const STAGE_TRIES: u32 = 10;
+const STAGE_PAUSE: Duration = Duration::from_millis(500);
+
+impl AtWork<'_> {
+    fn adapters(&self) -> &Adapters {
+        self.scene.adapters
+    }
+
+    /// Whether the effect happened already.
+    async fn look(&self) -> Result<Look, AwsError> {
+        match self.effect {
+            Effect::Stop { .. } => self.look_at_deployment(&self.release.id).await,
+            Effect::StopWithin { deployments } => match deployments.first() {
+                Some(first) => self.look_at_deployment(first).await,
+                None => Ok(Look::NotYet),
+            },
+            Effect::Redeploy(redeploy) => Ok(match self.redeployed(redeploy).await? {
+                Some(came) => Look::Happened(came),
+                None => Look::NotYet,
+            }),
+            Effect::RollBackStage { target, .. } => {
+                let stage = self.stage()?;
+                let executions = self.adapters().codepipeline.executions(&stage.pipeline).await?;
+                let found = executions.into_iter().find(|one| {
+                    one.rollback
+                        && one.rollback_target.as_ref() == Some(target)
+                        && one.started >= self.release.created_at
+                });
+                Ok(match found {
+                    Some(found) => {
+                        Look::Happened(Came::StageRolledBack { execution: found.id, target: target.clone() })
+                    }
+                    None => Look::NotYet,
+                })
+            }
+            // Stopping and closing twice is once.
+            Effect::HaltStage { .. } => Ok(Look::NotYet),
+        }
+    }
+
+    async fn redeployed(&self, redeploy: &Redeploy) -> Result<Option<Came>, AwsError> {
+        let (id, since) = (&self.release.id, self.release.created_at);
+        let made = self.adapters().codedeploy.undoing(&redeploy.group, id, since).await?;
+        Ok(made.map(|made| Came::Redeployed { deployment: made.id }))
+    }
+
+    async fn look_at_deployment(&self, id: &ReleaseId) -> Result<Look, AwsError> {
+        let seen = self.adapters().codedeploy.deployment(id).await?;
+        Ok(match seen.status.phase() {
+            Phase::Running | Phase::Unknown => Look::NotYet,
+            Phase::Over => {
+                // Somebody asked, unless an alarm of the group did it. CodeDeploy's mark of a request, MANUAL_STOP,
+                // is not documented to come with every one, so that its absence proves nothing.
+                let by_alarm = seen.error.as_ref().is_some_and(|error| error.code == "ALARM_ACTIVE");
+                if seen.status == ReleaseStatus::Stopped && !by_alarm {
+                    Look::Happened(Came::Stopped { rollback: seen.rolled_back_by, how: Stopped::Found })
+                } else {
+                    Look::MovedOn
+                }
+            }
+        })
+    }
+
+    async fn act(&self, claim: Claim) -> Undoing {
+        match self.effect {
+            Effect::Stop { auto_rollback } => self.stop(claim, &self.release.id, *auto_rollback).await,
+            Effect::StopWithin { deployments } => self.stop_within(claim, deployments).await,
+            Effect::Redeploy(redeploy) => self.redeploy(claim, redeploy).await,
+            Effect::RollBackStage { target, running } => {
+                self.roll_back_stage(claim, target, running.as_deref()).await
+            }
+            Effect::HaltStage { deployments, next } => {
+                match self.halt_stage(deployments, next.as_deref()).await {
+                    Ok(()) => Undoing::Done { came: Came::StageHalted { next: next.clone() }, claim },
+                    Err(error) => self.gave_up(claim, error).await,
+                }
+            }
+        }
+    }
+
+    async fn stop(&self, claim: Claim, id: &ReleaseId, auto_rollback: bool) -> Undoing {
+        match self.adapters().codedeploy.stop(id, auto_rollback).await {
+            Ok(StopAnswer::Stopped) => {
+                Undoing::Done { came: self.rollback_of(id, auto_rollback, Stopped::Now).await, claim }
+            }
+            Ok(StopAnswer::Pending) => {
+                Undoing::Done { came: self.rollback_of(id, auto_rollback, Stopped::Accepted).await, claim }
+            }
+            // Its group's own alarm, a person, or a call of ours whose answer was lost was first.
+            Ok(StopAnswer::AlreadyOver) => match self.look_at_deployment(id).await {
+                Err(error) => self.gave_up(claim, error).await,
+                // Stopped by a request, while we hold the claim to make it: ours, whose answer was lost, or somebody
+                // else's in the same moment. Either way it is told, with what came of it.
+                Ok(Look::Happened(came)) => Undoing::Done { came, claim },
+                Ok(Look::MovedOn) => self.overtaken(claim).await,
+                // It says that it is over, and that it runs. Nothing was stopped: look again.
+                Ok(Look::NotYet) => {
+                    self.give_back(claim).await;
+                    Undoing::Overtaken
+                }
+            },
+            Err(error) => self.gave_up(claim, error).await,
+        }
+    }
+
+    async fn stop_within(&self, claim: Claim, deployments: &[ReleaseId]) -> Undoing {
+        let mut came = None;
+        for id in deployments {
+            match self.adapters().codedeploy.stop(id, true).await {
+                Ok(StopAnswer::Stopped) => came = Some(self.rollback_of(id, true, Stopped::Now).await),
+                Ok(StopAnswer::Pending) => came = Some(self.rollback_of(id, true, Stopped::Accepted).await),
+                Ok(StopAnswer::AlreadyOver) => match self.look_at_deployment(id).await {
+                    Ok(Look::Happened(found)) => came = Some(found),
+                    Ok(Look::MovedOn | Look::NotYet) => {}
+                    Err(error) => return self.gave_up(claim, error).await,
+                },
+                Err(error) => return self.gave_up(claim, error).await,
+            }
+        }
+        match came {
+            Some(came) => Undoing::Done { came, claim },
+            None => self.overtaken(claim).await,
+        }
+    }
+
+    async fn redeploy(&self, claim: Claim, redeploy: &Redeploy) -> Undoing {
+        let error = match self.adapters().codedeploy.redeploy(&self.release.id, redeploy).await {
+            Ok(RedeployAnswer::Created(deployment)) => {
+                return Undoing::Done { came: Came::Redeployed { deployment }, claim };
+            }
+            Ok(RedeployAnswer::GroupIsBusy) => None,
+            Err(error) if error.refused => return self.gave_up(claim, error).await,
+            Err(error) => Some(error),
+        };
+        // Busy with our own deployment, whose answer was lost? Or with a newer release?
+        match (self.redeployed(redeploy).await, error) {
+            (Ok(Some(came)), _) => Undoing::Done { came, claim },
+            (Ok(None), None) => {
+                self.give_back(claim).await;
+                Undoing::Overtaken
+            }
+            // Nobody knows. The claim stays, and whoever takes it over looks first.
+            (Ok(None), Some(error)) | (Err(error), _) => Undoing::Failed(error),
+        }
+    }
+
+    async fn roll_back_stage(&self, claim: Claim, target: &str, running: Option<&str>) -> Undoing {
+        let stage = match self.stage() {
+            Ok(stage) => stage,
+            Err(error) => return Undoing::Failed(error),
+        };
+        let pipelines = &self.adapters().codepipeline;
+        if let Some(execution) = running {
+            let why = self.why();
+            match pipelines.stop(&stage.pipeline, execution, true, &why).await {
+                Ok(
+                    PipelineStopAnswer::Accepted
+                    | PipelineStopAnswer::AlreadyOver
+                    | PipelineStopAnswer::AskedBefore,
+                ) => {}
+                Err(error) => return self.gave_up(claim, error).await,
+            }
+        }
+        let mut refused = "the pipeline stayed busy".to_owned();
+        for _ in 0..STAGE_TRIES {
+            match pipelines.roll_back(&stage.pipeline, &stage.stage, target).await {
+                Ok(RollBackAnswer::Started(execution)) => {
+                    let came = Came::StageRolledBack { execution, target: target.to_owned() };
+                    return Undoing::Done { came, claim };
+                }
+                Ok(RollBackAnswer::Busy) => {}
+                // It may only say so because the stage still runs for a moment.
+                Ok(RollBackAnswer::Refused(why)) if running.is_some() => refused = why,
+                Ok(RollBackAnswer::Refused(why)) => {
+                    refused = why;
+                    break;
+                }
+                Err(error) if error.refused => return self.gave_up(claim, error).await,
+                Err(error) => {
+                    return match self.look().await {
+                        Ok(Look::Happened(came)) => Undoing::Done { came, claim },
+                        Ok(Look::NotYet | Look::MovedOn) | Err(_) => Undoing::Failed(error),
+                    };
+                }
+            }
+            tokio::time::sleep(STAGE_PAUSE).await;
+        }
+        self.give_back(claim).await;
+        Undoing::Failed(AwsError::unreadable("codepipeline:RollbackStage", stage, refused))
+    }
+
+    /// Closes the way on first, so that nothing slips through while the rest is stopped.
+    async fn halt_stage(&self, deployments: &[ReleaseId], next: Option<&str>) -> Result<(), AwsError> {
+        let stage = self.stage()?;
+        let adapters = self.adapters();
+        let why = self.why();
+        if let Some(next) = next {
+            adapters.codepipeline.close(&stage.pipeline, next, &why).await?;
+        }
+        for id in deployments {
+            match adapters.codedeploy.stop(id, false).await? {
+                StopAnswer::Stopped | StopAnswer::Pending | StopAnswer::AlreadyOver => {}
+            }
+        }
+        if let Some(execution) = self.release.id.execution() {
+            match adapters.codepipeline.stop(&stage.pipeline, execution, false, &why).await? {
+                PipelineStopAnswer::Accepted
+                | PipelineStopAnswer::AlreadyOver
+                | PipelineStopAnswer::AskedBefore => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What the pipeline shows as the reason.
+    fn why(&self) -> String {
+        format!("Belay undo {}", self.release.id)
+    }
+
+    fn stage(&self) -> Result<&Stage, AwsError> {
+        match &self.release.place {
+            Place::Stage(stage) => Ok(stage),
+            Place::Group(group) => {
+                Err(AwsError::unreadable("belay:undo", group, "it is no pipeline's stage"))
+            }
+        }
+    }
+
+    /// Which rollback CodeDeploy started, if it names it already. The undo has happened: that this cannot be read
+    /// takes nothing from it.
+    async fn rollback_of(&self, id: &ReleaseId, auto_rollback: bool, how: Stopped) -> Came {
+        if !auto_rollback {
+            return Came::Stopped { rollback: None, how };
+        }
+        match self.adapters().codedeploy.deployment(id).await {
+            Ok(seen) => Came::Stopped { rollback: seen.rolled_back_by, how },
+            Err(error) => {
+                warn!(%error, "stopped, but could not look which rollback was started");
+                Came::Stopped { rollback: None, how }
+            }
+        }
+    }
+
+    async fn overtaken(&self, claim: Claim) -> Undoing {
+        match self.adapters().ledger.overtaken(claim).await {
+            Ok(()) => Undoing::Overtaken,
+            Err(error) => Undoing::Failed(error),
+        }
+    }
+
+    async fn give_back(&self, claim: Claim) {
+        if let Err(kept) = self.adapters().ledger.give_back(claim, self.scene.invocation.now).await {
+            warn!(error = %kept, "could not give the claim back; it ends by itself");
+        }
+    }
+
+    /// The call failed, and may have happened all the same: the claim stays until its lease ends, and whoever takes
+    /// it over looks first. Only when the deployer itself refused is it certain that nothing happened.
+    async fn gave_up(&self, claim: Claim, error: AwsError) -> Undoing {
+        if error.refused {
+            self.give_back(claim).await;
+        }
+        Undoing::Failed(error)
+    }
+}
+
+/// What was done, for the answer and the log.
+pub(super) fn sentence(release: &ReleaseId, came: &Came) -> String {
+    match came {
+        Came::Stopped { how: Stopped::Accepted, .. } => format!("CodeDeploy accepted to stop {release}"),
+        Came::Redeployed { deployment } => format!("took {release} back by {deployment}"),
+        Came::StageRolledBack { execution, .. } => {
+            format!("took {release} back by the execution {execution}")
+        }
+        Came::StageHalted { .. } => format!("halted {release}"),
+        Came::Stopped { how: Stopped::Now | Stopped::Found, .. }
+        | Came::OfNothing
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Failed(_) => format!("stopped {release}"),
+    }
+}

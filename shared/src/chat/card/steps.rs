@@ -1,0 +1,91 @@
+//! What a person should do now, reason by reason.
+
+use crate::reason::{Reason, Silent, UndoneBy};
+
+/// What a person should do about one reason, where there is something.
+pub(super) fn next_step(reason: &Reason) -> Option<String> {
+    let step = match reason {
+        Reason::RuleSaysNotify { .. } => "Look at the alarm; the policy leaves this one to you.",
+        Reason::NoReleaseToBlame { .. } => {
+            "Look elsewhere than at releases: traffic, dependencies, the platform."
+        }
+        Reason::BeganBeforeRelease { .. } | Reason::AlreadyRedBefore { .. } => {
+            "Find out what was wrong before this release; stop it by hand if it makes things worse."
+        }
+        Reason::EarlierReleaseToBlame { .. } => {
+            "Look whether what runs now carries the same fault: it came after a release that went wrong."
+        }
+        Reason::RollbackIsFailing { .. } => {
+            "Look now: if the alarm stays red once the rollback is done, what it went back to is bad as well."
+        }
+        Reason::EndedNotRolledBack { .. } | Reason::NoRollbackStarted => {
+            "If no rollback begins, look at what users get now, and redeploy the last good revision if it is not good."
+        }
+        Reason::FinishedBeforeAlarm { .. } => {
+            "Redeploy the last good revision by hand if users are hurt: CodeDeploy, Deployments, the last good one, Copy deployment."
+        }
+        Reason::RuleSaysHalt { .. } => {
+            "There is nothing left to halt; take the release back by hand if users are hurt."
+        }
+        Reason::CouldNotLearn { .. } => "Look whether users are hurt; Belay does not know enough to act.",
+        Reason::NobodyAnswered { otherwise: Silent::Keeps, .. } => {
+            "The release stays as it is; take it back by hand if that is wrong."
+        }
+        Reason::ReleaseBegan { target: crate::evidence::Target::None { .. } } => {
+            "Watch this release yourself: an alarm can halt it, and nothing can bring the old state back."
+        }
+        Reason::ReleaseBeganTargetUnknown { .. } => "Watch this release yourself until you know.",
+        Reason::RedAtStart { .. } => "Find out why it is red: until it is OK once, it guards nothing.",
+        Reason::UnreadAtStart { .. } => {
+            "Check that the alarm exists and that Belay may read it; when it goes off, Belay looks at its history instead."
+        }
+        Reason::NotWatched { .. }
+        | Reason::NotInAlarm { .. }
+        | Reason::Muted { .. }
+        | Reason::Suppressed { .. }
+        | Reason::AlreadyJudged { .. }
+        | Reason::AlreadyUndone {
+            by: UndoneBy::Belay { .. } | UndoneBy::BelayRightNow { .. } | UndoneBy::Deployer { .. },
+            ..
+        }
+        | Reason::NoGoodTarget { .. }
+        | Reason::AlarmWasFlapping { .. }
+        | Reason::MarkedNoRollback { .. }
+        | Reason::RuleSaysAsk { .. }
+        | Reason::BudgetSpent { .. }
+        | Reason::MissingCountsAsAlarm { .. }
+        | Reason::AlreadyWouldHave { .. }
+        | Reason::Scoreboard { .. }
+        | Reason::AnswerBy { .. }
+        | Reason::NobodyAnswered { otherwise: Silent::RollsBack | Silent::LooksAgain, .. }
+        | Reason::QuestionOvertaken { .. }
+        | Reason::Restored { .. }
+        | Reason::FoundBySweep
+        | Reason::NoRollbackFollowed { .. }
+        | Reason::AlarmAfterRelease { .. }
+        | Reason::RollbackNotHeldUp { .. }
+        | Reason::WouldHaveFailed
+        | Reason::HookLeftWaiting { .. }
+        | Reason::AlarmDuringRelease { .. }
+        | Reason::NotGuarded { .. }
+        | Reason::NothingToDo { .. }
+        | Reason::NotARelease { .. }
+        | Reason::Watching { .. }
+        | Reason::ReleaseBegan { target: crate::evidence::Target::KnownGood { .. } }
+        | Reason::RollbackBegan { .. }
+        | Reason::StartCameLate { .. }
+        | Reason::ReleaseEnded { .. }
+        | Reason::DeployerRollsBack { .. }
+        | Reason::BelayAskedForIt { .. }
+        | Reason::RollbackDone { .. }
+        | Reason::StaysOnWatch { .. }
+        | Reason::ChecksPassed { .. }
+        | Reason::CheckPassed { .. }
+        | Reason::CheckFailed { .. }
+        | Reason::CheckInDoubt { .. }
+        | Reason::OnDoubtAnswers { .. }
+        | Reason::NotConfigured { .. }
+        | Reason::OwnFailure { .. } => return None,
+    };
+    Some(step.to_owned())
+}

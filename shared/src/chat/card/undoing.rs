@@ -1,0 +1,160 @@
+//! What is said when something was done to a release, would have been, or could not be.
+
+use super::{Came, Stopped, Words};
+use crate::{
+    decision::{Decision, Effect, Urgency, Verdict},
+    reason::Reason,
+    release::Platform,
+};
+
+pub(super) fn taking_back(service: &str, release: &str, came: &Came) -> Words {
+    let did = match came {
+        Came::Stopped { rollback: Some(rollback), how: Stopped::Now | Stopped::Accepted } => format!(
+            "Belay stopped {release}; CodeDeploy is going back to the last good revision by {rollback}."
+        ),
+        Came::Stopped { rollback: Some(rollback), how: Stopped::Found } => format!(
+            "{release} is stopped on request; CodeDeploy is going back to the last good revision by {rollback}."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
+            "Belay asked CodeDeploy to stop {release} and to go back to the last good revision; CodeDeploy has accepted and is finishing what was under way."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Found } => {
+            format!("{release} is stopped on request, and CodeDeploy names no rollback of it yet.")
+        }
+        Came::Redeployed { deployment } => format!(
+            "{release} had finished, so Belay deploys again what ran before it, by {deployment}. The group's own alarms are switched off for that one deployment, because they are red already."
+        ),
+        Came::StageRolledBack { execution, target } => format!(
+            "Belay had the pipeline's stage run again as {target} ran it, by the execution {execution}."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Now }
+        | Came::StageHalted { .. }
+        | Came::OfNothing
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Failed(_) => {
+            format!("Belay stopped {release} and asked CodeDeploy to go back to the last good revision.")
+        }
+    };
+    let steps = vec![
+        "Wait for the rollback's own message in this thread before you call it over.".to_owned(),
+        "Do not release the same revision again before you know what was wrong with it.".to_owned(),
+    ];
+    (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
+}
+
+/// Why a halted release did not go back, as the end of a sentence.
+fn why_not_back(decision: &Decision) -> &'static str {
+    match decision.reasons.first() {
+        Reason::RuleSaysHalt { .. } => "because the policy's rule is `halt`",
+        Reason::MarkedNoRollback { .. } => "because it is marked as not to be rolled back",
+        _ => "because there is nothing good to go back to",
+    }
+}
+
+pub(super) fn halted(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
+    let why = why_not_back(decision);
+    let title = format!("{service}: halted {release}, not rolled back");
+    let mut steps =
+        vec!["Decide what users should get, and release that: nothing else will change it.".to_owned()];
+    let did = match came {
+        Came::Stopped { rollback: Some(rollback), .. } => {
+            return (
+                format!("{service}: {release} is stopped"),
+                Urgency::Loud,
+                format!(
+                    "{release} is stopped on request, and CodeDeploy is rolling it back by {rollback}: somebody asked for that in the same moment."
+                ),
+                vec!["Wait for the rollback's own message in this thread.".to_owned()],
+            );
+        }
+        Came::StageHalted { next: Some(next) } => {
+            steps.push(format!(
+                "When it is settled, open the way into the stage {next} again: the console, or aws codepipeline enable-stage-transition."
+            ));
+            format!(
+                "Belay stopped {release} and closed the way into the stage {next}. It did not go back, {why}."
+            )
+        }
+        Came::StageHalted { next: None } => {
+            format!("Belay stopped {release}. It did not go back, {why}.")
+        }
+        Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
+            "Belay asked CodeDeploy to stop {release} where it is; CodeDeploy has accepted and is finishing what was under way. It does not go back, {why}."
+        ),
+        Came::Stopped { rollback: None, how: Stopped::Found } => {
+            format!("{release} is stopped on request. It did not go back, {why}.")
+        }
+        Came::Stopped { rollback: None, how: Stopped::Now }
+        | Came::Redeployed { .. }
+        | Came::StageRolledBack { .. }
+        | Came::OfNothing
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Failed(_) => {
+            format!("Belay stopped {release} where it was. It did not go back, {why}.")
+        }
+    };
+    let platform = decision.release.as_ref().map(|subject| &subject.deployment.platform);
+    if let Some(Platform::Lambda) = platform {
+        // Sourced: CodeDeploy User Guide, "Troubleshoot Lambda deployment issues".
+        steps.insert(
+            0,
+            "The Lambda alias still splits its traffic over two versions, and later deployments fail until it does not: once the deployment has stopped, point it at one version (aws lambda update-alias --function-version GOOD --routing-config '{\"AdditionalVersionWeights\":{}}')."
+                .to_owned(),
+        );
+    }
+    (title, Urgency::Loud, did, steps)
+}
+
+/// In `observe`: what would have been done.
+pub(super) fn would_have(service: &str, release: &str, decision: &Decision) -> Words {
+    let what = match &decision.effect {
+        Some(effect) if effect.takes_back() => "taken back",
+        Some(_) | None => "halted",
+    };
+    let how = match &decision.effect {
+        Some(Effect::Stop { auto_rollback: true } | Effect::StopWithin { .. }) => {
+            "would have stopped it, and CodeDeploy would have gone back to the last good revision"
+        }
+        Some(Effect::Stop { auto_rollback: false } | Effect::HaltStage { .. }) | None => {
+            "would have stopped it where it is"
+        }
+        Some(Effect::Redeploy(_)) => "would have deployed again what ran before it",
+        Some(Effect::RollBackStage { .. }) => "would have had the stage run again as before",
+    };
+    (
+        format!("{service}: would have {what} {release}"),
+        Urgency::Loud,
+        format!("Belay {how}. It did nothing, because the policy says `mode: observe`."),
+        vec![
+            "Look whether users are hurt: nobody undoes this release for you.".to_owned(),
+            "Set `mode: enforce` once you trust these decisions.".to_owned(),
+        ],
+    )
+}
+
+pub(super) fn effect_failed(service: &str, release: &str, decision: &Decision, how: &str) -> Words {
+    let (what, step) = match (decision.verdict, &decision.effect) {
+        (Verdict::Answer(_), _) => (
+            format!("{service}: the hook of {release} could not be answered"),
+            "CodeDeploy waits for an hour and then fails the deployment: stop it by hand if that is too long.",
+        ),
+        (_, Some(Effect::Redeploy(_) | Effect::RollBackStage { .. })) => (
+            format!("{service}: {release} could not be taken back"),
+            "If no message of success follows within five minutes, deploy the last good revision by hand.",
+        ),
+        (_, Some(Effect::Stop { .. } | Effect::StopWithin { .. } | Effect::HaltStage { .. }) | None) => (
+            format!("{service}: {release} could not be stopped"),
+            "If no message of success follows within five minutes, stop it by hand.",
+        ),
+    };
+    (
+        what,
+        Urgency::Loud,
+        format!(
+            "Belay tried and failed: {how}. It tries again if the event is delivered again, and with the sweep's next minute."
+        ),
+        vec![step.to_owned()],
+    )
+}

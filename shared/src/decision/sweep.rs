@@ -1,0 +1,172 @@
+//! What no event said: what is due, by the ledger's open things and the world as it is.
+//!
+//! Nothing is decided here about a release. What is due becomes a signal, with the very key that the event would have
+//! had, and is judged by the same rules: an event that comes late finds it done.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::release::ROLLBACK_FOLLOWS;
+use crate::{
+    decision::{Effect, alarm::signed},
+    evidence::{OpenEvidence, WatchedState},
+    ledger::{EffectState, Owed, Question, ReleaseLedger, WaitingHook, Watch},
+    policy::{Missing, Policy, Service},
+    release::{AlarmName, Phase, Release, ReleaseId, ReleaseStatus},
+    signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening},
+};
+
+/// Something whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A question's deadline has passed.
+    Silence(Question),
+    /// A hook waits for somebody who must be dead.
+    HookLeft(WaitingHook),
+    /// A release was left in the middle of its undo.
+    Left(Box<Release>, crate::ledger::Effect, LeftAt),
+    /// A message was written down and may not have been sent.
+    Owed(Owed),
+    /// A release began, or ended.
+    Release(ReleaseChange),
+    /// A watched alarm is red, or an incident's alarm is OK.
+    Alarm(AlarmChange),
+    /// A release is not on watch any more.
+    Unwatched(ReleaseId),
+}
+
+/// Everything that is due, the most urgent first: bad releases, then questions and hooks, then what is to be told.
+pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due> {
+    let mut left = Vec::new();
+    let mut told = Vec::new();
+    let mut over = Vec::new();
+    let mut on_watch: Vec<(&Service, Timestamp)> = Vec::new();
+    for watch in &evidence.open.watches {
+        let Some(service) = policy.service(&watch.service) else {
+            over.push(Due::Unwatched(watch.release.clone()));
+            continue;
+        };
+        on_watch.push((service, watch.began));
+        let release = evidence.releases.get(&watch.release).map(|release| release.known());
+        let ledger = evidence.ledgers.get(&watch.release).map(|ledger| ledger.known());
+        // What cannot be read says nothing: the next minute reads it again.
+        let (Some(Ok(release)), Some(Ok(ledger))) = (release, ledger) else { continue };
+        left.extend(left_behind(release, ledger, service, now));
+        told.extend(unsaid(watch, release, ledger).map(Due::Release));
+        if is_over(service, release, ledger, now) {
+            over.push(Due::Unwatched(watch.release.clone()));
+        }
+    }
+    let mut due = left;
+    due.extend(alarms(policy, evidence, &on_watch).into_iter().map(Due::Alarm));
+    let open = &evidence.open;
+    due.extend(open.questions.iter().filter(|question| question.deadline <= now).cloned().map(Due::Silence));
+    due.extend(open.hooks.iter().filter(|hook| hook.until <= now).cloned().map(Due::HookLeft));
+    due.extend(told);
+    due.extend(open.owed.iter().cloned().map(Due::Owed));
+    due.extend(over);
+    due
+}
+
+/// A release that was left behind in the middle of its undo. This is looked for whatever its alarm says by now: an undo
+/// that worked turns the alarm green, and whoever did it may have died before telling anybody.
+fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now: Timestamp) -> Option<Due> {
+    let half = |undo: &crate::ledger::Effect, what| match undo.state {
+        EffectState::Claimed { until } if until <= now => {
+            Some(Due::Left(Box::new(release.clone()), undo.clone(), what))
+        }
+        EffectState::Claimed { .. } | EffectState::Done | EffectState::Overtaken => None,
+    };
+    if let Some(due) = ledger.redeploy.as_ref().and_then(|redeploy| half(redeploy, LeftAt::Stopped)) {
+        return Some(due);
+    }
+    let undo = ledger.undo.as_ref()?;
+    if let Some(due) = half(undo, LeftAt::Claimed) {
+        return Some(due);
+    }
+    let was_to_go_back = undo.state == EffectState::Done
+        && matches!(undo.effect, Some(Effect::Stop { auto_rollback: true }))
+        && release.status == ReleaseStatus::Stopped
+        && release.rolled_back_by.is_none()
+        && ledger.redeploy.is_none();
+    let told = format!("{}/no-rollback/{}", service.name, release.id);
+    let long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) >= ROLLBACK_FOLLOWS);
+    (was_to_go_back && long_ago && !ledger.told.contains(&told))
+        .then(|| Due::Left(Box::new(release.clone()), undo.clone(), LeftAt::Stopped))
+}
+
+/// A beginning or an end that no event has told of. The keys are those of the events.
+fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<ReleaseChange> {
+    let (what, at) = match release.status.phase() {
+        Phase::Running if ledger.began.is_none() => (ReleaseHappening::Started, release.created_at),
+        Phase::Over if ledger.ended.is_none() => {
+            let what = match release.status {
+                ReleaseStatus::Succeeded => ReleaseHappening::Succeeded,
+                ReleaseStatus::Failed => ReleaseHappening::Failed,
+                _ => ReleaseHappening::Stopped,
+            };
+            (what, release.completed_at?)
+        }
+        Phase::Running | Phase::Over | Phase::Unknown => return None,
+    };
+    let (deployment, place) = (watch.release.clone(), watch.place.clone());
+    Some(ReleaseChange { deployment, place, what, instance: None, region: None, at })
+}
+
+/// Whether nothing more is to be expected of a release: its watch is over, its end is told, and nothing is owed.
+fn is_over(service: &Service, release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> bool {
+    let claimed = |effect: &Option<crate::ledger::Effect>| {
+        effect.as_ref().is_some_and(|effect| matches!(effect.state, EffectState::Claimed { .. }))
+    };
+    // A stop is given its minute for the rollback, also where releases are watched for less.
+    let watched = signed(service.watch_for).max(ROLLBACK_FOLLOWS + SignedDuration::from_secs(120));
+    let ended_long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) > watched);
+    release.status.phase() == Phase::Over
+        && ended_long_ago
+        && ledger.ended.is_some()
+        && !claimed(&ledger.undo)
+        && !claimed(&ledger.redeploy)
+}
+
+/// The alarms that say something which is news: red for a service with a release on watch, since that began; or OK
+/// while an incident of theirs is open.
+fn alarms(policy: &Policy, evidence: &OpenEvidence, on_watch: &[(&Service, Timestamp)]) -> Vec<AlarmChange> {
+    let Ok(alarms) = evidence.alarms.known() else {
+        return Vec::new();
+    };
+    let mut changes = Vec::new();
+    for (name, watched) in alarms {
+        let (Ok(state), Some(since)) = (watched.state.known(), watched.since) else { continue };
+        let red = |service: &Service| match (state, service.watched(name).map(|watched| watched.missing)) {
+            (AlarmState::Alarm, Some(_)) | (AlarmState::InsufficientData, Some(Missing::Alarm)) => true,
+            (AlarmState::Ok | AlarmState::InsufficientData | AlarmState::Alarm, _) => false,
+        };
+        let blames = on_watch.iter().any(|(service, began)| *began <= since && red(service));
+        let ends = *state == AlarmState::Ok
+            && evidence.open.incidents.iter().any(|incident| {
+                incident.alarm == *name
+                    && incident.began <= since
+                    && policy
+                        .service(&incident.service)
+                        .is_some_and(|service| service.watched(name).is_some())
+            });
+        if blames || ends {
+            changes.push(change(name, watched, *state, since));
+        }
+    }
+    changes
+}
+
+/// The change that brought an alarm into its state. What it was before is not told by a state that is read.
+fn change(name: &AlarmName, watched: &WatchedState, to: AlarmState, at: Timestamp) -> AlarmChange {
+    AlarmChange {
+        alarm: name.clone(),
+        arn: watched.arn.clone(),
+        account: None,
+        region: None,
+        to,
+        from: None,
+        reason: watched.said.clone(),
+        at,
+        quieted: watched.suppressed.clone().map(|by| Quieted::Suppressed { by, why: None }),
+    }
+}

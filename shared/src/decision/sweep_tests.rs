@@ -1,0 +1,141 @@
+//! What is due, and what is not.
+
+use std::collections::BTreeMap;
+
+use super::sweep::{Due, due};
+use super::tests::{at, change, known, missing, policy, release, undo, watched};
+use crate::{
+    evidence::{Observed, OpenEvidence},
+    ledger::{Began, EffectState, Ended, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch},
+    release::{AlarmName, Release, ReleaseStatus},
+    signal::{AlarmState, HookCall, LeftAt, ReleaseHappening},
+};
+
+fn watch() -> Watch {
+    Watch {
+        release: "d-2".into(),
+        service: "checkout".into(),
+        place: release().place,
+        began: release().created_at,
+    }
+}
+
+fn told() -> ReleaseLedger {
+    let began = Began {
+        service: "checkout".into(),
+        place: release().place,
+        platform: release().platform,
+        revision: "v42".into(),
+        at: at(0),
+        rolls_back: None,
+        target: missing(),
+        alarms: BTreeMap::new(),
+    };
+    ReleaseLedger { began: Some(began), ..ReleaseLedger::default() }
+}
+
+fn ended(at_second: i64) -> Ended {
+    Ended { status: ReleaseStatus::Succeeded, at: at(at_second), error: None, rolled_back_by: None }
+}
+
+fn seen(release: Release, ledger: ReleaseLedger, alarm: (AlarmState, i64)) -> OpenEvidence {
+    OpenEvidence {
+        open: Open { watches: vec![watch()], ..Open::default() },
+        releases: BTreeMap::from([("d-2".into(), known(release))]),
+        ledgers: BTreeMap::from([("d-2".into(), known(ledger))]),
+        alarms: known(BTreeMap::from([(AlarmName::from("checkout-5xx"), watched(alarm.0, alarm.1))])),
+    }
+}
+
+fn at_rest() -> OpenEvidence {
+    seen(release(), told(), (AlarmState::Ok, -60))
+}
+
+#[test]
+fn a_release_that_goes_well_is_left_alone() {
+    assert_eq!(due(&policy(), &at_rest(), at(100)), []);
+}
+
+#[test]
+fn an_alarm_that_no_event_told_of_is_judged_under_the_events_key() {
+    let found = due(&policy(), &seen(release(), told(), (AlarmState::Alarm, 90)), at(100));
+    let [Due::Alarm(found)] = &found[..] else { panic!("{found:?}") };
+    let signal = |change: &crate::signal::AlarmChange| crate::signal::Signal::Alarm(change.clone()).key();
+    assert_eq!(signal(found), signal(&change()));
+    // Red since before the release: not found by looking, as its event was not about it.
+    assert_eq!(due(&policy(), &seen(release(), told(), (AlarmState::Alarm, -1)), at(100)), []);
+}
+
+#[test]
+fn a_beginning_and_an_end_that_no_event_told_of_are_told() {
+    let unseen = due(&policy(), &seen(release(), ReleaseLedger::default(), (AlarmState::Ok, -60)), at(100));
+    let [Due::Release(began)] = &unseen[..] else { panic!("{unseen:?}") };
+    assert_eq!((began.what, began.at), (ReleaseHappening::Started, at(0)));
+    let over = Release { status: ReleaseStatus::Failed, completed_at: Some(at(60)), ..release() };
+    let ended = due(&policy(), &seen(over, told(), (AlarmState::Ok, -60)), at(100));
+    let [Due::Release(ended)] = &ended[..] else { panic!("{ended:?}") };
+    assert_eq!((ended.what, ended.at), (ReleaseHappening::Failed, at(60)));
+}
+
+#[test]
+fn a_watch_ends_half_an_hour_after_the_release_and_never_with_something_undone() {
+    let over = Release { status: ReleaseStatus::Succeeded, completed_at: Some(at(60)), ..release() };
+    let ledger = ReleaseLedger { ended: Some(ended(60)), ..told() };
+    let evidence = seen(over.clone(), ledger.clone(), (AlarmState::Ok, -60));
+    assert_eq!(due(&policy(), &evidence, at(60 + 1_800)), []);
+    assert_eq!(due(&policy(), &evidence, at(61 + 1_800)), [Due::Unwatched("d-2".into())]);
+    let claimed = undo(EffectState::Claimed { until: at(9_000) });
+    let evidence = seen(over, ReleaseLedger { undo: Some(claimed), ..ledger }, (AlarmState::Ok, -60));
+    assert_eq!(due(&policy(), &evidence, at(61 + 1_800)), []);
+}
+
+#[test]
+fn an_undo_that_was_left_half_done_is_finished_whatever_the_alarm_says() {
+    let claimed = undo(EffectState::Claimed { until: at(130) });
+    let evidence = seen(release(), ReleaseLedger { undo: Some(claimed), ..told() }, (AlarmState::Ok, -60));
+    assert_eq!(due(&policy(), &evidence, at(129)), []);
+    let found = due(&policy(), &evidence, at(130));
+    assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Claimed)]), "{found:?}");
+}
+
+#[test]
+fn a_stop_that_no_rollback_follows_is_noticed_after_a_minute_and_once() {
+    let stopped = Release { status: ReleaseStatus::Stopped, completed_at: Some(at(100)), ..release() };
+    let mut ledger = ReleaseLedger { undo: Some(undo(EffectState::Done)), ended: Some(ended(100)), ..told() };
+    let at_rest = |ledger: &ReleaseLedger| seen(stopped.clone(), ledger.clone(), (AlarmState::Ok, -60));
+    assert_eq!(due(&policy(), &at_rest(&ledger), at(159)), []);
+    let found = due(&policy(), &at_rest(&ledger), at(160));
+    assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Stopped)]), "{found:?}");
+    ledger.told.insert("checkout/no-rollback/d-2".to_owned());
+    assert_eq!(due(&policy(), &at_rest(&ledger), at(160)), []);
+}
+
+#[test]
+fn hooks_messages_and_incidents_are_looked_after() {
+    let call = HookCall { deployment: "d-2".into(), execution: "e".into() };
+    let hook = WaitingHook { call, since: at(0), until: at(90) };
+    let owed = Owed { partition: Partition::Alarm("a".into()), key: "k".into(), since: at(0) };
+    let incident = Incident {
+        alarm: "checkout-5xx".into(),
+        service: "checkout".into(),
+        began: at(30),
+        release: None,
+        ended: None,
+    };
+    let mut evidence = seen(release(), told(), (AlarmState::Ok, 80));
+    evidence.open.hooks.push(hook.clone());
+    evidence.open.owed.push(owed.clone());
+    evidence.open.incidents.push(incident);
+    assert!(!due(&policy(), &evidence, at(89)).contains(&Due::HookLeft(hook.clone())));
+    let found = due(&policy(), &evidence, at(90));
+    assert!(
+        matches!(&found[..], [Due::Alarm(ok), Due::HookLeft(_), Due::Owed(_)] if ok.to == AlarmState::Ok)
+    );
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_else() {
+    let mut evidence = seen(release(), told(), (AlarmState::Alarm, 90));
+    evidence.releases.insert("d-2".into(), Observed::Missing { why: "throttled".into() });
+    assert!(matches!(&due(&policy(), &evidence, at(100))[..], [Due::Alarm(_)]));
+}

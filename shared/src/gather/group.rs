@@ -1,0 +1,131 @@
+//! What is known of a CodeDeploy deployment group: what is released there, and the way back from it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::way_back::{marked, once_it_ended, spec, while_it_runs};
+use crate::{
+    aws::{Adapters, AwsError, codedeploy::CodeDeploy},
+    evidence::{Back, Observed},
+    release::{DeploymentGroup, Phase, Place, Release, ReleaseId, ReleaseStatus},
+};
+
+/// What the deployer says of a place: everything about it that is the same for every alarm.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) latest: Observed<Option<Release>>,
+    pub(super) back: Observed<Back>,
+    pub(super) marked: Observed<Option<String>>,
+    pub(super) traffic: Observed<u8>,
+    pub(super) next_stage: Option<String>,
+    /// The deployments that a stage ran.
+    pub(super) within: Vec<ReleaseId>,
+}
+
+/// What one invocation has looked at already. A burst of alarms is about few places: each is looked at once, however
+/// many changes an invocation carries. What the ledger holds is never kept: that is how invocations see each other.
+#[derive(Debug, Default)]
+pub struct Looked {
+    places: Mutex<HashMap<Place, Arc<OnceCell<Standing>>>>,
+}
+
+impl Looked {
+    pub(super) async fn at(&self, adapters: &Adapters, place: &Place, now: Timestamp) -> Standing {
+        let cell = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(places.entry(place.clone()).or_default())
+        };
+        cell.get_or_init(|| standing(adapters, place, now)).await.clone()
+    }
+}
+
+async fn standing(adapters: &Adapters, place: &Place, now: Timestamp) -> Standing {
+    match place {
+        Place::Group(deployment_group) => group(adapters, deployment_group, now).await,
+        Place::Stage(stage) => super::stage::stage(adapters, stage, now).await,
+    }
+}
+
+async fn group(adapters: &Adapters, group: &DeploymentGroup, now: Timestamp) -> Standing {
+    let (latest, last_successful) = latest(&adapters.codedeploy, group).await;
+    let Ok(Some(release)) = latest else {
+        return Standing {
+            latest: Observed::from_result(latest, now),
+            back: nothing_released(now),
+            marked: Observed::Known { value: None, at: now },
+            traffic: Observed::Missing { why: "nothing is being released".to_owned() },
+            next_stage: None,
+            within: Vec::new(),
+        };
+    };
+    let (back, marked, traffic) = if release.status.phase() == Phase::Running {
+        let (back, spec, traffic) = tokio::join!(
+            while_it_runs(adapters, &release.id, last_successful, now),
+            spec(adapters, group, &release.revision),
+            traffic(adapters, &release.id, now),
+        );
+        (back, marked(&release, &spec, now), traffic)
+    } else {
+        let over = Observed::Missing { why: "the release is over".to_owned() };
+        if release.status == ReleaseStatus::Succeeded && !release.is_rollback() {
+            let spec = spec(adapters, group, &release.revision).await;
+            let back = once_it_ended(adapters, group, &release, &spec, now).await;
+            (back, marked(&release, &spec, now), over)
+        } else {
+            // Nothing of it is to be undone.
+            (nothing_released(now), Observed::Known { value: None, at: now }, over)
+        }
+    };
+    let latest = Observed::Known { value: Some(release), at: now };
+    Standing { latest, back, marked, traffic, next_stage: None, within: Vec::new() }
+}
+
+fn nothing_released(now: Timestamp) -> Observed<Back> {
+    Observed::Known { value: Back::Nowhere { why: "nothing is being released.".to_owned() }, at: now }
+}
+
+type Known<T> = Result<Option<T>, AwsError>;
+
+/// The deployment that runs, else the last release that ended; and the last that ended well by the group's account.
+async fn latest(codedeploy: &CodeDeploy, group: &DeploymentGroup) -> (Known<Release>, Known<ReleaseId>) {
+    let (running, last) = tokio::join!(codedeploy.running(group), codedeploy.last(group));
+    match (running, last) {
+        (Ok(Some(running)), last) => (Ok(Some(running)), last.map(|(_, successful)| successful)),
+        (Ok(None), Ok((attempted, successful))) => {
+            let latest = match &attempted {
+                None => Ok(None),
+                Some(id) => latest_release(codedeploy, group, id).await,
+            };
+            (latest, Ok(successful))
+        }
+        (Ok(None), Err(error)) => (Err(error.clone()), Err(error)),
+        // Whether something runs is not known: that something ended says nothing about it.
+        (Err(error), last) => (Err(error), last.map(|(_, successful)| successful)),
+    }
+}
+
+/// The last deployment that ended, unless it released nothing: then the newest that did, within the time in which a
+/// release can be watched at all.
+async fn latest_release(
+    codedeploy: &CodeDeploy,
+    group: &DeploymentGroup,
+    attempted: &ReleaseId,
+) -> Known<Release> {
+    let last = codedeploy.deployment(attempted).await?;
+    if last.is_release() { Ok(Some(last)) } else { codedeploy.newest_release(group, last.created_at).await }
+}
+
+async fn traffic(adapters: &Adapters, release: &ReleaseId, now: Timestamp) -> Observed<u8> {
+    match adapters.codedeploy.target(release).await {
+        Ok(state) => match state.traffic {
+            Some(value) => Observed::Known { value, at: now },
+            None => Observed::Missing { why: "the deployment's target does not say".to_owned() },
+        },
+        Err(error) => Observed::Missing { why: error.to_string() },
+    }
+}

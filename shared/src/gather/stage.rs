@@ -1,0 +1,290 @@
+//! What is known of a pipeline's stage: the execution in it, and the way back from it.
+
+use jiff::Timestamp;
+
+use super::{group::Standing, release::Told, way_back::not_good};
+use crate::{
+    aws::{
+        Adapters, AwsError,
+        codepipeline::{ActionRun, ExecutionSummary, StageStatus, Structure},
+    },
+    evidence::{Back, Observed, Target, Way},
+    release::{Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage, no_rollback},
+    signal::ReleaseChange,
+};
+
+/// How many earlier executions are looked at for a good one.
+const CANDIDATES: usize = 5;
+
+/// The stage now: GetPipelineState and GetPipeline, then ListActionExecutions of the execution that is in it and
+/// ListPipelineExecutions, which names the ones that it could go back to.
+pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) -> Standing {
+    let pipelines = &adapters.codepipeline;
+    let (stages, structure) =
+        tokio::join!(pipelines.stages(&place.pipeline), pipelines.structure(&place.pipeline));
+    let missing = |error: &AwsError| Standing {
+        latest: Observed::Missing { why: error.to_string() },
+        back: Observed::Missing { why: error.to_string() },
+        marked: Observed::Missing { why: error.to_string() },
+        traffic: Observed::Missing { why: "a stage does not say".to_owned() },
+        next_stage: None,
+        within: Vec::new(),
+    };
+    let (stages, structure) = match (stages, structure) {
+        (Err(error), _) | (_, Err(error)) => return missing(&error),
+        (Ok(stages), Ok(structure)) => (stages, structure),
+    };
+    let next_stage = next(&structure, &place.stage);
+    let Some(found) = stages.into_iter().find(|stage| stage.name == place.stage) else {
+        let operation = "codepipeline:GetPipelineState";
+        return missing(&AwsError::unreadable(operation, place, "the pipeline has no such stage"));
+    };
+    let Some((execution, status)) = found.execution else {
+        return Standing {
+            latest: Observed::Known { value: None, at: now },
+            back: Observed::Known {
+                value: Back::Nowhere { why: "nothing is being released.".to_owned() },
+                at: now,
+            },
+            marked: Observed::Known { value: None, at: now },
+            traffic: Observed::Missing { why: "nothing is being released".to_owned() },
+            next_stage,
+            within: Vec::new(),
+        };
+    };
+    let entered = Entered { place, execution: &execution, status: Some(status), rollback: found.rollback };
+    let (told, within) = entered.told(adapters, &structure, now).await;
+    Standing {
+        latest: told.release.map(Some),
+        back: told.back,
+        marked: told.marked,
+        traffic: Observed::Missing { why: "a stage does not say".to_owned() },
+        next_stage,
+        within,
+    }
+}
+
+/// What is told about a stage's beginning or end: as [`stage`], for the execution that the event names.
+pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseChange, now: Timestamp) -> Told {
+    let missing = |why: String| Told {
+        release: Observed::Missing { why: why.clone() },
+        back: Observed::Missing { why: why.clone() },
+        marked: Observed::Missing { why },
+    };
+    let Some(execution) = change.deployment.execution() else {
+        return missing(format!("{} names no execution of a pipeline", change.deployment));
+    };
+    let pipelines = &adapters.codepipeline;
+    let (stages, structure, whole) = tokio::join!(
+        pipelines.stages(&place.pipeline),
+        pipelines.structure(&place.pipeline),
+        pipelines.execution(&place.pipeline, execution),
+    );
+    let (stages, structure, rollback) = match (stages, structure, whole) {
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return missing(error.to_string()),
+        (Ok(stages), Ok(structure), Ok((_, rollback))) => (stages, structure, rollback),
+    };
+    // The stage may hold another execution by now; then this one is over there, and how is in its actions.
+    let status = stages
+        .into_iter()
+        .find(|stage| stage.name == place.stage)
+        .and_then(|stage| stage.execution)
+        .and_then(|(latest, status)| (latest == execution).then_some(status));
+    Entered { place, execution, status, rollback }.told(adapters, &structure, now).await.0
+}
+
+/// The stage behind a stage.
+fn next(structure: &Structure, stage: &str) -> Option<String> {
+    let at = structure.stages.iter().position(|name| name == stage)?;
+    structure.stages.get(at + 1).cloned()
+}
+
+/// An execution in a stage.
+struct Entered<'a> {
+    place: &'a Stage,
+    execution: &'a str,
+    /// Where it is there; none if another execution is in the stage by now.
+    status: Option<StageStatus>,
+    rollback: bool,
+}
+
+impl Entered<'_> {
+    async fn told(
+        self,
+        adapters: &Adapters,
+        structure: &Structure,
+        now: Timestamp,
+    ) -> (Told, Vec<ReleaseId>) {
+        let pipelines = &adapters.codepipeline;
+        let (pipeline, stage) = (self.place.pipeline.as_str(), self.place.stage.as_str());
+        let (runs, succeeded, all) = tokio::join!(
+            pipelines.actions(pipeline, self.execution),
+            pipelines.succeeded_in(pipeline, stage),
+            pipelines.executions(pipeline),
+        );
+        let mut runs = match runs {
+            Ok(runs) => runs,
+            Err(error) => {
+                let missing = || error.to_string();
+                let told = Told {
+                    release: Observed::Missing { why: missing() },
+                    back: Observed::Missing { why: missing() },
+                    marked: Observed::Missing { why: missing() },
+                };
+                return (told, Vec::new());
+            }
+        };
+        runs.retain(|run| run.stage == stage);
+        let within = deployments(&runs, |_| true);
+        let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
+        let words = summary.and_then(|summary| summary.revision.clone());
+        // The commit's message is where the owners of a pipeline write their mark.
+        let marked = match (&all, &words) {
+            (Err(error), _) => Observed::Missing { why: error.to_string() },
+            (Ok(_), None) => Observed::Known { value: None, at: now },
+            (Ok(_), Some(words)) => Observed::Known { value: no_rollback(words), at: now },
+        };
+        let release = self.release(&runs, words);
+        let back = match &release {
+            Err(why) => Observed::Missing { why: why.clone() },
+            Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
+        };
+        (Told { release: Observed::from_result(release, now), back, marked }, within)
+    }
+
+    /// The execution as a release: it begins with the stage's first action and ends with its last one.
+    fn release(&self, runs: &[ActionRun], words: Option<String>) -> Result<Release, String> {
+        let began = runs.iter().map(|run| run.started).min();
+        let created_at = began.ok_or_else(|| {
+            format!("no action of the execution {} has begun in the stage {}", self.execution, self.place)
+        })?;
+        let status = match &self.status {
+            Some(StageStatus::InProgress | StageStatus::Stopping) => ReleaseStatus::InProgress,
+            Some(StageStatus::Succeeded) => ReleaseStatus::Succeeded,
+            Some(StageStatus::Failed) => ReleaseStatus::Failed,
+            Some(StageStatus::Stopped | StageStatus::Cancelled) => ReleaseStatus::Stopped,
+            Some(StageStatus::Skipped) => ReleaseStatus::Unrecognised("Skipped".to_owned()),
+            Some(StageStatus::Unrecognised(word)) => ReleaseStatus::Unrecognised(word.clone()),
+            None => by_its_actions(runs),
+        };
+        let over = status.phase() == Phase::Over;
+        Ok(Release {
+            id: ReleaseId::of_stage(&self.place.stage, self.execution),
+            place: Place::Stage(self.place.clone()),
+            platform: Platform::Pipeline,
+            status,
+            created_at,
+            completed_at: runs.iter().map(|run| run.updated).max().filter(|_| over),
+            creator: if self.rollback { "pipelineRollback" } else { "pipeline" }.to_owned(),
+            rolls_back: None,
+            rolled_back_by: None,
+            error: None,
+            revision: Revision::Named(words.unwrap_or_else(|| format!("the execution {}", self.execution))),
+            description: None,
+        })
+    }
+
+    /// What the stage can be rolled back to. The constraints are RollbackStage's own (CodePipeline User Guide,
+    /// "Configure stage rollback").
+    #[allow(clippy::too_many_arguments, reason = "each is one answer of CodePipeline, read side by side")]
+    async fn back(
+        &self,
+        adapters: &Adapters,
+        structure: &Structure,
+        release: &Release,
+        runs: &[ActionRun],
+        succeeded: Result<Vec<ExecutionSummary>, AwsError>,
+        all: &Result<Vec<ExecutionSummary>, AwsError>,
+        now: Timestamp,
+    ) -> Observed<Back> {
+        let nowhere = |why: &str| Observed::Known { value: Back::Nowhere { why: why.to_owned() }, at: now };
+        let place = self.place;
+        if !structure.v2 {
+            return nowhere(&format!(
+                "the pipeline {} is of type V1, which cannot roll back.",
+                place.pipeline
+            ));
+        }
+        if structure.parallel {
+            return nowhere(&format!(
+                "the pipeline {} runs in PARALLEL mode, which cannot roll back.",
+                place.pipeline
+            ));
+        }
+        if structure.stages.first() == Some(&place.stage) {
+            return nowhere("a source stage cannot be rolled back.");
+        }
+        let succeeded = match succeeded {
+            Ok(succeeded) => succeeded,
+            Err(error) => return Observed::Missing { why: error.to_string() },
+        };
+        let mut why_not = None;
+        let earlier = succeeded.iter().filter(|one| one.id != self.execution && !one.rollback);
+        // Newer ones are not what ran before.
+        let began = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
+        let earlier = earlier.filter(|one| began.is_none_or(|began| one.started < began.started));
+        for good in earlier.take(CANDIDATES) {
+            let id = ReleaseId::of_stage(&place.stage, &good.id);
+            match adapters.ledger.release(&id, now).await {
+                Err(error) => return Observed::Missing { why: error.to_string() },
+                Ok(ledger) => {
+                    if let Some(why) = not_good(&id, &ledger, now) {
+                        why_not = Some(why);
+                        continue;
+                    }
+                }
+            }
+            let revision = good.revision.clone().unwrap_or_else(|| format!("the execution {}", good.id));
+            let target = Target::KnownGood { deployment: good.id.clone(), revision };
+            let runs_still = release.status.phase() == Phase::Running;
+            let way = Way::RollBackStage {
+                target: good.id.clone(),
+                running: runs_still.then(|| self.execution.to_owned()),
+                deployments: deployments(runs, |run| run.status == "InProgress"),
+            };
+            return Observed::Known { value: Back::To { target, way }, at: now };
+        }
+        if let Some(why) = why_not {
+            return nowhere(&why);
+        }
+        let older = match all {
+            Err(error) => return Observed::Missing { why: error.to_string() },
+            Ok(all) => all.iter().any(|one| one.id != self.execution && one.status == "Succeeded"),
+        };
+        if older {
+            nowhere(
+                "no earlier execution succeeded in this stage with the pipeline's present structure, and CodePipeline goes back to no other: its structure has changed since.",
+            )
+        } else {
+            nowhere("no earlier execution has succeeded in this stage.")
+        }
+    }
+}
+
+/// The CodeDeploy deployments of some runs of actions.
+fn deployments(runs: &[ActionRun], wanted: impl Fn(&ActionRun) -> bool) -> Vec<ReleaseId> {
+    runs.iter()
+        .filter(|run| run.provider.as_deref().is_some_and(|provider| provider.starts_with("CodeDeploy")))
+        .filter(|run| wanted(run))
+        .filter_map(|run| run.external.as_deref())
+        .map(ReleaseId::from)
+        .collect()
+}
+
+/// How an execution fared in a stage that holds another one by now: by the last run of each of its actions.
+fn by_its_actions(runs: &[ActionRun]) -> ReleaseStatus {
+    let last: Vec<&ActionRun> = runs
+        .iter()
+        .filter(|run| !runs.iter().any(|other| other.action == run.action && other.started > run.started))
+        .collect();
+    let any = |status: &str| last.iter().any(|run| run.status == status);
+    if any("InProgress") {
+        ReleaseStatus::InProgress
+    } else if any("Failed") {
+        ReleaseStatus::Failed
+    } else if any("Abandoned") {
+        ReleaseStatus::Stopped
+    } else {
+        ReleaseStatus::Succeeded
+    }
+}

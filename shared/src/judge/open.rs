@@ -1,0 +1,190 @@
+//! What is not over yet, and whose time has come: questions, hooks, messages, rollbacks that did not follow.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing::info;
+
+use crate::{
+    aws::{AwsError, ledger::Claimant},
+    carry_out::{Outcome, Scene, carry_out, send},
+    decision::{self, Decision, Verdict},
+    evidence::{AlarmEvidence, Observed},
+    gather::{self, Looked},
+    judge::Origin,
+    ledger::{Effect, Half, LEASE, Note, Owed, Partition, Question, WaitingHook},
+    plan::{Circumstances, plan},
+    release::Release,
+    signal::{AlarmChange, AlarmState, Left, LeftAt, Quieted, Signal, Silence},
+    start::{Failure, Guard, Invocation},
+};
+
+/// Nobody answered a question in time: `otherwise` does.
+///
+/// # Errors
+/// When something that the answer depends on could not be learnt, or when a call kept failing. The question stays
+/// open, and the next minute answers it.
+pub async fn silence(
+    guard: &Guard,
+    question: &Question,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
+    let signal = Signal::Silence(Silence {
+        question: question.key.clone(),
+        change: question.change.clone(),
+        deadline: question.deadline,
+    });
+    let nothing = || Observed::Known { value: Vec::new(), at: now };
+    let service = guard.policy.service(&question.service);
+    let mut evidence = match (decision::silence::needs_evidence(&guard.policy, question), service) {
+        (Some(change), Some(service)) => {
+            gather::alarm::gather_again(&guard.adapters, &guard.policy, service, change, now).await
+        }
+        _ => AlarmEvidence {
+            services: Vec::new(),
+            judged: nothing(),
+            incidents: Observed::Known { value: Vec::new(), at: now },
+            delivery: Observed::Known { value: 1, at: now },
+        },
+    };
+    let mut decision = decision::silence::decide(&guard.policy, &evidence, question, now);
+    if decision.verdict == Verdict::LookAgain {
+        let owner = invocation.claimant();
+        evidence.delivery = gather::delivery(&guard.adapters, &signal, Claimant { owner: &owner, now }).await;
+        decision = decision::silence::decide(&guard.policy, &evidence, question, now);
+    }
+    let over = vec![Note::Answered(question.key.clone())];
+    finish(
+        guard,
+        decision,
+        Circumstances { over, ..Circumstances::of(&signal, now) },
+        question.deadline,
+        invocation,
+    )
+    .await
+}
+
+/// A hook waits for an answer that nobody can give any more: the policy's `on_doubt` does.
+///
+/// # Errors
+/// When a call kept failing. The hook stays open, and the next minute answers it.
+pub async fn hook_left(
+    guard: &Guard,
+    waiting: &WaitingHook,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
+    let signal = Signal::HookLeft(waiting.call.clone());
+    let deployment =
+        Observed::from_result(guard.adapters.codedeploy.deployment(&waiting.call.deployment).await, now);
+    let decision = decision::hook::left_waiting(&guard.policy, &deployment, waiting.since);
+    let over = vec![Note::Replied(waiting.call.clone())];
+    finish(guard, decision, Circumstances { over, ..Circumstances::of(&signal, now) }, now, invocation).await
+}
+
+/// A release was left behind in the middle of its undo: it is finished.
+///
+/// # Errors
+/// As [`silence`].
+pub async fn left(
+    guard: &Guard,
+    release: &Release,
+    undo: &Effect,
+    what: LeftAt,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
+    let decision = match what {
+        LeftAt::Claimed => decision::release::unfinished(&guard.policy, release, undo, Half::Whole),
+        LeftAt::Stopped => {
+            let back = gather::way_back(&guard.adapters, release, now).await;
+            decision::release::no_rollback_followed(&guard.policy, release, &back, now)
+        }
+    };
+    let signal = Signal::Left(Left { release: release.id.clone(), what });
+    finish(guard, decision, Circumstances::of(&signal, now), now, invocation).await
+}
+
+/// An alarm that the sweep found: judged like its event, unless it was judged already. What the event would have said of
+/// mute rules is asked.
+///
+/// # Errors
+/// As [`super::alarm`].
+pub async fn found(
+    guard: &Guard,
+    change: &AlarmChange,
+    looked: &Arc<Looked>,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
+    let now = invocation.now;
+    let partition = Partition::Signal(Signal::Alarm(change.clone()).key());
+    let judged = guard.adapters.ledger.read(&partition, now).await.map_err(failed)?.judged;
+    let watchers = guard.policy.watchers(&change.alarm);
+    let is_judged = |service| judged.iter().any(|judged| judged.service.as_ref() == Some(service));
+    if watchers.iter().all(|watcher| is_judged(&watcher.service.name)) {
+        return Ok(Vec::new());
+    }
+    let mut change = change.clone();
+    if change.to != AlarmState::Ok && change.quieted.is_none() {
+        let muted = guard.adapters.cloudwatch.muted(&change.alarm).await.map_err(failed)?;
+        change.quieted = muted.map(|by| Quieted::Muted { by, until: None });
+    }
+    Box::pin(super::alarm(guard, &change, looked, Origin::Sweep, invocation)).await
+}
+
+/// A message was written down and may not have been sent: it is, unless somebody is at it.
+///
+/// # Errors
+/// When it could not be read or sent: the next minute tries again.
+pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Result<Vec<Value>, Failure> {
+    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
+    let now = invocation.now;
+    let ledger = guard.adapters.ledger.read(&owed.partition, now).await.map_err(failed)?;
+    let Some(message) = ledger.owed.iter().find(|message| message.key == owed.key) else {
+        // It was sent, and whoever did died before saying so here; or it was never written down, and whoever was to
+        // write it is dead.
+        if ledger.told.contains(&owed.key) || now.duration_since(owed.since) > LEASE {
+            guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
+        }
+        return Ok(Vec::new());
+    };
+    if now < message.until {
+        return Ok(Vec::new());
+    }
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let outcome = send(message, scene).await;
+    match outcome.failed() {
+        Some(message) => Err(Failure { kind: "AwsCallFailed", message }),
+        None => Ok(vec![outcome.report()]),
+    }
+}
+
+async fn finish(
+    guard: &Guard,
+    decision: Decision,
+    around: Circumstances<'_>,
+    at: Timestamp,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let signal = around.signal;
+    let outcome: Outcome = Box::pin(carry_out(plan(decision, around), signal, at, scene)).await;
+    info!(
+        signal = signal.key(),
+        verdict = outcome.verdict.word(),
+        reasons = ?outcome.reasons,
+        done = ?outcome.done,
+        "judged"
+    );
+    if let Some(failed) = outcome.failed() {
+        return Err(Failure { kind: "AwsCallFailed", message: format!("{}: {failed}", signal.key()) });
+    }
+    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
+        let message = format!("{}: {}", signal.key(), outcome.reasons.join(" "));
+        return Err(Failure { kind: "EvidenceMissing", message });
+    }
+    Ok(outcome.report())
+}

@@ -1,0 +1,81 @@
+//! A release began or ended.
+
+use serde_json::Value;
+use tracing::info;
+
+use super::Origin;
+use crate::{
+    aws::ledger::Claimant,
+    carry_out::{Scene, carry_out},
+    decision::{self, Verdict},
+    gather,
+    ledger::{Note, Watch, Would},
+    plan::{Circumstances, plan},
+    signal::{ReleaseChange, Signal},
+    start::{Failure, Guard, Invocation},
+};
+
+/// The one way through, for a release's beginning or end.
+///
+/// # Errors
+/// When something could not be read or written down: then it is to be delivered again.
+pub async fn release(
+    guard: &Guard,
+    change: &ReleaseChange,
+    origin: Origin,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
+    let owner = invocation.claimant();
+    let signal = Signal::Release(change.clone());
+    let mut evidence = gather::release::gather(&guard.adapters, &guard.policy, change, now).await;
+    let mut judged = decision::release::decide(&guard.policy, &evidence, change);
+    if judged.decision.verdict == Verdict::LookAgain {
+        // Whether it is time to ask turns on how often the signal has come.
+        evidence.delivery = gather::delivery(&guard.adapters, &signal, Claimant { owner: &owner, now }).await;
+        judged = decision::release::decide(&guard.policy, &evidence, change);
+    }
+    let ledger = evidence.ledger.known().ok();
+    let owed = ledger.map(|ledger| ledger.owed.clone()).unwrap_or_default();
+    let watch = judged.began.as_ref().map(|began| Watch {
+        release: change.deployment.clone(),
+        service: began.service.clone(),
+        place: began.place.clone(),
+        began: began.at,
+    });
+    let would = ledger.and_then(|ledger| ledger.would.clone());
+    let notes = match (would, &judged.ended) {
+        (Some(would), Some(ended)) => {
+            vec![Note::WouldEnded(Would { ended: Some(ended.status.clone()), ..would })]
+        }
+        (Some(_), None) | (None, _) => Vec::new(),
+    };
+    let around = Circumstances {
+        began: judged.began,
+        ended: judged.ended,
+        watch,
+        notes,
+        owed: &owed,
+        ..Circumstances::of(&signal, now)
+    };
+    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let decision = origin.marked(judged.decision);
+    let outcome = Box::pin(carry_out(plan(decision, around), &signal, change.at, scene)).await;
+    info!(
+        release = change.deployment.as_str(),
+        what = %change.what,
+        verdict = outcome.verdict.word(),
+        reasons = ?outcome.reasons,
+        done = ?outcome.done,
+        "judged"
+    );
+    if let Some(failed) = outcome.failed() {
+        let message = format!("{}: {failed}", change.deployment);
+        return Err(Failure { kind: "AwsCallFailed", message });
+    }
+    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
+        let message = format!("{}: {}", change.deployment, outcome.reasons.join(" "));
+        return Err(Failure { kind: "EvidenceMissing", message });
+    }
+    Ok(outcome.report())
+}
