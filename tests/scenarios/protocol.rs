@@ -58,6 +58,8 @@ pub(crate) struct Protocol {
     pub(crate) write_before_done: bool,
     /// CreateDeployment is sent once; the SDK's own retries are switched off for it.
     pub(crate) call_once: bool,
+    /// A sweep goes on with what the ledger says is not finished, whatever the alarms are by now.
+    pub(crate) sweep_reads_the_ledger: bool,
     /// Deaths, lost answers, refusals and failures, all told.
     pub(crate) faults: u8,
     pub(crate) deliveries: u8,
@@ -82,6 +84,7 @@ impl Protocol {
             fence_the_message: true,
             write_before_done: true,
             call_once: true,
+            sweep_reads_the_ledger: true,
             faults: 2,
             deliveries: 3,
             sweeps: 1,

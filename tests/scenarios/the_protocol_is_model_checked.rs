@@ -40,7 +40,7 @@ fn a_redeployment_is_made_once_and_told() {
 
 #[test]
 fn three_at_once_make_one_redeployment_and_tell_it() {
-    holds("three at once", Protocol { at_once: 3, ..with_faults(1) });
+    holds("three at once", Protocol { at_once: 3, sweeps: 0, ..with_faults(2) });
 }
 
 /// Stopping twice changes nothing, so that the SDK may repeat it.
@@ -83,6 +83,11 @@ fn two_who_put_without_a_condition_both_do_it() {
 #[test]
 fn a_redeployment_that_the_sdk_repeats_is_made_twice() {
     breaks(AT_MOST_ONE_EFFECT, Protocol { call_once: false, ..with_faults(1) });
+}
+
+#[test]
+fn a_sweep_that_asks_only_the_alarms_leaves_silence() {
+    breaks(NEVER_SILENCE, Protocol { sweep_reads_the_ledger: false, ..with_faults(1) });
 }
 
 #[test]
