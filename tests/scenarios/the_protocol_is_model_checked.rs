@@ -67,6 +67,8 @@ fn who_wakes_up_unfenced_tells_it_again() {
 #[test]
 fn a_claim_without_an_owner_is_finished_by_the_wrong_one() {
     breaks(DONE_BY_ITS_OWNER, Protocol { claims_have_owners: false, ..with_faults(0) });
+    // And given back by the wrong one, so that a third one calls while the second one's call is under way.
+    breaks(AT_MOST_ONE_EFFECT, Protocol { claims_have_owners: false, ..with_faults(0) });
 }
 
 #[test]
