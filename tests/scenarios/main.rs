@@ -12,4 +12,6 @@ mod a_release_is_guarded;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
+mod protocol;
+mod the_protocol_is_model_checked;
 mod when_things_fail;
