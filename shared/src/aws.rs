@@ -2,7 +2,9 @@
 
 pub mod cloudwatch;
 pub mod codedeploy;
+pub mod codepipeline;
 pub mod endpoint;
+pub mod lambda;
 pub mod ledger;
 pub mod sns;
 
@@ -23,12 +25,16 @@ use crate::settings::Settings;
 pub struct Adapters {
     /// The deployer.
     pub codedeploy: codedeploy::CodeDeploy,
+    /// The pipelines around the deployer.
+    pub codepipeline: codepipeline::CodePipeline,
     /// The alarms.
     pub cloudwatch: cloudwatch::CloudWatch,
     /// What was done already.
     pub ledger: ledger::Ledger,
     /// Where people are told.
     pub topic: sns::Topic,
+    /// Functions that can be asked.
+    pub lambda: lambda::Lambda,
     /// What a hook's `http` checks call.
     pub endpoint: endpoint::Endpoint,
 }
@@ -38,9 +44,11 @@ impl Adapters {
     pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
         Self {
             codedeploy: codedeploy::CodeDeploy::new(config),
+            codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
             ledger: ledger::Ledger::new(config, &settings.ledger_table),
             topic: sns::Topic::new(config, &settings.topic_arn),
+            lambda: lambda::Lambda::new(config),
             endpoint: endpoint::Endpoint::default(),
         }
     }

@@ -12,4 +12,5 @@ mod a_release_is_guarded;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
+mod the_pipeline_adapter;
 mod when_things_fail;

@@ -1,0 +1,490 @@
+//! CodePipeline: where a release is on its way, and taking a stage back.
+
+use aws_config::SdkConfig;
+use aws_sdk_codepipeline::{
+    Client,
+    types::{
+        ActionExecutionDetail, ActionExecutionFilter, ExecutionMode, ExecutionType, PipelineExecutionFilter,
+        PipelineExecutionSummary, PipelineType, StageExecutionStatus, StageState, StageTransitionType,
+        SucceededInStageFilter,
+    },
+};
+use jiff::Timestamp;
+
+use crate::aws::{AwsError, timestamp};
+
+/// The pipelines.
+#[derive(Clone, Debug)]
+pub struct CodePipeline {
+    client: Client,
+}
+
+/// How a pipeline is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    /// The structure's version: an execution of another one is nothing to roll back to.
+    pub version: i32,
+    /// Whether it is of type V2: others have no rollback.
+    pub v2: bool,
+    /// Whether it runs in PARALLEL mode, which has no rollback and no state of stages.
+    pub parallel: bool,
+    /// The names of its stages, in order. The first one holds the sources.
+    pub stages: Vec<String>,
+}
+
+/// Where an execution is in a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StageStatus {
+    /// Its actions run, or wait for a person.
+    InProgress,
+    /// Asked to stop; what is in progress may end.
+    Stopping,
+    /// Stopped by a request.
+    Stopped,
+    /// An action failed.
+    Failed,
+    /// Done.
+    Succeeded,
+    /// The pipeline changed under it.
+    Cancelled,
+    /// A condition let it pass by.
+    Skipped,
+    /// A word this version does not know.
+    Unrecognised(String),
+}
+
+/// A stage, with the execution that entered it last: stages of one pipeline may hold different ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageNow {
+    /// The stage.
+    pub name: String,
+    /// The execution that entered it last, and where that is in the stage. Always none in PARALLEL mode.
+    pub execution: Option<(String, StageStatus)>,
+    /// Whether that execution is a rollback, by hand or automatic.
+    pub rollback: bool,
+    /// Why nothing may enter, if the transition into it is disabled. AWS may give no reason: then it is empty.
+    pub inbound_closed: Option<String>,
+}
+
+/// One run of an action. A retry adds another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionRun {
+    /// The stage.
+    pub stage: String,
+    /// The action.
+    pub action: String,
+    /// What does the work: `CodeDeploy`, `CodeDeployToECS`, `CodeBuild`, `Manual`.
+    pub provider: Option<String>,
+    /// AWS's word: `InProgress`, `Abandoned`, `Succeeded`, `Failed`.
+    pub status: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it changed last.
+    pub updated: Timestamp,
+    /// The provider's own id of the work: a CodeDeploy deployment's id.
+    pub external: Option<String>,
+}
+
+/// One execution of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionSummary {
+    /// Its id.
+    pub id: String,
+    /// Whether it is a rollback, by hand or automatic.
+    pub rollback: bool,
+    /// The execution whose revision a rollback brings back.
+    pub rollback_target: Option<String>,
+    /// AWS's word: `InProgress`, `Stopping`, `Stopped`, `Succeeded`, `Superseded`, `Failed`, `Cancelled`.
+    pub status: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// Its source revision in a few words for people: the summary, or else the id.
+    pub revision: Option<String>,
+}
+
+/// What CodePipeline made of a request to roll a stage back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RollBackAnswer {
+    /// It began: the id of the new execution.
+    Started(String),
+    /// The pipeline is busy: it may be asked again later.
+    Busy,
+    /// It cannot be done, in AWS's words. Asking again does not help.
+    Refused(String),
+}
+
+/// What CodePipeline made of a request to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipelineStopAnswer {
+    /// It took it.
+    Accepted,
+    /// There is nothing to stop: the execution had ended.
+    AlreadyOver,
+    /// It is stopping already, and waits for its actions. Abandoning them is still possible.
+    AskedBefore,
+}
+
+impl CodePipeline {
+    /// A client of one configuration.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// How a pipeline is made now.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn structure(&self, pipeline: &str) -> Result<Structure, AwsError> {
+        const OPERATION: &str = "codepipeline:GetPipeline";
+        let output = self
+            .client
+            .get_pipeline()
+            .name(pipeline)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
+        let declared = output
+            .pipeline
+            .ok_or_else(|| AwsError::unreadable(OPERATION, pipeline, "the answer describes no pipeline"))?;
+        let version = declared
+            .version()
+            .ok_or_else(|| AwsError::unreadable(OPERATION, pipeline, "the answer has no version"))?;
+        Ok(Structure {
+            version,
+            v2: declared.pipeline_type() == Some(&PipelineType::V2),
+            parallel: declared.execution_mode() == Some(&ExecutionMode::Parallel),
+            stages: declared.stages().iter().map(|stage| stage.name().to_owned()).collect(),
+        })
+    }
+
+    /// What is in each stage now, in the stages' order.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn stages(&self, pipeline: &str) -> Result<Vec<StageNow>, AwsError> {
+        const OPERATION: &str = "codepipeline:GetPipelineState";
+        let output = self
+            .client
+            .get_pipeline_state()
+            .name(pipeline)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
+        output.stage_states().iter().map(|stage| stage_now(OPERATION, pipeline, stage)).collect()
+    }
+
+    /// Every run of every action of an execution, newest first, on all pages.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell, or leaves out what every run has.
+    pub async fn actions(&self, pipeline: &str, execution: &str) -> Result<Vec<ActionRun>, AwsError> {
+        const OPERATION: &str = "codepipeline:ListActionExecutions";
+        let filter = ActionExecutionFilter::builder().pipeline_execution_id(execution).build();
+        let mut runs = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .list_action_executions()
+                .pipeline_name(pipeline)
+                .filter(filter.clone())
+                .max_results(100)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, execution, &error))?;
+            for detail in page.action_execution_details() {
+                runs.push(action_run(OPERATION, execution, detail)?);
+            }
+            match page.next_token() {
+                Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+                Some(_) | None => return Ok(runs),
+            }
+        }
+    }
+
+    /// The executions that succeeded in a stage with the pipeline's present structure, newest first: at
+    /// most a hundred, rollbacks among them.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn succeeded_in(&self, pipeline: &str, stage: &str) -> Result<Vec<ExecutionSummary>, AwsError> {
+        let succeeded = SucceededInStageFilter::builder().stage_name(stage).build();
+        let filter = PipelineExecutionFilter::builder().succeeded_in_stage(succeeded).build();
+        self.listed(pipeline, Some(filter)).await
+    }
+
+    /// A pipeline's executions, newest first: at most a hundred.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn executions(&self, pipeline: &str) -> Result<Vec<ExecutionSummary>, AwsError> {
+        self.listed(pipeline, None).await
+    }
+
+    async fn listed(
+        &self,
+        pipeline: &str,
+        filter: Option<PipelineExecutionFilter>,
+    ) -> Result<Vec<ExecutionSummary>, AwsError> {
+        const OPERATION: &str = "codepipeline:ListPipelineExecutions";
+        let page = self
+            .client
+            .list_pipeline_executions()
+            .pipeline_name(pipeline)
+            .set_filter(filter)
+            .max_results(100)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
+        page.pipeline_execution_summaries()
+            .iter()
+            .map(|summary| execution_summary(OPERATION, pipeline, summary))
+            .collect()
+    }
+
+    /// An execution's status, in AWS's word, and whether it is a rollback.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn execution(&self, pipeline: &str, id: &str) -> Result<(String, bool), AwsError> {
+        const OPERATION: &str = "codepipeline:GetPipelineExecution";
+        let output = self
+            .client
+            .get_pipeline_execution()
+            .pipeline_name(pipeline)
+            .pipeline_execution_id(id)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, id, &error))?;
+        let execution = output
+            .pipeline_execution()
+            .ok_or_else(|| AwsError::unreadable(OPERATION, id, "the answer describes no execution"))?;
+        let status = execution
+            .status()
+            .ok_or_else(|| AwsError::unreadable(OPERATION, id, "the answer has no status"))?;
+        Ok((status.as_str().to_owned(), execution.execution_type() == Some(&ExecutionType::Rollback)))
+    }
+
+    /// Rolls a stage back to an execution that succeeded in it: its actions run again, with that
+    /// execution's revisions, in a new execution.
+    ///
+    /// A call whose answer was lost may have begun one: look at the stage before asking again.
+    ///
+    /// # Errors
+    /// When it is not known whether CodePipeline took it. That it cannot or will not is an answer.
+    pub async fn roll_back(
+        &self,
+        pipeline: &str,
+        stage: &str,
+        target: &str,
+    ) -> Result<RollBackAnswer, AwsError> {
+        const OPERATION: &str = "codepipeline:RollbackStage";
+        let sent = self
+            .client
+            .rollback_stage()
+            .pipeline_name(pipeline)
+            .stage_name(stage)
+            .target_pipeline_execution_id(target)
+            // The SDK would send it again when the answer is lost, and the second one might be refused
+            // because of the first.
+            .customize()
+            .config_override(once())
+            .send()
+            .await;
+        match sent {
+            Ok(output) => Ok(RollBackAnswer::Started(output.pipeline_execution_id().to_owned())),
+            Err(error) => {
+                let error = AwsError::from_sdk(OPERATION, format!("{pipeline}, stage {stage}"), &error);
+                match error.code.as_deref() {
+                    Some("ConflictException") => Ok(RollBackAnswer::Busy),
+                    Some(
+                        "UnableToRollbackStageException"
+                        | "PipelineExecutionOutdatedException"
+                        | "PipelineExecutionNotFoundException"
+                        | "PipelineNotFoundException"
+                        | "StageNotFoundException",
+                    ) => Ok(RollBackAnswer::Refused(error.why)),
+                    Some(_) | None => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Stops an execution. With `abandon` its actions are given up at once, though what they began, such as
+    /// a deployment, goes on. The stage is free afterwards: close it first if nothing may follow.
+    ///
+    /// # Errors
+    /// When CodePipeline did not take it. That there was nothing to stop is an answer, not an error.
+    pub async fn stop(
+        &self,
+        pipeline: &str,
+        execution: &str,
+        abandon: bool,
+        reason: &str,
+    ) -> Result<PipelineStopAnswer, AwsError> {
+        const OPERATION: &str = "codepipeline:StopPipelineExecution";
+        let sent = self
+            .client
+            .stop_pipeline_execution()
+            .pipeline_name(pipeline)
+            .pipeline_execution_id(execution)
+            .abandon(abandon)
+            .reason(reason.chars().take(STOP_REASON).collect::<String>())
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(PipelineStopAnswer::Accepted),
+            Err(error) => {
+                let error = AwsError::from_sdk(OPERATION, execution, &error);
+                match error.code.as_deref() {
+                    Some("PipelineExecutionNotStoppableException") => Ok(PipelineStopAnswer::AlreadyOver),
+                    Some("DuplicatedStopRequestException") => Ok(PipelineStopAnswer::AskedBefore),
+                    Some(_) | None => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Lets nothing more enter a stage. The reason is shown to people, and is how we know our own doing
+    /// again: what AWS does not allow in it is left out.
+    ///
+    /// # Errors
+    /// When CodePipeline did not take it.
+    pub async fn close(&self, pipeline: &str, stage: &str, reason: &str) -> Result<(), AwsError> {
+        const OPERATION: &str = "codepipeline:DisableStageTransition";
+        self.client
+            .disable_stage_transition()
+            .pipeline_name(pipeline)
+            .stage_name(stage)
+            .transition_type(StageTransitionType::Inbound)
+            .reason(allowed_reason(reason))
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, format!("{pipeline}, stage {stage}"), &error))?;
+        Ok(())
+    }
+}
+
+/// The longest reason for a stop.
+const STOP_REASON: usize = 200;
+/// The longest reason for closing a transition.
+const CLOSE_REASON: usize = 300;
+
+fn once() -> aws_sdk_codepipeline::config::Builder {
+    aws_sdk_codepipeline::config::Builder::new().retry_config(aws_config::retry::RetryConfig::disabled())
+}
+
+/// A reason as AWS takes it: letters, digits, spaces and `!@().*?-`. Anything else becomes a space, except
+/// that `_`, `/`, `:` and `#` become `-`, so that names stay names.
+fn allowed_reason(reason: &str) -> String {
+    let replaced = reason.chars().map(|c| match c {
+        c if c.is_ascii_alphanumeric() || "!@().*?-".contains(c) => c,
+        '_' | '/' | ':' | '#' => '-',
+        _ => ' ',
+    });
+    let words = replaced.collect::<String>();
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = words.chars().take(CLOSE_REASON).collect();
+    let cut = cut.trim_end();
+    if cut.is_empty() { "no reason given".to_owned() } else { cut.to_owned() }
+}
+
+fn stage_now(operation: &'static str, pipeline: &str, stage: &StageState) -> Result<StageNow, AwsError> {
+    let name = stage
+        .stage_name()
+        .ok_or_else(|| AwsError::unreadable(operation, pipeline, "a stage of the answer has no name"))?;
+    let latest = stage.latest_execution();
+    Ok(StageNow {
+        name: name.to_owned(),
+        execution: latest
+            .map(|latest| (latest.pipeline_execution_id().to_owned(), stage_status(latest.status()))),
+        rollback: latest.and_then(|latest| latest.r#type()) == Some(&ExecutionType::Rollback),
+        inbound_closed: stage
+            .inbound_transition_state()
+            .filter(|transition| !transition.enabled())
+            .map(|transition| transition.disabled_reason().unwrap_or_default().to_owned()),
+    })
+}
+
+fn stage_status(status: &StageExecutionStatus) -> StageStatus {
+    match status {
+        StageExecutionStatus::InProgress => StageStatus::InProgress,
+        StageExecutionStatus::Stopping => StageStatus::Stopping,
+        StageExecutionStatus::Stopped => StageStatus::Stopped,
+        StageExecutionStatus::Failed => StageStatus::Failed,
+        StageExecutionStatus::Succeeded => StageStatus::Succeeded,
+        StageExecutionStatus::Cancelled => StageStatus::Cancelled,
+        StageExecutionStatus::Skipped => StageStatus::Skipped,
+        other => StageStatus::Unrecognised(other.as_str().to_owned()),
+    }
+}
+
+fn action_run(
+    operation: &'static str,
+    execution: &str,
+    detail: &ActionExecutionDetail,
+) -> Result<ActionRun, AwsError> {
+    let lacks = |what: &str| {
+        AwsError::unreadable(operation, execution, format!("an action of the answer has no {what}"))
+    };
+    let result = detail.output().and_then(|output| output.execution_result());
+    Ok(ActionRun {
+        stage: detail.stage_name().ok_or_else(|| lacks("stageName"))?.to_owned(),
+        action: detail.action_name().ok_or_else(|| lacks("actionName"))?.to_owned(),
+        provider: detail
+            .input()
+            .and_then(|input| input.action_type_id())
+            .map(|kind| kind.provider().to_owned()),
+        status: detail.status().ok_or_else(|| lacks("status"))?.as_str().to_owned(),
+        started: detail.start_time().and_then(timestamp).ok_or_else(|| lacks("startTime"))?,
+        updated: detail.last_update_time().and_then(timestamp).ok_or_else(|| lacks("lastUpdateTime"))?,
+        external: result
+            .and_then(|result| result.external_execution_id())
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
+    })
+}
+
+fn execution_summary(
+    operation: &'static str,
+    pipeline: &str,
+    summary: &PipelineExecutionSummary,
+) -> Result<ExecutionSummary, AwsError> {
+    let id = summary.pipeline_execution_id().unwrap_or("an execution without an id");
+    let lacks =
+        |what: &str| AwsError::unreadable(operation, pipeline, format!("the answer has no {what} of {id}"));
+    Ok(ExecutionSummary {
+        id: summary.pipeline_execution_id().ok_or_else(|| lacks("pipelineExecutionId"))?.to_owned(),
+        rollback: summary.execution_type() == Some(&ExecutionType::Rollback),
+        rollback_target: summary
+            .rollback_metadata()
+            .and_then(|rollback| rollback.rollback_target_pipeline_execution_id())
+            .map(str::to_owned),
+        status: summary.status().ok_or_else(|| lacks("status"))?.as_str().to_owned(),
+        started: summary.start_time().and_then(timestamp).ok_or_else(|| lacks("startTime"))?,
+        revision: summary.source_revisions().first().and_then(|source| {
+            let told = source.revision_summary().filter(|told| !told.is_empty());
+            let short = |id: &str| id.chars().take(12).collect();
+            told.map(str::to_owned).or_else(|| source.revision_id().map(short))
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_keeps_only_what_aws_takes() {
+        let told = "belay: alarm \"orders_5xx\" (2 of 3), see https://example.com/a#b; it's in\nALARM!";
+        assert_eq!(
+            allowed_reason(told),
+            "belay- alarm orders-5xx (2 of 3) see https---example.com-a-b it s in ALARM!"
+        );
+        assert_eq!(allowed_reason("Prüfung – äöü"), "Pr fung");
+        assert_eq!(allowed_reason("…"), "no reason given");
+        assert_eq!(allowed_reason(&"x".repeat(400)).len(), 300);
+        assert_eq!(allowed_reason(&"ab ".repeat(200)).len(), 299, "it does not end in a space");
+    }
+}
