@@ -69,11 +69,17 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         let mut world = locked(&world);
         (world.faults.strike(&asked.operation), request_id(&world))
     };
-    let mut input = wire::decode(asked.wire, &body).unwrap_or(Value::Null);
+    let decoded = wire::decode(asked.wire, &body);
+    let readable = decoded.is_ok();
+    let mut input = decoded.unwrap_or(Value::Null);
     if let Some(function) = &asked.function {
         input = json!({ "FunctionName": function, "Payload": input });
     }
     let refusal = match fault {
+        // Lambda itself reads the payload, and takes JSON only.
+        None | Some(Fault::TimeoutAfterEffect) if asked.function.is_some() && !readable => {
+            Some(Refusal::new("InvalidRequestContentException", "Could not parse request body into json"))
+        }
         None | Some(Fault::TimeoutAfterEffect) => None,
         Some(Fault::Hang(duration)) => {
             tokio::time::sleep(duration).await;

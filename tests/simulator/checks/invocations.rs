@@ -33,6 +33,9 @@ async fn a_function_answers_fails_or_hangs_as_the_script_says() {
     assert_eq!(calls.len(), 5);
     assert_eq!(calls[0].service, Service::Lambda);
     assert_eq!(calls[0].input, json!({ "FunctionName": "smoke", "Payload": { "release": "v2" } }));
+    simulator.answer_invocations("smoke", Invoked::Answer(json!(1)));
+    let garbled = invoke().payload(Blob::new("{release")).send().await.unwrap_err();
+    assert!(garbled.into_service_error().is_invalid_request_content_exception());
     simulator.fault("Invoke", Fault::Throttle, 1);
     let throttled = invoke().send().await.unwrap_err();
     assert_eq!(throttled.raw_response().unwrap().status().as_u16(), 429);

@@ -119,7 +119,8 @@ impl Action {
     /// A CodeDeploy deployment in a group that exists. An execution's AppSpec is written when it is first
     /// deployed and never again: what is built is an artifact, and a rollback or a retry replays it word
     /// for word. A Lambda AppSpec names the version that the alias must serve, so that a replayed one
-    /// fails when the alias serves another; see [`Action::fresh_app_spec`].
+    /// fails when the alias serves another; see [`Action::fresh_app_spec`]. Whether CodePipeline's
+    /// CodeDeploy action takes a Lambda group at all is unverified: its User Guide names EC2 and ECS.
     pub fn deploy(name: &str, application: &str, group: &str) -> Self {
         Self::new(
             name,
