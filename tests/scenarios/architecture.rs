@@ -200,7 +200,7 @@ fn each_adapter_uses_one_sdk_crate_and_no_other_adapter() {
         sdks.dedup();
         assert!(sdks.len() <= 1, "{} uses {sdks:?}", file.display());
         let own = file.file_stem().unwrap().to_string_lossy().into_owned();
-        for other in ["codedeploy", "cloudwatch", "ledger", "sns", "endpoint"] {
+        for other in ["codedeploy", "codepipeline", "cloudwatch", "lambda", "ledger", "sns", "endpoint"] {
             if other != own {
                 let path = format!("crate::aws::{other}");
                 assert!(

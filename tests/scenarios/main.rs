@@ -14,4 +14,5 @@ mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod protocol;
 mod the_protocol_is_model_checked;
+mod the_pipeline_adapter;
 mod when_things_fail;

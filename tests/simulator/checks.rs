@@ -6,6 +6,9 @@ mod deliveries;
 mod deployments;
 mod faults;
 mod hooks;
+mod invocations;
+mod pipeline_events;
+mod pipelines;
 mod processes;
 mod tables_and_messages;
 

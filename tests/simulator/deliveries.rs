@@ -20,7 +20,7 @@ pub struct DeliverySettings {
     pub delay: Duration,
     /// Deliver what is due at the same moment in a random order.
     pub shuffle: bool,
-    /// The fraction of events that never arrive, 0 to 1: the events of CodeDeploy and of alarms are
+    /// The fraction of events that never arrive, 0 to 1: the events of CodeDeploy, CodePipeline and of alarms are
     /// best effort. Hook invocations are not lost; Lambda accepted those.
     pub lose: f64,
     /// For `shuffle` and `lose`.
@@ -126,6 +126,12 @@ impl World {
         let function = match (source, detail_type) {
             ("aws.cloudwatch", "CloudWatch Alarm State Change") => "alarm-transitions",
             ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => "pipeline-events",
+            (
+                "aws.codepipeline",
+                "CodePipeline Pipeline Execution State Change"
+                | "CodePipeline Stage Execution State Change"
+                | "CodePipeline Action Execution State Change",
+            ) => "pipeline-events",
             // No rule matches.
             _ => return,
         };

@@ -58,11 +58,16 @@ impl Faults {
 }
 
 /// Throttling, in the word each service uses for it. CodeDeploy models ThrottlingException on four
-/// operations only and sends it on all (botocore model); CloudWatch and SNS say Throttling.
+/// operations only and sends it on all (botocore model), CodePipeline models it on none; CloudWatch and
+/// SNS say Throttling; Lambda models its own, with HTTP 429.
 pub(crate) fn throttled(service: Service) -> Refusal {
     let code = match service {
-        Service::CodeDeploy | Service::Unknown => "ThrottlingException",
+        Service::CodeDeploy | Service::CodePipeline | Service::Unknown => "ThrottlingException",
         Service::CloudWatch | Service::Sns => "Throttling",
+        Service::Lambda => {
+            let refusal = Refusal::new("TooManyRequestsException", "Rate Exceeded.");
+            return Refusal { status: 429, ..refusal };
+        }
         Service::DynamoDb => "ProvisionedThroughputExceededException",
     };
     Refusal::new(code, "Rate exceeded")
@@ -70,7 +75,8 @@ pub(crate) fn throttled(service: Service) -> Refusal {
 
 pub(crate) fn internal_error(service: Service) -> Refusal {
     let code = match service {
-        Service::CodeDeploy | Service::Unknown => "InternalFailure",
+        Service::CodeDeploy | Service::CodePipeline | Service::Unknown => "InternalFailure",
+        Service::Lambda => "ServiceException",
         Service::CloudWatch => "InternalServiceFault",
         Service::Sns => "InternalError",
         Service::DynamoDb => "InternalServerError",

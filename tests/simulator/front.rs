@@ -18,6 +18,7 @@ use crate::dynamodb::DynamoFailure;
 use crate::faults::{self, Fault};
 use crate::health::Health;
 use crate::journal::{Call, Service};
+use crate::lambda::{self, Invoked};
 use crate::refusal::Refusal;
 use crate::timeline::What;
 use crate::wire::{self, Reply, Wire};
@@ -53,6 +54,8 @@ struct Asked {
     service: Service,
     operation: String,
     wire: Wire,
+    /// Lambda: the function's name.
+    function: Option<String>,
 }
 
 async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
@@ -66,8 +69,17 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         let mut world = locked(&world);
         (world.faults.strike(&asked.operation), request_id(&world))
     };
-    let input = wire::decode(asked.wire, &body).unwrap_or(Value::Null);
+    let decoded = wire::decode(asked.wire, &body);
+    let readable = decoded.is_ok();
+    let mut input = decoded.unwrap_or(Value::Null);
+    if let Some(function) = &asked.function {
+        input = json!({ "FunctionName": function, "Payload": input });
+    }
     let refusal = match fault {
+        // Lambda itself reads the payload, and takes JSON only.
+        None | Some(Fault::TimeoutAfterEffect) if asked.function.is_some() && !readable => {
+            Some(Refusal::new("InvalidRequestContentException", "Could not parse request body into json"))
+        }
         None | Some(Fault::TimeoutAfterEffect) => None,
         Some(Fault::Hang(duration)) => {
             tokio::time::sleep(duration).await;
@@ -77,20 +89,39 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         Some(Fault::InternalError) => Some(faults::internal_error(asked.service)),
         Some(Fault::CutConnection) => Some(Refusal::new("CutConnection", "")),
     };
-    let mut world = locked(&world);
-    let reply = match refusal {
-        Some(refusal) => {
-            world.record(&asked, input, Err(refusal.code.clone()));
-            wire::refused(asked.wire, &refusal, &request_id)
+    let reply = {
+        let mut world = locked(&world);
+        match refusal {
+            Some(refusal) => {
+                world.record(&asked, input, Err(refusal.code.clone()));
+                Some(refused(&asked, &refusal, &request_id))
+            }
+            None => match &asked.function {
+                Some(function) => world.invoke(&asked, function, input, &request_id),
+                None => Some(world.perform(&asked, input, &body, &request_id)),
+            },
         }
-        None => world.perform(&asked, input, &body, &request_id),
     };
-    drop(world);
+    let Some(reply) = reply else {
+        return std::future::pending().await;
+    };
     match fault {
         Some(Fault::CutConnection | Fault::TimeoutAfterEffect) => {
             Err(io::Error::other("a fault cut the connection"))
         }
         Some(Fault::Throttle | Fault::InternalError | Fault::Hang(_)) | None => Ok(response(reply)),
+    }
+}
+
+fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
+    match asked.service {
+        Service::Lambda => lambda::refused(refusal, request_id),
+        Service::CodeDeploy
+        | Service::CodePipeline
+        | Service::CloudWatch
+        | Service::Sns
+        | Service::DynamoDb
+        | Service::Unknown => wire::refused(asked.wire, refusal, request_id),
     }
 }
 
@@ -102,6 +133,9 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
         Some(("CodeDeploy_20141006", operation)) => {
             return Asked::new(Service::CodeDeploy, operation, Wire::Json11);
         }
+        Some(("CodePipeline_20150709", operation)) => {
+            return Asked::new(Service::CodePipeline, operation, Wire::Json11);
+        }
         Some(("DynamoDB_20120810", operation)) => {
             return Asked::new(Service::DynamoDb, operation, Wire::Json10);
         }
@@ -110,6 +144,15 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
             return Asked::new(Service::Unknown, &operation, Wire::Json11);
         }
         None => {}
+    }
+    if let Some(function) = lambda::function_of(path) {
+        // Only that a caller waits for the answer is modelled; it is also the default.
+        return match header("x-amz-invocation-type") {
+            None | Some("RequestResponse") => {
+                Asked { function: Some(function), ..Asked::new(Service::Lambda, "Invoke", Wire::Rest) }
+            }
+            Some(other) => Asked::new(Service::Unknown, &format!("Invoke {other}"), Wire::Rest),
+        };
     }
     let rpc = path
         .strip_prefix("/service/")
@@ -136,14 +179,26 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
 
 impl Asked {
     fn new(service: Service, operation: &str, wire: Wire) -> Self {
-        Self { service, operation: operation.to_owned(), wire }
+        Self { service, operation: operation.to_owned(), wire, function: None }
     }
 
     /// Whether the operation is of a kind that changes something.
     fn changes(&self) -> bool {
-        ["Create", "Put", "Update", "Delete", "Stop", "Publish", "TransactWrite", "BatchWrite"]
-            .iter()
-            .any(|verb| self.operation.starts_with(verb))
+        const VERBS: [&str; 12] = [
+            "Create",
+            "Put",
+            "Update",
+            "Delete",
+            "Stop",
+            "Publish",
+            "TransactWrite",
+            "BatchWrite",
+            "Rollback",
+            "Retry",
+            "Disable",
+            "Enable",
+        ];
+        VERBS.iter().any(|verb| self.operation.starts_with(verb))
     }
 }
 
@@ -157,10 +212,12 @@ impl World {
         let operation = asked.operation.as_str();
         let answer = match asked.service {
             Service::CodeDeploy => self.code_deploy(operation, &input),
+            Service::CodePipeline => self.code_pipeline(operation, &input),
             Service::CloudWatch => self.cloud_watch(operation, &input),
             Service::Sns => self.sns(operation, &input),
             Service::DynamoDb => return self.perform_on_tables(asked, input, body, request_id),
-            Service::Unknown => None,
+            // Answered before this: an invocation may hang.
+            Service::Lambda | Service::Unknown => None,
         };
         match answer {
             // A parameter that is not modelled counts like an operation that is not.
@@ -176,6 +233,19 @@ impl World {
                 }
             }
             None => self.not_modelled(asked, input, "", request_id),
+        }
+    }
+
+    /// Invokes a function; `None` when it does not come back.
+    fn invoke(&mut self, asked: &Asked, function: &str, input: Value, request_id: &str) -> Option<Reply> {
+        let invoked = self.invoked(function);
+        let outcome = invoked.as_ref().map(|_| ()).map_err(|refusal| refusal.code.clone());
+        self.record(asked, input, outcome);
+        match invoked {
+            Ok(Invoked::Answer(payload)) => Some(lambda::came_back(&payload, false, request_id)),
+            Ok(Invoked::Error(payload)) => Some(lambda::came_back(&payload, true, request_id)),
+            Ok(Invoked::Hang) => None,
+            Err(refusal) => Some(lambda::refused(&refusal, request_id)),
         }
     }
 

@@ -8,6 +8,10 @@ use serde_json::Value;
 pub enum Service {
     /// AWS CodeDeploy.
     CodeDeploy,
+    /// AWS CodePipeline.
+    CodePipeline,
+    /// AWS Lambda.
+    Lambda,
     /// Amazon CloudWatch.
     CloudWatch,
     /// Amazon SNS.

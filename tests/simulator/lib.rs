@@ -7,6 +7,8 @@
 //! | `world` | the whole state and the order in which a tick moves it |
 //! | `codedeploy` | groups, deployments, lifecycle events, rollbacks, the API |
 //! | `cloudwatch` | alarms, their evaluation, history and events, the API |
+//! | `codepipeline` | pipelines, executions, rollbacks of stages, the API |
+//! | `lambda` | Invoke |
 //! | `sns`, `dynamodb`, `health` | messages; tables (an embedded engine); endpoints for health checks |
 //! | `traffic` | users, and how revisions answer them |
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
@@ -36,6 +38,7 @@ mod binary;
 mod chance;
 mod cloudwatch;
 mod codedeploy;
+mod codepipeline;
 mod deliveries;
 mod dynamodb;
 mod faults;
@@ -43,6 +46,7 @@ mod front;
 mod functions;
 mod health;
 mod journal;
+mod lambda;
 mod refusal;
 mod runtime_api;
 mod scripting;
@@ -69,11 +73,14 @@ pub use codedeploy::StopAnswer;
 pub use codedeploy::deployment::{Deployment, DeploymentStatus};
 pub use codedeploy::group::{AutoRollback, Group, GroupAlarms, Platform};
 pub use codedeploy::shifting::Shifting;
+pub use codepipeline::execution::{ActionRun, ActionStatus, ExecutionStatus, PipelineExecution, StageRun};
+pub use codepipeline::pipeline::{Action, ExecutionMode, Pipeline, Stage};
 pub use deliveries::{Delivery, DeliverySettings};
 pub use faults::Fault;
 pub use functions::{BoxFuture, Invocation};
 pub use health::Health;
 pub use journal::{Call, Service};
+pub use lambda::Invoked;
 pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;

@@ -1,4 +1,4 @@
-//! How each AWS service writes a moment: four notations, none of them interchangeable.
+//! How each AWS service writes a moment: five notations, none of them interchangeable.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +11,11 @@ pub(crate) fn epoch_seconds(at: Timestamp) -> f64 {
 /// (CloudWatch User Guide, "Alarm events and EventBridge").
 pub(crate) fn without_colon(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
+}
+
+/// CodePipeline in `detail`: `2026-03-05T13:49:39.208Z`.
+pub(crate) fn milliseconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// The EventBridge envelope's `time`: RFC 3339, whole seconds.
@@ -56,6 +61,7 @@ mod tests {
     fn each_notation_is_that_of_the_sample_events() {
         let at: Timestamp = "2026-03-05T14:05:40.989Z".parse().unwrap();
         assert_eq!(without_colon(at), "2026-03-05T14:05:40.989+0000");
+        assert_eq!(milliseconds(at), "2026-03-05T14:05:40.989Z");
         assert_eq!(envelope(at), "2026-03-05T14:05:40Z");
         assert_eq!(in_reason(at), "05/03/26 14:05:40");
         assert_eq!(in_words(at), "Thursday 05 March, 2026 14:05:40 UTC");

@@ -51,6 +51,19 @@ pub enum What {
         /// The event's word, which is not the API's.
         state: String,
     },
+    /// CodePipeline raised an event.
+    PipelineEvent {
+        /// The pipeline.
+        pipeline: String,
+        /// The execution.
+        execution: String,
+        /// The stage, but for events of the whole pipeline.
+        stage: Option<String>,
+        /// The action, in events of actions.
+        action: Option<String>,
+        /// The event's word: CANCELED has one L.
+        state: String,
+    },
     /// A lifecycle event of a deployment changed its status.
     LifecycleEvent {
         /// The deployment.

@@ -1,7 +1,7 @@
-//! The four wire protocols, each to and from plain JSON in the service's own field names.
+//! The five wire protocols, each to and from plain JSON in the service's own field names.
 //!
 //! CodeDeploy: awsJson1.1 or smithy-rpc-v2-cbor. CloudWatch: smithy-rpc-v2-cbor, the only one the Rust
-//! SDK speaks. DynamoDB: awsJson1.0. SNS: query in, XML out. Read off real requests.
+//! SDK speaks. DynamoDB: awsJson1.0. SNS: query in, XML out. CodePipeline: awsJson1.1. Lambda: REST, its answers in `lambda`. Read off real requests.
 
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value};
@@ -15,6 +15,8 @@ pub(crate) enum Wire {
     Json11,
     Cbor,
     Query,
+    /// The body is the payload.
+    Rest,
 }
 
 /// An answer ready to send.
@@ -51,7 +53,9 @@ pub(crate) fn texts(value: &Value) -> Vec<&str> {
 pub(crate) fn decode(wire: Wire, body: &[u8]) -> Result<Value, Refusal> {
     let unreadable = |why: String| Refusal::new("SerializationException", why);
     match wire {
-        Wire::Json10 | Wire::Json11 => {
+        // Invoke without a payload sends no body.
+        Wire::Rest if body.is_empty() => Ok(Value::Object(Map::new())),
+        Wire::Json10 | Wire::Json11 | Wire::Rest => {
             serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))
         }
         // An operation without input may send no body at all.
@@ -69,7 +73,7 @@ pub(crate) fn decode(wire: Wire, body: &[u8]) -> Result<Value, Refusal> {
 /// Writes a success.
 pub(crate) fn accepted(wire: Wire, operation: &str, answer: &Value, request_id: &str) -> Reply {
     let body = match wire {
-        Wire::Json10 | Wire::Json11 => answer.to_string().into_bytes(),
+        Wire::Json10 | Wire::Json11 | Wire::Rest => answer.to_string().into_bytes(),
         Wire::Cbor => cbor_bytes(&to_cbor("", answer)),
         Wire::Query => {
             let mut members = String::new();
@@ -91,7 +95,7 @@ pub(crate) fn refused(wire: Wire, refusal: &Refusal, request_id: &str) -> Reply 
     let mut headers = headers(wire, request_id);
     let shape = serde_json::json!({ "__type": refusal.code, "message": refusal.message });
     let body = match wire {
-        Wire::Json10 | Wire::Json11 => shape.to_string().into_bytes(),
+        Wire::Json10 | Wire::Json11 | Wire::Rest => shape.to_string().into_bytes(),
         Wire::Cbor => {
             // CloudWatch is awsQueryCompatible; a client that knows the header reads the code there.
             let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
@@ -112,6 +116,7 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
     let content_type = match wire {
         Wire::Json10 => "application/x-amz-json-1.0",
         Wire::Json11 => "application/x-amz-json-1.1",
+        Wire::Rest => "application/json",
         Wire::Cbor => "application/cbor",
         Wire::Query => "text/xml",
     };

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use crate::chance::Chance;
 use crate::cloudwatch::CloudWatch;
 use crate::codedeploy::CodeDeploy;
+use crate::codepipeline::CodePipeline;
 use crate::deliveries::Deliveries;
 use crate::dynamodb::DynamoDb;
 use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
+use crate::lambda::Invoked;
 use crate::sns::Sns;
 use crate::stamps::{minute_of, seconds, start_of_minute};
 use crate::timeline::{Happening, What};
@@ -26,9 +28,12 @@ pub(crate) struct World {
     /// For identifiers. Mishaps have generators of their own, so that they do not change the names.
     pub(crate) chance: Chance,
     pub(crate) code_deploy: CodeDeploy,
+    pub(crate) code_pipeline: CodePipeline,
     pub(crate) cloud_watch: CloudWatch,
     pub(crate) sns: Sns,
     pub(crate) dynamo_db: DynamoDb,
+    /// How functions answer an Invoke, by name.
+    pub(crate) lambda: BTreeMap<String, Invoked>,
     /// By deployment group.
     pub(crate) traffic: BTreeMap<String, Served>,
     pub(crate) deliveries: Deliveries,
@@ -46,9 +51,11 @@ impl World {
             now,
             chance: Chance::seeded(0xBE1A),
             code_deploy: CodeDeploy::default(),
+            code_pipeline: CodePipeline::default(),
             cloud_watch: CloudWatch::default(),
             sns: Sns::default(),
             dynamo_db: DynamoDb::at(now),
+            lambda: BTreeMap::new(),
             traffic: BTreeMap::new(),
             deliveries: Deliveries::default(),
             faults: Faults::default(),
@@ -67,7 +74,7 @@ impl World {
     }
 
     /// Moves to the next tick: users first, then the metrics, the alarms on them, and the deployments
-    /// that the alarms may stop.
+    /// that the alarms may stop, and the pipelines that wait for the deployments.
     pub(crate) fn tick(&mut self, to: Timestamp) {
         let before = self.now;
         self.serve_users(before, to);
@@ -82,6 +89,7 @@ impl World {
             self.evaluate_alarms();
         }
         self.evolve_deployments();
+        self.evolve_pipelines();
     }
 
     pub(crate) fn happened(&mut self, what: What) {

@@ -114,13 +114,26 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
             };
             line(out, began, at, style, "●", &format!("CodeDeploy: {id} {state}"));
         }
+        What::PipelineEvent { pipeline, execution, stage, action, state } => {
+            // An action's events say what its stage's and its deployment's say.
+            if action.is_none() {
+                let style = match state.as_str() {
+                    "FAILED" | "STOPPING" | "STOPPED" | "SUPERSEDED" | "CANCELED" => YELLOW,
+                    _ => BLUE,
+                };
+                let place = stage.as_ref().map_or_else(String::new, |stage| format!(", stage {stage}"));
+                let short: String = execution.chars().take(8).collect();
+                let text = format!("CodePipeline: {pipeline} {short}{place}: {state}");
+                line(out, began, at, style, "◆", &text);
+            }
+        }
         What::LifecycleEvent { id, event, status } => {
             line(out, began, at, FAINT, "○", &format!("{id} {event}: {status}"));
         }
         What::Invoked { function, result, .. } => invoked(out, began, at, function, result),
         What::ApiCall(call) => {
             // The ledger's own writes are how, not what.
-            if call.changed && call.service == Service::CodeDeploy {
+            if call.changed && matches!(call.service, Service::CodeDeploy | Service::CodePipeline) {
                 let text = format!("Belay calls {} {}", call.operation, arguments(&call.input));
                 line(out, began, at, BOLD, "⇒", &text);
             }
@@ -199,7 +212,17 @@ fn unescaped(text: &str) -> String {
 
 /// The arguments that people recognise a call by.
 fn arguments(input: &Value) -> String {
-    let names = ["deploymentId", "autoRollbackEnabled", "status"];
+    let names = [
+        "deploymentId",
+        "autoRollbackEnabled",
+        "status",
+        "pipelineName",
+        "stageName",
+        "pipelineExecutionId",
+        "targetPipelineExecutionId",
+        "abandon",
+        "reason",
+    ];
     let shown = names.iter().filter_map(|name| {
         let value = input.get(name)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -313,6 +336,10 @@ fn what(what: &What) -> Value {
             "kind": "alarm", "name": name, "from": from.name(), "to": to.name(), "reason": reason,
         }),
         What::DeploymentEvent { id, state } => json!({ "kind": "deployment", "id": id, "state": state }),
+        What::PipelineEvent { pipeline, execution, stage, action, state } => json!({
+            "kind": "pipeline", "pipeline": pipeline, "execution": execution, "stage": stage,
+            "action": action, "state": state,
+        }),
         What::LifecycleEvent { id, event, status } => {
             json!({ "kind": "lifecycle", "id": id, "event": event, "status": status })
         }

@@ -24,3 +24,7 @@ pub(super) async fn code_deploy(simulator: &Simulator) -> aws_sdk_codedeploy::Cl
 pub(super) async fn cloud_watch(simulator: &Simulator) -> aws_sdk_cloudwatch::Client {
     aws_sdk_cloudwatch::Client::new(&config(simulator).await)
 }
+
+pub(super) async fn code_pipeline(simulator: &Simulator) -> aws_sdk_codepipeline::Client {
+    aws_sdk_codepipeline::Client::new(&config(simulator).await)
+}

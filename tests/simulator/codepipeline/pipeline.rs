@@ -1,0 +1,247 @@
+//! Pipelines as a script describes them: stages, and the actions in them.
+
+/// How executions share a pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// A newer execution overtakes one that waits before a stage.
+    #[default]
+    Superseded,
+    /// One after the other, in the order of their start.
+    Queued,
+    /// All at once, none waiting for another.
+    Parallel,
+}
+
+impl ExecutionMode {
+    /// The API's word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Superseded => "SUPERSEDED",
+            Self::Queued => "QUEUED",
+            Self::Parallel => "PARALLEL",
+        }
+    }
+}
+
+/// A pipeline: type, mode, stages.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: String,
+    /// Type V2; V1 has no rollback.
+    pub v2: bool,
+    /// How executions share it.
+    pub mode: ExecutionMode,
+    /// Its stages, in order.
+    pub stages: Vec<Stage>,
+}
+
+impl Pipeline {
+    /// A pipeline of type V2, without stages yet.
+    pub fn v2(name: &str) -> Self {
+        Self { name: name.to_owned(), v2: true, mode: ExecutionMode::default(), stages: Vec::new() }
+    }
+
+    /// A pipeline of type V1.
+    pub fn v1(name: &str) -> Self {
+        Self { v2: false, ..Self::v2(name) }
+    }
+
+    /// Sets how executions share it.
+    pub fn mode(mut self, mode: ExecutionMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Adds a stage at the end.
+    pub fn stage(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    pub(crate) fn stage_named(&self, name: &str) -> &Stage {
+        self.stages.iter().find(|stage| stage.name == name).expect("a stage of this pipeline")
+    }
+}
+
+/// What an action does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Fetches the revision, in five seconds.
+    Source,
+    /// Takes its time.
+    Build { seconds: u32 },
+    /// Waits for a person.
+    Approval,
+    /// A real simulated deployment.
+    CodeDeploy {
+        application: String,
+        group: String,
+        /// Whether an action of the same stage writes the AppSpec for what the alias serves then.
+        fresh_app_spec: bool,
+    },
+    /// Takes its time, and then a deployment group's users may get the new revision.
+    Deploy { seconds: u32, serves: Option<String> },
+}
+
+/// An action of a stage.
+#[derive(Debug, Clone)]
+pub struct Action {
+    pub(crate) name: String,
+    pub(crate) work: Work,
+    pub(crate) run_order: u32,
+    /// Fails, whatever the revision.
+    pub(crate) fails: bool,
+    /// Fails with these revisions.
+    pub(crate) fails_for: Vec<String>,
+}
+
+impl Action {
+    fn new(name: &str, work: Work) -> Self {
+        Self { name: name.to_owned(), work, run_order: 1, fails: false, fails_for: Vec::new() }
+    }
+
+    /// Fetches the source.
+    pub fn source(name: &str) -> Self {
+        Self::new(name, Work::Source)
+    }
+
+    /// A CodeBuild build of so many seconds.
+    pub fn build(name: &str, seconds: u32) -> Self {
+        Self::new(name, Work::Build { seconds })
+    }
+
+    /// A manual approval.
+    pub fn approval(name: &str) -> Self {
+        Self::new(name, Work::Approval)
+    }
+
+    /// A CodeDeploy deployment in a group that exists. An execution's AppSpec is written when it is first
+    /// deployed and never again: what is built is an artifact, and a rollback or a retry replays it word
+    /// for word. A Lambda AppSpec names the version that the alias must serve, so that a replayed one
+    /// fails when the alias serves another; see [`Action::fresh_app_spec`]. Whether CodePipeline's
+    /// CodeDeploy action takes a Lambda group at all is unverified: its User Guide names EC2 and ECS.
+    pub fn deploy(name: &str, application: &str, group: &str) -> Self {
+        Self::new(
+            name,
+            Work::CodeDeploy {
+                application: application.to_owned(),
+                group: group.to_owned(),
+                fresh_app_spec: false,
+            },
+        )
+    }
+
+    /// A deployment without CodeDeploy, that takes so many seconds.
+    pub fn deploy_for(name: &str, seconds: u32) -> Self {
+        Self::new(name, Work::Deploy { seconds, serves: None })
+    }
+
+    /// CodeDeploy: as if another action of the same stage wrote the AppSpec before each run, for the
+    /// version that the alias serves then.
+    pub fn fresh_app_spec(mut self) -> Self {
+        match &mut self.work {
+            Work::CodeDeploy { fresh_app_spec, .. } => *fresh_app_spec = true,
+            Work::Source | Work::Build { .. } | Work::Approval | Work::Deploy { .. } => {
+                panic!("only a CodeDeploy action has an AppSpec")
+            }
+        }
+        self
+    }
+
+    /// Gives the users of a deployment group the new revision when the action, one of
+    /// [`Action::deploy_for`], succeeds.
+    pub fn serving(mut self, group: &str) -> Self {
+        match &mut self.work {
+            Work::Deploy { serves, .. } => *serves = Some(group.to_owned()),
+            Work::Source | Work::Build { .. } | Work::Approval | Work::CodeDeploy { .. } => {
+                panic!("only an action of deploy_for moves users by itself")
+            }
+        }
+        self
+    }
+
+    /// Fails, until a script says otherwise.
+    pub fn failing(mut self) -> Self {
+        self.fails = true;
+        self
+    }
+
+    /// Fails with this revision.
+    pub fn failing_for(mut self, label: &str) -> Self {
+        self.fails_for.push(label.to_owned());
+        self
+    }
+}
+
+/// A stage. The constructors make one with a single action of the same name.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub(crate) name: String,
+    pub(crate) actions: Vec<Action>,
+}
+
+impl Stage {
+    /// A stage with one action.
+    pub fn of(name: &str, action: Action) -> Self {
+        Self { name: name.to_owned(), actions: vec![action] }
+    }
+
+    /// Fetches the source.
+    pub fn source(name: &str) -> Self {
+        Self::of(name, Action::source(name))
+    }
+
+    /// Builds for so many seconds.
+    pub fn build(name: &str, seconds: u32) -> Self {
+        Self::of(name, Action::build(name, seconds))
+    }
+
+    /// Waits for a person.
+    pub fn approval(name: &str) -> Self {
+        Self::of(name, Action::approval(name))
+    }
+
+    /// Deploys through CodeDeploy, in a group that exists.
+    pub fn deploy(name: &str, application: &str, group: &str) -> Self {
+        Self::of(name, Action::deploy(name, application, group))
+    }
+
+    /// Deploys without CodeDeploy, in so many seconds.
+    pub fn deploy_for(name: &str, seconds: u32) -> Self {
+        Self::of(name, Action::deploy_for(name, seconds))
+    }
+
+    /// Adds an action that runs after those before it.
+    pub fn then(mut self, action: Action) -> Self {
+        let run_order = self.last_order() + 1;
+        self.actions.push(Action { run_order, ..action });
+        self
+    }
+
+    /// Adds an action that runs at the same time as the last one.
+    pub fn beside(mut self, action: Action) -> Self {
+        let run_order = self.last_order();
+        self.actions.push(Action { run_order, ..action });
+        self
+    }
+
+    /// Changes the last action, such as with [`Action::failing`].
+    pub fn with(mut self, change: impl FnOnce(Action) -> Action) -> Self {
+        let last = self.actions.pop().expect("a stage has an action");
+        self.actions.push(change(last));
+        self
+    }
+
+    fn last_order(&self) -> u32 {
+        self.actions.last().map_or(0, |action| action.run_order)
+    }
+
+    pub(crate) fn action(&self, name: &str) -> &Action {
+        self.actions.iter().find(|action| action.name == name).expect("an action of this stage")
+    }
+
+    pub(crate) fn is_source(&self) -> bool {
+        self.actions.iter().any(|action| action.work == Work::Source)
+    }
+}

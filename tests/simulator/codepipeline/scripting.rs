@@ -1,0 +1,113 @@
+//! What a script may set up and ask of CodePipeline.
+
+use std::time::Duration;
+
+use super::evolution::Beginning;
+use super::execution::{ActionStatus, ExecutionStatus, PipelineExecution};
+use super::pipeline::{Pipeline, Work};
+use super::{CodePipeline, PipelineState};
+use crate::simulator::Simulator;
+
+impl Simulator {
+    /// Adds a pipeline. Its CodeDeploy groups must exist.
+    pub fn create_pipeline(&self, pipeline: Pipeline) {
+        let mut world = self.world();
+        assert!(pipeline.stages.len() >= 2, "a pipeline has at least two stages");
+        for action in pipeline.stages.iter().flat_map(|stage| &stage.actions) {
+            if let Work::CodeDeploy { application, group, .. } = &action.work {
+                let owner = &world.code_deploy.group(group).settings.application;
+                assert_eq!(owner, application, "the group {group:?} is another's");
+            }
+        }
+        let now = world.now;
+        let known = PipelineState {
+            version: 1,
+            created: now,
+            updated: now,
+            executions: Vec::new(),
+            transitions: std::collections::BTreeMap::new(),
+            latest: std::collections::BTreeMap::new(),
+            busy_until: None,
+            settings: pipeline,
+        };
+        let name = known.settings.name.clone();
+        let before = world.code_pipeline.pipelines.insert(name, known);
+        assert!(before.is_none(), "a pipeline of this name exists");
+    }
+
+    /// Starts an execution with a source revision such as `v42`; the answer is its id.
+    pub fn start_pipeline(&self, name: &str, label: &str) -> String {
+        let beginning =
+            Beginning { label: label.to_owned(), trigger: "StartPipelineExecution", back_to: None };
+        self.world().begin_execution(name, beginning)
+    }
+
+    /// Changes a pipeline's structure: what succeeded before did so in another version.
+    pub fn change_pipeline(&self, name: &str) {
+        let mut world = self.world();
+        let now = world.now;
+        let known = world.code_pipeline.pipeline_mut(name);
+        known.version += 1;
+        known.updated = now;
+    }
+
+    /// An execution as it is now.
+    pub fn pipeline_execution(&self, id: &str) -> PipelineExecution {
+        self.world().code_pipeline.execution(id).clone()
+    }
+
+    /// A pipeline's executions, oldest first; rollbacks are among them.
+    pub fn pipeline_executions(&self, name: &str) -> Vec<PipelineExecution> {
+        self.world().code_pipeline.executions_of(name).cloned().collect()
+    }
+
+    /// Why the transition into a stage is closed, if it is.
+    pub fn closed_transition(&self, pipeline: &str, stage: &str) -> Option<String> {
+        let world = self.world();
+        world.code_pipeline.pipeline(pipeline).transitions.get(stage)?.closed.clone()
+    }
+
+    /// Approves what waits in a stage, or rejects it, as a person would.
+    pub fn approve(&self, pipeline: &str, stage: &str, approved: bool, summary: &str) {
+        let mut world = self.world();
+        let occupant = world.code_pipeline.occupant(pipeline, stage).map(|execution| execution.id.clone());
+        let id = occupant.unwrap_or_else(|| panic!("nothing waits in the stage {stage:?}"));
+        let run = world.code_pipeline.execution_mut(&id).stage_mut(stage);
+        let waiting =
+            run.actions.iter_mut().find(|run| run.status == ActionStatus::InProgress && run.token.is_some());
+        let waiting = waiting.unwrap_or_else(|| panic!("no approval waits in the stage {stage:?}"));
+        waiting.decided = Some(approved);
+        waiting.summary = Some(summary.to_owned());
+        world.evolve_pipeline(pipeline);
+    }
+
+    /// Lets an action fail from now on, or succeed again.
+    pub fn fail_action(&self, pipeline: &str, action: &str, fails: bool) {
+        let mut world = self.world();
+        let CodePipeline { pipelines, .. } = &mut world.code_pipeline;
+        let known = pipelines.get_mut(pipeline).unwrap_or_else(|| panic!("no pipeline {pipeline:?}"));
+        let mut actions = known.settings.stages.iter_mut().flat_map(|stage| &mut stage.actions);
+        let found = actions.find(|known| known.name == action);
+        found.unwrap_or_else(|| panic!("no action {action:?}")).fails = fails;
+    }
+
+    /// Answers every request to roll back, retry or stop with ConflictException for so long.
+    pub fn keep_pipeline_busy(&self, name: &str, duration: Duration) {
+        let mut world = self.world();
+        let until = world.now + duration;
+        world.code_pipeline.pipeline_mut(name).busy_until = Some(until);
+    }
+
+    /// Makes an execution too old for a rollback.
+    pub fn outdate_execution(&self, id: &str) {
+        self.world().code_pipeline.execution_mut(id).outdated = true;
+    }
+
+    /// Cancels an execution, as CodePipeline does when its stage is taken out of the pipeline.
+    pub fn cancel_execution(&self, id: &str) {
+        let mut world = self.world();
+        world.give_up(id, "CANCELED", ExecutionStatus::Cancelled);
+        let pipeline = world.code_pipeline.execution(id).pipeline.clone();
+        world.evolve_pipeline(&pipeline);
+    }
+}
