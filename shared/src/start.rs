@@ -1,7 +1,7 @@
 //! How a function starts: settings, policy, clients. Everything that is wrong is said at once, and nothing
 //! starts with half of it.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
@@ -21,6 +21,24 @@ pub struct Guard {
     pub adapters: Adapters,
     /// For links.
     pub console: Console,
+    /// How long to look on while another invocation is at it.
+    pub patience: Patience,
+}
+
+/// How long one invocation goes on looking while another one is at it, and how long it waits in between. Real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// So long.
+    pub look_for: Duration,
+    /// Between two looks.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    /// Another invocation is done in that time with what this one would have done.
+    fn default() -> Self {
+        Self { look_for: Duration::from_secs(4), pause: Duration::from_millis(500) }
+    }
 }
 
 /// Why a function refuses to start.
@@ -62,6 +80,7 @@ impl Guard {
             policy,
             adapters: Adapters::new(&config, &settings),
             console: Console::of(&settings.region),
+            patience: Patience::default(),
         })
     }
 }

@@ -15,7 +15,7 @@ use belay::{
     chat::console::Console,
     policy::Policy,
     settings::Settings,
-    start::{Guard, Invocation as Ours},
+    start::{Guard, Invocation as Ours, Patience},
 };
 use jiff::Timestamp;
 use lifecycle_hooks::Pace;
@@ -32,6 +32,11 @@ pub const REGION: &str = "us-east-1";
 /// How long a hook function waits in a rehearsal before it tries again what it could not measure. Real time:
 /// the ten seconds of the deployed function would be ten real seconds here.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a function waits here for another invocation that is at it. Real time: invocations come one after the
+/// other here, so that most that hold a claim are dead.
+const PATIENCE: Patience =
+    Patience { look_for: Duration::from_millis(10), pause: Duration::from_millis(2) };
 
 /// Clients that call the simulator, with the retries and limits of the deployed ones but shorter pauses.
 pub fn sdk_config(endpoint: &str) -> SdkConfig {
@@ -62,7 +67,12 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
     };
-    Guard { policy, adapters: Adapters::new(&sdk_config(endpoint), &settings), console: Console::of(REGION) }
+    Guard {
+        policy,
+        adapters: Adapters::new(&sdk_config(endpoint), &settings),
+        console: Console::of(REGION),
+        patience: PATIENCE,
+    }
 }
 
 /// A request id, as Lambda gives one to each invocation.

@@ -1,7 +1,5 @@
 //! CloudWatch alarm state changes: does a release have to go back?
 
-use std::time::Duration;
-
 use belay::{
     carry_out::{Outcome, Scene, carry_out},
     decision::{self, Decision, Verdict},
@@ -18,11 +16,6 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
-
-/// How long one invocation goes on looking while another one is at it, and how long it waits in between. Another
-/// invocation is done in that time with what this one would have done.
-const PATIENCE: Duration = Duration::from_secs(4);
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Handles one invocation: one alarm's change, in any of the forms in which CloudWatch sends it, or an SQS
 /// batch of them.
@@ -85,7 +78,7 @@ async fn judge(
     let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
     let mut outcomes;
     let mut delivery = None;
-    let patience = tokio::time::sleep(PATIENCE);
+    let patience = tokio::time::sleep(guard.patience.look_for);
     tokio::pin!(patience);
     let mut last_look = false;
     loop {
@@ -127,7 +120,7 @@ async fn judge(
             break;
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(guard.patience.pause) => {}
             () = patience.as_mut() => last_look = true,
         }
     }
