@@ -7,6 +7,7 @@ mod deployments;
 mod faults;
 mod hooks;
 mod processes;
+mod storms;
 mod tables_and_messages;
 
 use std::collections::BTreeSet;

@@ -19,6 +19,7 @@ use crate::faults::{self, Fault};
 use crate::health::Health;
 use crate::journal::{Call, Service};
 use crate::refusal::Refusal;
+use crate::storm::{Attempt, Fate, Killed};
 use crate::timeline::What;
 use crate::wire::{self, Reply, Wire};
 use crate::world::World;
@@ -48,11 +49,24 @@ async fn connection(stream: TcpStream, world: Shared) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
+/// Where the paths of one invocation's own endpoint begin; its number follows.
+pub(crate) const INVOCATION: &str = "/invocation/";
+
 /// An API request, recognised.
 struct Asked {
     service: Service,
     operation: String,
     wire: Wire,
+    invocation: Option<u64>,
+    fate: Fate,
+}
+
+/// Takes the invocation's number off a path.
+fn split_off_invocation(path: &str) -> (Option<u64>, &str) {
+    let Some(rest) = path.strip_prefix(INVOCATION) else { return (None, path) };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(end);
+    (number.parse().ok(), if rest.is_empty() { "/" } else { rest })
 }
 
 async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
@@ -61,13 +75,25 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         return health(&world, name).await;
     }
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let asked = recognise(&head.method, head.uri.path(), &head.headers, &body);
-    let (fault, request_id) = {
-        let mut world = locked(&world);
-        (world.faults.strike(&asked.operation), request_id(&world))
-    };
+    let (invocation, path) = split_off_invocation(head.uri.path());
+    let mut asked = recognise(&head.method, path, &head.headers, &body);
+    asked.invocation = invocation;
     let input = wire::decode(asked.wire, &body).unwrap_or(Value::Null);
+    let lives = {
+        let mut world = locked(&world);
+        let lives = invocation.is_none_or(|invocation| !world.weather.is_dead(invocation));
+        if lives {
+            asked.fate = fate(&mut world, &asked, &input, &head.headers);
+        }
+        lives
+    };
+    if !lives {
+        // The dead make no calls.
+        return std::future::pending().await;
+    }
+    let fault = asked.fate.fault;
     let refusal = match fault {
+        _ if asked.fate.killed == Some(Killed::Before) => Some(Refusal::new("Killed", "")),
         None | Some(Fault::TimeoutAfterEffect) => None,
         Some(Fault::Hang(duration)) => {
             tokio::time::sleep(duration).await;
@@ -77,21 +103,54 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         Some(Fault::InternalError) => Some(faults::internal_error(asked.service)),
         Some(Fault::CutConnection) => Some(Refusal::new("CutConnection", "")),
     };
-    let mut world = locked(&world);
-    let reply = match refusal {
-        Some(refusal) => {
-            world.record(&asked, input, Err(refusal.code.clone()));
-            wire::refused(asked.wire, &refusal, &request_id)
-        }
-        None => world.perform(&asked, input, &body, &request_id),
+    let Some(reply) = settle(&world, &asked, refusal, input, &body) else {
+        // Killed at this very call.
+        return std::future::pending().await;
     };
-    drop(world);
     match fault {
         Some(Fault::CutConnection | Fault::TimeoutAfterEffect) => {
             Err(io::Error::other("a fault cut the connection"))
         }
         Some(Fault::Throttle | Fault::InternalError | Fault::Hang(_)) | None => Ok(response(reply)),
     }
+}
+
+/// Performs or refuses the call. There is no reply when the invocation dies of it.
+fn settle(
+    world: &Mutex<World>,
+    asked: &Asked,
+    refusal: Option<Refusal>,
+    input: Value,
+    body: &[u8],
+) -> Option<Reply> {
+    let mut world = locked(world);
+    let request_id = request_id(&world);
+    let reply = match refusal {
+        Some(refusal) => {
+            world.record(asked, input, Err(refusal.code.clone()));
+            wire::refused(asked.wire, &refusal, &request_id)
+        }
+        None => world.perform(asked, input, body, &request_id),
+    };
+    match (asked.fate.killed, asked.invocation) {
+        (Some(_), Some(invocation)) => {
+            world.weather.kill(invocation);
+            None
+        }
+        (None, _) | (_, None) => Some(reply),
+    }
+}
+
+/// What befalls this attempt: what a test asked for, else what the storm draws.
+fn fate(world: &mut World, asked: &Asked, input: &Value, headers: &HeaderMap) -> Fate {
+    if let Some(fault) = world.faults.strike(&asked.operation) {
+        return Fate { fault: Some(fault), killed: None };
+    }
+    let Some(invocation) = asked.invocation else { return Fate::default() };
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let number = header("amz-sdk-request").split(';').next().unwrap_or_default();
+    let call = header("amz-sdk-invocation-id");
+    world.weather.fate(&Attempt { invocation, operation: &asked.operation, input, call, number })
 }
 
 /// Which service, which operation, which protocol: from the headers and the path.
@@ -136,7 +195,8 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
 
 impl Asked {
     fn new(service: Service, operation: &str, wire: Wire) -> Self {
-        Self { service, operation: operation.to_owned(), wire }
+        let operation = operation.to_owned();
+        Self { service, operation, wire, invocation: None, fate: Fate::default() }
     }
 
     /// Whether the operation is of a kind that changes something.
@@ -203,6 +263,9 @@ impl World {
             input,
             changed: asked.changes() && outcome.is_ok(),
             outcome,
+            invocation: asked.invocation,
+            fault: asked.fate.fault,
+            killed: asked.fate.killed,
         };
         self.journal.push(call.clone());
         self.happened(What::ApiCall(call));

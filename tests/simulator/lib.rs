@@ -10,6 +10,7 @@
 //! | `sns`, `dynamodb`, `health` | messages; tables (an embedded engine); endpoints for health checks |
 //! | `traffic` | users, and how revisions answer them |
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
+//! | `storm`, `schedules` | faults drawn from a seed; functions invoked by the clock |
 //! | `front`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
 //! | `timeline` | what happened, for people |
 //! | `runtime_api`, `binary` | Lambda's Runtime API, for compiled functions in real time |
@@ -45,10 +46,12 @@ mod health;
 mod journal;
 mod refusal;
 mod runtime_api;
+mod schedules;
 mod scripting;
 mod simulator;
 mod sns;
 mod stamps;
+mod storm;
 mod timeline;
 mod traffic;
 mod wire;
@@ -78,5 +81,6 @@ pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;
 pub use sns::Message;
-pub use timeline::{Happening, What};
+pub use storm::{Killed, Storm};
+pub use timeline::{Happening, Mishap, What};
 pub use traffic::{Behaviour, Requests, Share, Workload};

@@ -12,8 +12,10 @@ use crate::dynamodb::DynamoDb;
 use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
+use crate::schedules::Schedule;
 use crate::sns::Sns;
 use crate::stamps::{minute_of, seconds, start_of_minute};
+use crate::storm::Weather;
 use crate::timeline::{Happening, What};
 use crate::traffic::Served;
 
@@ -33,6 +35,8 @@ pub(crate) struct World {
     pub(crate) traffic: BTreeMap<String, Served>,
     pub(crate) deliveries: Deliveries,
     pub(crate) faults: Faults,
+    pub(crate) weather: Weather,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) health: BTreeMap<String, Endpoint>,
     pub(crate) journal: Vec<Call>,
     pub(crate) timeline: Vec<Happening>,
@@ -52,6 +56,8 @@ impl World {
             traffic: BTreeMap::new(),
             deliveries: Deliveries::default(),
             faults: Faults::default(),
+            weather: Weather::default(),
+            schedules: Vec::new(),
             health: BTreeMap::new(),
             journal: Vec::new(),
             timeline: Vec::new(),
@@ -82,6 +88,7 @@ impl World {
             self.evaluate_alarms();
         }
         self.evolve_deployments();
+        self.ring_schedules(before, to);
     }
 
     pub(crate) fn happened(&mut self, what: What) {

@@ -35,8 +35,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// How long a function waits here for another invocation that is at it. Real time: invocations come one after the
 /// other here, so that most that hold a claim are dead.
-const PATIENCE: Patience =
-    Patience { look_for: Duration::from_millis(10), pause: Duration::from_millis(2) };
+const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause: Duration::from_millis(2) };
 
 /// Clients that call the simulator, with the retries and limits of the deployed ones but shorter pauses.
 pub fn sdk_config(endpoint: &str) -> SdkConfig {

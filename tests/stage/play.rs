@@ -246,8 +246,9 @@ fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
         .into_iter()
         .map(|Happening { at, what }| {
             let what = match what {
-                What::Invoked { function, payload, result } => {
-                    What::Invoked { function, payload, result: result.map(restore).map_err(restore) }
+                What::Invoked { number, id, attempt, function, payload, result } => {
+                    let result = result.map(restore).map_err(restore);
+                    What::Invoked { number, id, attempt, function, payload, result }
                 }
                 What::Message { subject, body } => What::Message { subject, body: restore(body) },
                 other => other,
