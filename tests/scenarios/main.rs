@@ -9,6 +9,7 @@
 )]
 
 mod a_release_is_guarded;
+mod a_storm_of_faults;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;

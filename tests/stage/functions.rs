@@ -1,17 +1,17 @@
 //! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use belay::{
-    aws::{Adapters, retries, timeouts},
+    aws::{
+        Adapters, cloudwatch::CloudWatch, codedeploy::CodeDeploy, endpoint::Endpoint, ledger::Ledger,
+        retries, sns::Topic, timeouts,
+    },
     chat::console::Console,
     policy::Policy,
     settings::Settings,
@@ -87,31 +87,78 @@ pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
 
 /// Puts the three functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
+    let guard = guard(&simulator.endpoint(), policy);
+    install_with(simulator, RETRY_EVERY, move |_| guard.clone());
+}
+
+/// The same for a storm: each invocation makes its own clients for its own endpoint, as a process would that may
+/// be killed at any call. Nothing waits in real time, and no retry's luck hangs on another simulation's.
+pub fn install_in_storm(simulator: &Simulator, policy: Policy) {
+    install_with(simulator, Duration::ZERO, stormproof(simulator, policy));
+}
+
+/// Makes the guard of one invocation in a storm.
+pub fn stormproof(
+    simulator: &Simulator,
+    policy: Policy,
+) -> impl Fn(&Invocation) -> Guard + Clone + Send + Sync + use<> {
+    // The SDK keeps its budget for retries per service and region, in the whole process.
+    static SIMULATIONS: AtomicU64 = AtomicU64::new(0);
+    let region = format!("{REGION}-{}", SIMULATIONS.fetch_add(1, Ordering::Relaxed));
+    let config = sdk_config(&simulator.endpoint())
+        .into_builder()
+        .region(Region::new(region))
+        .retry_config(retries().with_initial_backoff(Duration::ZERO).with_max_backoff(Duration::ZERO))
+        .build();
+    let endpoint = Endpoint::default();
+    move |call| {
+        let config = config.to_builder().endpoint_url(&call.endpoint).build();
+        Guard {
+            policy: policy.clone(),
+            adapters: Adapters {
+                codedeploy: CodeDeploy::new(&config),
+                cloudwatch: CloudWatch::new(&config),
+                ledger: Ledger::new(&config, TABLE),
+                topic: Topic::new(&config, TOPIC),
+                endpoint: endpoint.clone(),
+            },
+            console: Console::of(REGION),
+            patience: Patience { look_for: Duration::ZERO, pause: Duration::from_millis(1) },
+        }
+    }
+}
+
+fn install_with(
+    simulator: &Simulator,
+    retry_every: Duration,
+    guard: impl Fn(&Invocation) -> Guard + Clone + Send + Sync + 'static,
+) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
-    let guard = Arc::new(guard(&simulator.endpoint(), policy));
-    let ours = Arc::clone(&guard);
+    let ours = guard.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
-        let guard = Arc::clone(&ours);
+        let guard = ours(&call);
         Box::pin(async move {
-            let handled = alarm_transitions::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
+            let handled =
+                alarm_transitions::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
-    let ours = Arc::clone(&guard);
+    let ours = guard.clone();
     simulator.register("pipeline-events", move |call: Invocation| {
-        let guard = Arc::clone(&ours);
+        let guard = ours(&call);
         Box::pin(async move {
-            let handled = pipeline_events::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
+            let handled =
+                pipeline_events::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
     simulator.register("lifecycle-hooks", move |call: Invocation| {
-        let guard = Arc::clone(&guard);
+        let guard = guard(&call);
         Box::pin(async move {
-            let pace = Pace { left: call.deadline, retry_every: RETRY_EVERY };
+            let pace = Pace { left: call.deadline, retry_every };
             let handled =
-                lifecycle_hooks::handle(&guard, &call.payload, invocation(&id(), call.now), pace).await;
+                lifecycle_hooks::handle(&guard, &call.payload, invocation(&call.id, call.now), pace).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

@@ -239,7 +239,7 @@ fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String
 }
 
 /// Addresses as the policy has them, where people read them.
-fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
+pub(super) fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
     let health = format!("{endpoint}/health/");
     let restore = |text: String| text.replace(&health, "https://");
     timeline

@@ -37,9 +37,16 @@ pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
         let _ = writeln!(out, "{FAINT}{line}{FAINT:#}");
     }
     let _ = writeln!(out);
+    out.push_str(&story(played.began, &played.timeline));
+    out
+}
+
+/// What happened, line by line.
+pub fn story(began: Timestamp, timeline: &[Happening]) -> String {
+    let mut out = String::new();
     let mut shown_minute = String::new();
-    for happening in decisions_first(&played.timeline) {
-        happened(&mut out, played.began, happening, &mut shown_minute);
+    for happening in decisions_first(timeline) {
+        happened(&mut out, began, happening, &mut shown_minute);
     }
     out
 }
