@@ -13,7 +13,7 @@ use belay_tests::{
 use serde_json::Value;
 
 /// As many as a debug build on two cores plays in half a minute. `rehearse --storm` plays as many as one likes.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 150;
 
 #[test]
 fn every_seed_is_survived() {
@@ -37,11 +37,19 @@ fn every_seed_is_survived() {
         "events doubled",
         "events late",
         "undos",
-        "asks",
         "hooks answered",
     ] {
         assert!(counts.get(what).is_some_and(|count| *count >= SEEDS / 10), "{what}: {counts:?}");
     }
+}
+
+/// Reads that run side by side are struck in any order; everything else has its own.
+fn in_order(story: &str) -> String {
+    let mut lines: Vec<&str> = story.lines().collect();
+    for run in lines.chunk_by_mut(|one, next| one.contains('↯') && next.contains('↯')) {
+        run.sort_unstable();
+    }
+    lines.join("\n")
 }
 
 #[test]
@@ -50,13 +58,13 @@ fn the_same_seed_is_the_same_story() {
         let story = Mutex::new(String::new());
         alone(seed, async {
             let record = tell(seed, functions::install_in_storm).await;
-            *story.lock().unwrap() = print::story(record.began, &record.timeline);
+            *story.lock().unwrap() = in_order(&print::story(record.began, &record.timeline));
             judge(&record)
         })
         .unwrap();
         story.into_inner().unwrap()
     };
-    for seed in 1..=8 {
+    for seed in 1..=12 {
         let (once, again) = (story(seed), story(seed));
         let mut lines = once.lines().zip(again.lines()).enumerate();
         let differs = lines.find(|(_, (one, other))| one != other);
