@@ -44,8 +44,8 @@ impl Chance {
     }
 
     /// One of several.
-    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len() as u64) as usize]
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
     }
 
     fn text(&mut self, alphabet: &[u8], length: usize) -> String {

@@ -173,7 +173,7 @@ fn alarms(name: &str, chance: &mut Chance) -> Vec<DrawnAlarm> {
     let mut alarm = |kind: &str, watches, rules: &[&'static str]| DrawnAlarm {
         name: format!("{name}-{kind}"),
         watches,
-        rule: *chance.one_of(rules),
+        rule: chance.one_of(rules),
         red: watches == Watches::Script && chance.happens(0.25),
     };
     // The policy refuses halt and ask as yet; a first deployment is halted all the same.
