@@ -13,7 +13,7 @@ use belay_tests::{
 use serde_json::Value;
 
 /// As many as a debug build on two cores plays in half a minute. `rehearse --storm` plays as many as one likes.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 
 #[test]
 fn every_seed_is_survived() {
