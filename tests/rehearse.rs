@@ -4,13 +4,21 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Mutex,
 };
 
 use anstream::{eprintln, println};
 use belay::policy::Policy;
-use belay_tests::stage::{play::play, print, script::Rehearsal};
+use belay_tests::stage::{
+    functions,
+    play::play,
+    print,
+    script::Rehearsal,
+    storm::{Survived, alone, judge, survive_many, tell},
+};
 use clap::Parser;
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Rehearse a release: watch Belay catch it, minute by minute, on your own machine.
 ///
@@ -37,6 +45,16 @@ struct Arguments {
     /// Check a policy and play nothing: every mistake, with its line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "list", "all", "policy"])]
     check: Option<PathBuf>,
+    /// Play so many storms of faults, each drawn from a seed, and print what was survived; a single one is told
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["json", "list", "all", "check", "policy"],
+        value_parser = clap::value_parser!(u64).range(1..))]
+    storm: Option<u64>,
+    /// The first storm's seed
+    #[arg(long, default_value_t = 1, requires = "storm")]
+    seed: u64,
+    /// How many storms at once; as many as there are processors else
+    #[arg(long, requires = "storm")]
+    at_once: Option<usize>,
 }
 
 /// The rehearsals that come with Belay, in the order in which they are worth seeing.
@@ -56,9 +74,21 @@ const SHIPPED: &[(&str, &str)] = &[
 /// The policy that rehearsals are played under unless they bring one.
 const EXAMPLE_POLICY: &str = include_str!("../policy/belay.yaml");
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(count) = arguments.storm {
+        let well = if count == 1 {
+            one_storm(arguments.seed)
+        } else {
+            storms(arguments.seed, count, arguments.at_once)
+        };
+        return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    rehearse(&arguments)
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn rehearse(arguments: &Arguments) -> ExitCode {
     let result = if let Some(path) = &arguments.check {
         check(path)
     } else if arguments.list {
@@ -66,7 +96,7 @@ async fn main() -> ExitCode {
     } else if arguments.all {
         all(arguments.policy.as_deref()).await
     } else {
-        one(&arguments).await
+        one(arguments).await
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -167,4 +197,81 @@ async fn all(asked: Option<&Path>) -> Result<bool, String> {
         well &= disappointments.is_empty();
     }
     Ok(well)
+}
+
+/// Plays one storm and tells it, minute by minute.
+fn one_storm(seed: u64) -> bool {
+    let result = alone(seed, async {
+        let record = tell(seed, functions::install_in_storm).await;
+        println!("{}", print::story(record.began, &record.timeline));
+        judge(&record)
+    });
+    match result {
+        Ok(survived) => {
+            println!("{}", counted(&survived));
+            println!("seed {seed} held: every invariant");
+            true
+        }
+        Err(broken) => {
+            println!("{broken}");
+            false
+        }
+    }
+}
+
+/// Plays many storms, and tells those that broke.
+fn storms(first: u64, count: u64, at_once: Option<usize>) -> bool {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} storms  {per_sec}  {eta} left  {msg}");
+    let bar = ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let at_once = at_once.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, Into::into));
+    let survived = Mutex::new(Survived::default());
+    let broken = Mutex::new(Vec::new());
+    survive_many(first, count, at_once, |_, result| {
+        match result {
+            Ok(counts) => {
+                if let Ok(mut survived) = survived.lock() {
+                    survived.add(&counts);
+                }
+            }
+            Err(why) => {
+                if let Ok(mut broken) = broken.lock() {
+                    broken.push(why);
+                    bar.set_message(format!("{} broken", broken.len()));
+                }
+            }
+        }
+        bar.inc(1);
+    });
+    let took = bar.elapsed();
+    bar.finish_and_clear();
+    let mut broken = broken.into_inner().unwrap_or_default();
+    broken.sort_by_key(|broken| broken.seed);
+    for why in &broken {
+        println!("{why}\n");
+    }
+    println!("{}", counted(&survived.into_inner().unwrap_or_default()));
+    #[allow(clippy::cast_precision_loss, reason = "nobody plays 2^52 storms")]
+    let rate = count as f64 / took.as_secs_f64();
+    println!("{count} storms from seed {first} in {:.1} s, {rate:.1} a second", took.as_secs_f64());
+    if broken.is_empty() {
+        println!("all held");
+        return true;
+    }
+    let seeds: Vec<String> = broken.iter().map(|broken| broken.seed.to_string()).collect();
+    println!("{} held, {} broke: {}", count - broken.len() as u64, broken.len(), seeds.join(", "));
+    false
+}
+
+/// A table of what was survived.
+fn counted(survived: &Survived) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(vec!["survived", ""]);
+    for (what, count) in &survived.counts {
+        table.add_row(vec![(*what).to_owned(), count.to_string()]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }

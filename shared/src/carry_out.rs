@@ -6,6 +6,8 @@
 
 mod undoing;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
@@ -73,6 +75,8 @@ pub struct Scene<'a> {
     pub adapters: &'a Adapters,
     /// For the links in messages.
     pub console: &'a Console,
+    /// How long to wait before a busy deployer is asked again.
+    pub pause: Duration,
     /// This invocation: its claims are its own, and its leases count from its beginning.
     pub invocation: Invocation<'a>,
 }

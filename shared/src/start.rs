@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     aws::{self, Adapters},
+    carry_out::Scene,
     chat::console::Console,
     policy::{Mistakes, Policy},
     settings::{Settings, SettingsMistakes},
@@ -68,6 +69,11 @@ pub enum StartError {
 }
 
 impl Guard {
+    /// Where and when this invocation carries plans out.
+    pub fn scene<'a>(&'a self, invocation: Invocation<'a>) -> Scene<'a> {
+        Scene { adapters: &self.adapters, console: &self.console, pause: self.patience.pause, invocation }
+    }
+
     /// Reads the settings through `lookup`, then the policy, and makes the clients. Calls nothing outside.
     ///
     /// # Errors

@@ -9,10 +9,11 @@
 )]
 
 mod a_release_is_guarded;
+mod a_storm_of_faults;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod protocol;
-mod the_protocol_is_model_checked;
 mod the_pipeline_adapter;
+mod the_protocol_is_model_checked;
 mod when_things_fail;

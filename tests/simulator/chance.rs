@@ -3,6 +3,12 @@
 const CAPITALS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const URL_SAFE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// A text as a number (FNV-1a, 64 bits): the same everywhere, as seeds must be.
+pub(crate) fn digest(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// A small generator (splitmix64). The same seed gives the same run on every machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance {
@@ -22,11 +28,24 @@ impl Chance {
         word ^ (word >> 31)
     }
 
+    /// In [0, 1): 53 bits fill a double's mantissa.
+    pub(crate) fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// True with this probability (0 never, 1 always).
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
-        // 53 bits fill a double's mantissa: the quotient is in [0, 1).
-        let draw = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
-        draw < probability
+        self.fraction() < probability
+    }
+
+    /// A whole number below `limit`, which is not 0.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// One of several.
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
     }
 
     fn text(&mut self, alphabet: &[u8], length: usize) -> String {

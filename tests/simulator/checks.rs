@@ -10,6 +10,7 @@ mod invocations;
 mod pipeline_events;
 mod pipelines;
 mod processes;
+mod storms;
 mod tables_and_messages;
 
 use std::collections::BTreeSet;

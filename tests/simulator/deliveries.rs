@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::chance::Chance;
 use crate::stamps::{self, minutes};
+use crate::storm::Kind;
 use crate::timeline::What;
 use crate::world::World;
 
@@ -38,6 +39,8 @@ pub struct Delivery {
     pub due: Timestamp,
     /// 1, and after function errors 2 and 3.
     pub attempt: u32,
+    /// The request id that Lambda gives all attempts of it.
+    pub id: String,
     order: u64,
 }
 
@@ -69,7 +72,7 @@ impl Deliveries {
         self.settings = settings;
     }
 
-    fn push(&mut self, function: &str, payload: &[u8], now: Timestamp) {
+    fn push(&mut self, function: &str, payload: &[u8], due: Timestamp) {
         let delay = stamps::seconds(self.settings.delay.as_secs().cast_signed());
         for _ in 0..=self.settings.duplicates {
             self.counter += 1;
@@ -77,8 +80,9 @@ impl Deliveries {
             self.queue.push(Delivery {
                 function: function.to_owned(),
                 payload: payload.to_vec(),
-                due: now + delay,
+                due: due + delay,
                 attempt: 1,
+                id: format!("request-{}", self.counter),
                 order,
             });
         }
@@ -150,7 +154,22 @@ impl World {
         if lose > 0.0 && self.deliveries.chance.happens(lose) {
             return;
         }
-        self.deliveries.push(function, event.to_string().as_bytes(), self.now);
+        let about = match detail_type {
+            "CloudWatch Alarm State Change" => {
+                let detail = &event["detail"];
+                format!("{} {}", detail["alarmName"], detail["state"]["value"])
+            }
+            _ => format!("{} {}", event["detail"]["deploymentId"], event["detail"]["state"]),
+        };
+        self.send(function, event.to_string().as_bytes(), &about.replace('"', ""), Kind::Event);
+    }
+
+    /// Sends something on its way, through whatever weather there is.
+    pub(crate) fn send(&mut self, function: &str, payload: &[u8], about: &str, kind: Kind) {
+        let count = self.deliveries.counter;
+        for delay in self.travel(function, about, kind, count) {
+            self.deliveries.push(function, payload, self.now + delay);
+        }
     }
 
     /// CodeDeploy's event, whose words are START, SUCCESS, FAILURE, STOP and whose instanceGroupId is
@@ -187,7 +206,7 @@ impl World {
     pub(crate) fn invoke_hook(&mut self, function: &str, payload: &Value) {
         let name = function.rsplit(":function:").next().unwrap_or(function);
         let registered = if name.starts_with("CodeDeployHook_") { "lifecycle-hooks" } else { name };
-        let now = self.now;
-        self.deliveries.push(registered, payload.to_string().as_bytes(), now);
+        let about = format!("hook of {}", payload["DeploymentId"].as_str().unwrap_or_default());
+        self.send(registered, payload.to_string().as_bytes(), &about, Kind::Accepted);
     }
 }

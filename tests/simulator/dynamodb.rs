@@ -44,6 +44,14 @@ impl DynamoDb {
         }
     }
 
+    /// Everything in a table.
+    pub(crate) fn scan(&self, name: &str) -> Vec<Value> {
+        let request = json!({ "TableName": name }).to_string();
+        let answer = run(&request, |request| self.database.scan(request))
+            .unwrap_or_else(|error| panic!("the table {name:?} cannot be read: {error:?}"));
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
     /// Runs an operation on the engine's typed API; the error is the whole reply, because a cancelled
     /// transaction's reasons and a failed condition's item travel in it.
     pub(crate) fn call(&self, operation: &str, body: &str) -> Result<Value, DynamoFailure> {

@@ -20,6 +20,7 @@ use crate::health::Health;
 use crate::journal::{Call, Service};
 use crate::lambda::{self, Invoked};
 use crate::refusal::Refusal;
+use crate::storm::{Attempt, Fate, Killed};
 use crate::timeline::What;
 use crate::wire::{self, Reply, Wire};
 use crate::world::World;
@@ -49,6 +50,9 @@ async fn connection(stream: TcpStream, world: Shared) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
+/// Where the paths of one invocation's own endpoint begin; its number follows.
+pub(crate) const INVOCATION: &str = "/invocation/";
+
 /// An API request, recognised.
 struct Asked {
     service: Service,
@@ -56,6 +60,16 @@ struct Asked {
     wire: Wire,
     /// Lambda: the function's name.
     function: Option<String>,
+    invocation: Option<u64>,
+    fate: Fate,
+}
+
+/// Takes the invocation's number off a path.
+fn split_off_invocation(path: &str) -> (Option<u64>, &str) {
+    let Some(rest) = path.strip_prefix(INVOCATION) else { return (None, path) };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(end);
+    (number.parse().ok(), if rest.is_empty() { "/" } else { rest })
 }
 
 async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
@@ -64,18 +78,30 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         return health(&world, name).await;
     }
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let asked = recognise(&head.method, head.uri.path(), &head.headers, &body);
-    let (fault, request_id) = {
-        let mut world = locked(&world);
-        (world.faults.strike(&asked.operation), request_id(&world))
-    };
+    let (invocation, path) = split_off_invocation(head.uri.path());
+    let mut asked = recognise(&head.method, path, &head.headers, &body);
+    asked.invocation = invocation;
     let decoded = wire::decode(asked.wire, &body);
     let readable = decoded.is_ok();
     let mut input = decoded.unwrap_or(Value::Null);
     if let Some(function) = &asked.function {
         input = json!({ "FunctionName": function, "Payload": input });
     }
+    let lives = {
+        let mut world = locked(&world);
+        let lives = invocation.is_none_or(|invocation| !world.weather.is_dead(invocation));
+        if lives {
+            asked.fate = fate(&mut world, &asked, &input, &head.headers);
+        }
+        lives
+    };
+    if !lives {
+        // The dead make no calls.
+        return std::future::pending().await;
+    }
+    let fault = asked.fate.fault;
     let refusal = match fault {
+        _ if asked.fate.killed == Some(Killed::Before) => Some(Refusal::new("Killed", "")),
         // Lambda itself reads the payload, and takes JSON only.
         None | Some(Fault::TimeoutAfterEffect) if asked.function.is_some() && !readable => {
             Some(Refusal::new("InvalidRequestContentException", "Could not parse request body into json"))
@@ -89,20 +115,8 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         Some(Fault::InternalError) => Some(faults::internal_error(asked.service)),
         Some(Fault::CutConnection) => Some(Refusal::new("CutConnection", "")),
     };
-    let reply = {
-        let mut world = locked(&world);
-        match refusal {
-            Some(refusal) => {
-                world.record(&asked, input, Err(refusal.code.clone()));
-                Some(refused(&asked, &refusal, &request_id))
-            }
-            None => match &asked.function {
-                Some(function) => world.invoke(&asked, function, input, &request_id),
-                None => Some(world.perform(&asked, input, &body, &request_id)),
-            },
-        }
-    };
-    let Some(reply) = reply else {
+    let Some(reply) = settle(&world, &asked, refusal, input, &body) else {
+        // Killed at this very call.
         return std::future::pending().await;
     };
     match fault {
@@ -123,6 +137,47 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
         | Service::DynamoDb
         | Service::Unknown => wire::refused(asked.wire, refusal, request_id),
     }
+}
+
+/// Performs or refuses the call. There is no reply when the invocation dies of it, or when what it asked for hangs.
+fn settle(
+    world: &Mutex<World>,
+    asked: &Asked,
+    refusal: Option<Refusal>,
+    input: Value,
+    body: &[u8],
+) -> Option<Reply> {
+    let mut world = locked(world);
+    let request_id = request_id(&world);
+    let reply = match refusal {
+        Some(refusal) => {
+            world.record(asked, input, Err(refusal.code.clone()));
+            Some(refused(asked, &refusal, &request_id))
+        }
+        None => match &asked.function {
+            Some(function) => world.invoke(asked, function, input, &request_id),
+            None => Some(world.perform(asked, input, body, &request_id)),
+        },
+    };
+    match (asked.fate.killed, asked.invocation) {
+        (Some(_), Some(invocation)) => {
+            world.weather.kill(invocation);
+            None
+        }
+        (None, _) | (_, None) => reply,
+    }
+}
+
+/// What befalls this attempt: what a test asked for, else what the storm draws.
+fn fate(world: &mut World, asked: &Asked, input: &Value, headers: &HeaderMap) -> Fate {
+    if let Some(fault) = world.faults.strike(&asked.operation) {
+        return Fate { fault: Some(fault), killed: None };
+    }
+    let Some(invocation) = asked.invocation else { return Fate::default() };
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let number = header("amz-sdk-request").split(';').next().unwrap_or_default();
+    let call = header("amz-sdk-invocation-id");
+    world.weather.fate(&Attempt { invocation, operation: &asked.operation, input, call, number })
 }
 
 /// Which service, which operation, which protocol: from the headers and the path.
@@ -179,7 +234,8 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
 
 impl Asked {
     fn new(service: Service, operation: &str, wire: Wire) -> Self {
-        Self { service, operation: operation.to_owned(), wire, function: None }
+        let operation = operation.to_owned();
+        Self { service, operation, wire, function: None, invocation: None, fate: Fate::default() }
     }
 
     /// Whether the operation is of a kind that changes something.
@@ -273,6 +329,9 @@ impl World {
             input,
             changed: asked.changes() && outcome.is_ok(),
             outcome,
+            invocation: asked.invocation,
+            fault: asked.fate.fault,
+            killed: asked.fate.killed,
         };
         self.journal.push(call.clone());
         self.happened(What::ApiCall(call));

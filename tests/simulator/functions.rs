@@ -8,13 +8,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::deliveries::Delivery;
+
 /// One invocation of a function.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The event, as bytes.
     pub payload: Vec<u8>,
-    /// The virtual time.
+    /// The virtual time, by a clock that may be off in a storm.
     pub now: Timestamp,
+    /// The request id. Lambda gives a repeated delivery the same one.
+    pub id: String,
+    /// Where every AWS service answers *this* invocation: nowhere any more once it is killed. Calls that are
+    /// to be struck by a storm go here.
+    pub endpoint: String,
     /// How long the function may run.
     pub deadline: Duration,
 }
@@ -50,11 +57,12 @@ impl Functions {
     /// Begins an invocation.
     pub(crate) fn begin(
         &self,
-        name: &str,
-        payload: Vec<u8>,
+        delivery: &Delivery,
+        endpoint: String,
         now: Timestamp,
     ) -> BoxFuture<Result<String, String>> {
-        let (function, deadline) = &self.by_name[name];
-        function(Invocation { payload, now, deadline: *deadline })
+        let (function, deadline) = &self.by_name[&delivery.function];
+        let (payload, id) = (delivery.payload.clone(), delivery.id.clone());
+        function(Invocation { payload, now, id, endpoint, deadline: *deadline })
     }
 }

@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::faults::Fault;
+use crate::storm::Killed;
+
 /// The services behind the one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
@@ -38,4 +41,10 @@ pub struct Call {
     pub outcome: Result<(), String>,
     /// Whether the call is of a kind that changes something and did so.
     pub changed: bool,
+    /// The invocation that made it, if it was made through an invocation's own endpoint.
+    pub invocation: Option<u64>,
+    /// What befell it.
+    pub fault: Option<Fault>,
+    /// The invocation died here.
+    pub killed: Option<Killed>,
 }

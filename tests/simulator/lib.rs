@@ -12,6 +12,7 @@
 //! | `sns`, `dynamodb`, `health` | messages; tables (an embedded engine); endpoints for health checks |
 //! | `traffic` | users, and how revisions answer them |
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
+//! | `storm`, `schedules` | faults drawn from a seed; functions invoked by the clock |
 //! | `front`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
 //! | `timeline` | what happened, for people |
 //! | `runtime_api`, `binary` | Lambda's Runtime API, for compiled functions in real time |
@@ -49,10 +50,12 @@ mod journal;
 mod lambda;
 mod refusal;
 mod runtime_api;
+mod schedules;
 mod scripting;
 mod simulator;
 mod sns;
 mod stamps;
+mod storm;
 mod timeline;
 mod traffic;
 mod wire;
@@ -85,5 +88,6 @@ pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;
 pub use sns::Message;
-pub use timeline::{Happening, What};
+pub use storm::{Killed, Storm};
+pub use timeline::{Happening, Mishap, What};
 pub use traffic::{Behaviour, Requests, Share, Workload};

@@ -14,9 +14,11 @@ use crate::faults::Fault;
 use crate::health::{Endpoint, Health};
 use crate::journal::Call;
 use crate::refusal::Refusal;
+use crate::schedules::Schedule;
 use crate::simulator::Simulator;
 use crate::sns::Message;
 use crate::stamps::minute_of;
+use crate::storm::{Kind, Storm};
 use crate::timeline::Happening;
 use crate::traffic::{Requests, Served, Share, Workload};
 
@@ -215,6 +217,32 @@ impl Simulator {
     /// How deliveries fare from now on.
     pub fn set_delivery(&self, settings: DeliverySettings) {
         self.world().deliveries.set(settings);
+    }
+
+    /// Lets a storm of faults begin. Calls are struck that are made through [`crate::Invocation::endpoint`].
+    pub fn storm(&self, storm: Storm) {
+        self.world().weather.storm = Some(storm);
+    }
+
+    /// Ends the storm: nothing is struck, lost, doubled or delayed any more. What is late already stays so.
+    pub fn calm(&self) {
+        self.world().weather.storm = None;
+    }
+
+    /// Invokes a function at every multiple of so much virtual time, whole seconds.
+    pub fn schedule(&self, function: &str, every: std::time::Duration) {
+        assert!(every.as_secs() > 0, "a schedule has a rate of a second or more");
+        self.world().schedules.push(Schedule { function: function.to_owned(), every });
+    }
+
+    /// Sends a function a payload, as an event of EventBridge's: an old one again, or one of the test's own.
+    pub fn send(&self, function: &str, payload: &[u8]) {
+        self.world().send(function, payload, "sent by hand", Kind::Event);
+    }
+
+    /// Everything in a table, in the service's notation.
+    pub fn table(&self, name: &str) -> Vec<Value> {
+        self.world().dynamo_db.scan(name)
     }
 
     /// Takes everything on its way, due or not, in order of arrival, for tests that deliver themselves.

@@ -134,15 +134,31 @@ impl Simulator {
             };
             let Some(delivery) = delivery else { return };
             let now = self.now();
-            let running = self.functions().begin(&delivery.function, delivery.payload.clone(), now);
+            let (number, death, clock) = self.world().weather.begin(now);
+            let endpoint = format!("{}{}{number}", self.inner.endpoint, front::INVOCATION);
+            let running = self.functions().begin(&delivery, endpoint, clock);
             // In a task of its own, so that a panic is what it is on Lambda: an error of this
             // invocation.
-            let result = match tokio::spawn(running).await {
+            let mut task = tokio::spawn(running);
+            let ended = tokio::select! {
+                biased;
+                () = death.notified() => {
+                    task.abort();
+                    task.await
+                }
+                ended = &mut task => ended,
+            };
+            let mut world = self.world();
+            world.weather.end();
+            let result = match ended {
+                _ if world.weather.is_dead(number) => Err("the invocation was killed".to_owned()),
                 Ok(result) => result,
                 Err(error) => Err(format!("the function panicked: {error}")),
             };
-            let mut world = self.world();
             world.happened(What::Invoked {
+                number,
+                id: delivery.id.clone(),
+                attempt: delivery.attempt,
                 function: delivery.function.clone(),
                 payload: String::from_utf8_lossy(&delivery.payload).into_owned(),
                 result: result.clone(),

@@ -1,6 +1,6 @@
 //! What happened, for people: the rehearsal binary prints it, tests may read it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudwatch::AlarmState;
 use crate::journal::Call;
@@ -13,6 +13,20 @@ pub struct Happening {
     pub at: Timestamp,
     /// What.
     pub what: What,
+}
+
+/// What may go wrong on the way of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It never arrives.
+    Lost,
+    /// It arrives twice.
+    Doubled,
+    /// It, or a copy of it, arrives late.
+    Late {
+        /// So late.
+        by: SignedDuration,
+    },
 }
 
 /// The kinds of things that happen.
@@ -73,8 +87,32 @@ pub enum What {
         /// InProgress, Succeeded, Failed, Skipped.
         status: String,
     },
-    /// A function was invoked and came back.
+    /// Something on its way to a function did not arrive once and at once.
+    Delivery {
+        /// The function.
+        function: String,
+        /// The alarm and its state, the deployment and its.
+        about: String,
+        /// What went wrong.
+        mishap: Mishap,
+    },
+    /// CodeDeploy called a hook's function, and waits for the answer.
+    HookCalled {
+        /// The deployment.
+        id: String,
+        /// Such as BeforeAllowTraffic.
+        event: String,
+        /// The id under which it must be answered.
+        execution: String,
+    },
+    /// A function was invoked and came back, or died.
     Invoked {
+        /// Counted from 1; the calls that it made bear the same number.
+        number: u64,
+        /// The request id: the same for all attempts of one delivery.
+        id: String,
+        /// 1, and after errors 2 and 3.
+        attempt: u32,
         /// The function.
         function: String,
         /// What it was given.

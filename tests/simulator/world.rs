@@ -14,8 +14,10 @@ use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
 use crate::lambda::Invoked;
+use crate::schedules::Schedule;
 use crate::sns::Sns;
 use crate::stamps::{minute_of, seconds, start_of_minute};
+use crate::storm::Weather;
 use crate::timeline::{Happening, What};
 use crate::traffic::Served;
 
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) traffic: BTreeMap<String, Served>,
     pub(crate) deliveries: Deliveries,
     pub(crate) faults: Faults,
+    pub(crate) weather: Weather,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) health: BTreeMap<String, Endpoint>,
     pub(crate) journal: Vec<Call>,
     pub(crate) timeline: Vec<Happening>,
@@ -59,6 +63,8 @@ impl World {
             traffic: BTreeMap::new(),
             deliveries: Deliveries::default(),
             faults: Faults::default(),
+            weather: Weather::default(),
+            schedules: Vec::new(),
             health: BTreeMap::new(),
             journal: Vec::new(),
             timeline: Vec::new(),
@@ -90,6 +96,7 @@ impl World {
         }
         self.evolve_deployments();
         self.evolve_pipelines();
+        self.ring_schedules(before, to);
     }
 
     pub(crate) fn happened(&mut self, what: What) {

@@ -1,21 +1,22 @@
 //! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep};
 use belay::{
-    aws::{Adapters, retries, timeouts},
+    aws::{
+        Adapters, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
+        endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
+    },
     chat::console::Console,
     policy::Policy,
     settings::Settings,
-    start::{Guard, Invocation as Ours},
+    start::{Guard, Invocation as Ours, Patience},
 };
 use jiff::Timestamp;
 use lifecycle_hooks::Pace;
@@ -33,6 +34,10 @@ pub const REGION: &str = "us-east-1";
 /// the ten seconds of the deployed function would be ten real seconds here.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 
+/// How long a function waits here for another invocation that is at it. Real time: invocations come one after the
+/// other here, so that most that hold a claim are dead.
+const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause: Duration::from_millis(2) };
+
 /// Clients that call the simulator, with the retries and limits of the deployed ones but shorter pauses.
 pub fn sdk_config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("rehearsal", "rehearsal", None, None, "rehearsal");
@@ -48,9 +53,7 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
                 .with_max_backoff(Duration::from_millis(10)),
         )
         .timeout_config(timeouts())
-        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
-            aws_smithy_async::rt::sleep::TokioSleep::new(),
-        ))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build()
 }
 
@@ -62,7 +65,12 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
     };
-    Guard { policy, adapters: Adapters::new(&sdk_config(endpoint), &settings), console: Console::of(REGION) }
+    Guard {
+        policy,
+        adapters: Adapters::new(&sdk_config(endpoint), &settings),
+        console: Console::of(REGION),
+        patience: PATIENCE,
+    }
 }
 
 /// A request id, as Lambda gives one to each invocation.
@@ -76,33 +84,106 @@ pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
     Ours { id, now, begun: tokio::time::Instant::now() }
 }
 
-/// Puts the three functions into the simulator, under the names that its rules deliver to.
+/// Puts Belay's functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
+    let guard = guard(&simulator.endpoint(), policy);
+    install_with(simulator, RETRY_EVERY, move |_| guard.clone());
+}
+
+/// The same for a storm: each invocation makes its own clients for its own endpoint, as a process would that may
+/// be killed at any call. Nothing waits in real time, and no retry's luck hangs on another simulation's.
+pub fn install_in_storm(simulator: &Simulator, policy: Policy) {
+    install_with(simulator, Duration::ZERO, stormproof(simulator, policy));
+}
+
+/// Sleeps through timeouts, which are a second and more, and not through the pauses between attempts: the SDK takes
+/// tens of milliseconds for those of throttling whatever it is told, and in a storm they are what takes longest.
+#[derive(Debug)]
+struct NoBackoff;
+
+impl AsyncSleep for NoBackoff {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        if duration < Duration::from_millis(900) {
+            Sleep::new(std::future::ready(()))
+        } else {
+            TokioSleep::new().sleep(duration)
+        }
+    }
+}
+
+/// Makes the guard of one invocation in a storm.
+pub fn stormproof(
+    simulator: &Simulator,
+    policy: Policy,
+) -> impl Fn(&Invocation) -> Guard + Clone + Send + Sync + use<> {
+    // The SDK keeps its budget for retries per service and region, in the whole process.
+    static SIMULATIONS: AtomicU64 = AtomicU64::new(0);
+    let region = format!("{REGION}-{}", SIMULATIONS.fetch_add(1, Ordering::Relaxed));
+    let config = sdk_config(&simulator.endpoint())
+        .into_builder()
+        .region(Region::new(region))
+        .sleep_impl(SharedAsyncSleep::new(NoBackoff))
+        .build();
+    let endpoint = Endpoint::default();
+    move |call| {
+        let config = config.to_builder().endpoint_url(&call.endpoint).build();
+        Guard {
+            policy: policy.clone(),
+            adapters: Adapters {
+                codedeploy: CodeDeploy::new(&config),
+                cloudwatch: CloudWatch::new(&config),
+                ledger: Ledger::new(&config, TABLE),
+                topic: Topic::new(&config, TOPIC),
+                codepipeline: CodePipeline::new(&config),
+                lambda: Lambda::new(&config),
+                endpoint: endpoint.clone(),
+            },
+            console: Console::of(REGION),
+            patience: Patience { look_for: Duration::ZERO, pause: Duration::from_millis(1) },
+        }
+    }
+}
+
+fn install_with(
+    simulator: &Simulator,
+    retry_every: Duration,
+    guard: impl Fn(&Invocation) -> Guard + Clone + Send + Sync + 'static,
+) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
-    let guard = Arc::new(guard(&simulator.endpoint(), policy));
-    let ours = Arc::clone(&guard);
+    let ours = guard.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
-        let guard = Arc::clone(&ours);
+        let guard = ours(&call);
         Box::pin(async move {
-            let handled = alarm_transitions::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
-            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
-        })
-    });
-    let ours = Arc::clone(&guard);
-    simulator.register("pipeline-events", move |call: Invocation| {
-        let guard = Arc::clone(&ours);
-        Box::pin(async move {
-            let handled = pipeline_events::handle(&guard, &call.payload, invocation(&id(), call.now)).await;
-            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
-        })
-    });
-    simulator.register("lifecycle-hooks", move |call: Invocation| {
-        let guard = Arc::clone(&guard);
-        Box::pin(async move {
-            let pace = Pace { left: call.deadline, retry_every: RETRY_EVERY };
             let handled =
-                lifecycle_hooks::handle(&guard, &call.payload, invocation(&id(), call.now), pace).await;
+                alarm_transitions::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    let ours = guard.clone();
+    simulator.register("pipeline-events", move |call: Invocation| {
+        let guard = ours(&call);
+        Box::pin(async move {
+            let handled =
+                pipeline_events::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    let ours = guard.clone();
+    simulator.register("sweep", move |call: Invocation| {
+        let guard = ours(&call);
+        Box::pin(async move {
+            let handled = sweep::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    simulator.schedule("sweep", Duration::from_secs(60));
+    simulator.register("lifecycle-hooks", move |call: Invocation| {
+        let guard = guard(&call);
+        Box::pin(async move {
+            let pace = Pace { left: call.deadline, retry_every };
+            let handled =
+                lifecycle_hooks::handle(&guard, &call.payload, invocation(&call.id, call.now), pace).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

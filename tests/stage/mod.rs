@@ -4,3 +4,4 @@ pub mod functions;
 pub mod play;
 pub mod print;
 pub mod script;
+pub mod storm;

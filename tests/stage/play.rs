@@ -239,15 +239,16 @@ fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String
 }
 
 /// Addresses as the policy has them, where people read them.
-fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
+pub(super) fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
     let health = format!("{endpoint}/health/");
     let restore = |text: String| text.replace(&health, "https://");
     timeline
         .into_iter()
         .map(|Happening { at, what }| {
             let what = match what {
-                What::Invoked { function, payload, result } => {
-                    What::Invoked { function, payload, result: result.map(restore).map_err(restore) }
+                What::Invoked { number, id, attempt, function, payload, result } => {
+                    let result = result.map(restore).map_err(restore);
+                    What::Invoked { number, id, attempt, function, payload, result }
                 }
                 What::Message { subject, body } => What::Message { subject, body: restore(body) },
                 other => other,

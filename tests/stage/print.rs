@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    AlarmState, Happening, Service, What,
+    AlarmState, Call, Fault, Happening, Killed, Mishap, Service, What,
     stage::{
         play::{Played, reported},
         script::Rehearsal,
@@ -37,9 +37,16 @@ pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
         let _ = writeln!(out, "{FAINT}{line}{FAINT:#}");
     }
     let _ = writeln!(out);
+    out.push_str(&story(played.began, &played.timeline));
+    out
+}
+
+/// What happened, line by line.
+pub fn story(began: Timestamp, timeline: &[Happening]) -> String {
+    let mut out = String::new();
     let mut shown_minute = String::new();
-    for happening in decisions_first(&played.timeline) {
-        happened(&mut out, played.began, happening, &mut shown_minute);
+    for happening in decisions_first(timeline) {
+        happened(&mut out, began, happening, &mut shown_minute);
     }
     out
 }
@@ -130,8 +137,21 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
         What::LifecycleEvent { id, event, status } => {
             line(out, began, at, FAINT, "○", &format!("{id} {event}: {status}"));
         }
+        What::Delivery { about, mishap, .. } => {
+            let text = match mishap {
+                Mishap::Lost => format!("the event {about} is lost"),
+                Mishap::Doubled => format!("the event {about} comes twice"),
+                Mishap::Late { by } => format!("the event {about} comes {} late", spoken(*by)),
+            };
+            line(out, began, at, YELLOW, "↯", &text);
+        }
+        // Its lifecycle event says it.
+        What::HookCalled { .. } => {}
         What::Invoked { function, result, .. } => invoked(out, began, at, function, result),
         What::ApiCall(call) => {
+            if let Some(text) = struck(call) {
+                line(out, began, at, YELLOW, "↯", &text);
+            }
             // The ledger's own writes are how, not what.
             if call.changed && matches!(call.service, Service::CodeDeploy | Service::CodePipeline) {
                 let text = format!("Belay calls {} {}", call.operation, arguments(&call.input));
@@ -140,6 +160,21 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
         }
         What::Message { body, .. } => message(out, began, at, body),
     }
+}
+
+/// What went wrong with a call.
+fn struck(call: &Call) -> Option<String> {
+    let what = match (call.killed, call.fault) {
+        (Some(Killed::Before), _) => "killed before",
+        (Some(Killed::After), _) => "killed right after",
+        (None, Some(Fault::Throttle)) => "throttled at",
+        (None, Some(Fault::InternalError)) => "a server error at",
+        (None, Some(Fault::CutConnection)) => "cut off before",
+        (None, Some(Fault::TimeoutAfterEffect)) => "cut off right after",
+        (None, Some(Fault::Hang(_))) => "waits long for",
+        (None, None) => return None,
+    };
+    Some(format!("{what} {}", call.operation))
 }
 
 fn invoked(
@@ -343,6 +378,10 @@ fn what(what: &What) -> Value {
         What::LifecycleEvent { id, event, status } => {
             json!({ "kind": "lifecycle", "id": id, "event": event, "status": status })
         }
+        What::Delivery { function, about, mishap } => {
+            json!({ "kind": "delivery", "function": function, "about": about, "mishap": format!("{mishap:?}") })
+        }
+        What::HookCalled { id, event, .. } => json!({ "kind": "hook", "id": id, "event": event }),
         What::Invoked { function, result, .. } => {
             let result = match result {
                 Ok(answer) => serde_json::from_str(answer).unwrap_or_else(|_| json!(answer)),

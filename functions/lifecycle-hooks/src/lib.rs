@@ -7,7 +7,7 @@ use std::{
 
 use belay::{
     aws::{self, codedeploy::CodeDeploy},
-    carry_out::{Outcome, Scene, carry_out},
+    carry_out::{Outcome, carry_out},
     decision::{
         Decision, HookAnswer, Verdict,
         hook::{self, Asked},
@@ -114,7 +114,7 @@ pub async fn handle(
         over: vec![Note::Replied(call.clone())],
         ..Circumstances::of(&signal, now)
     };
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let scene = guard.scene(invocation);
     let outcome = Box::pin(carry_out(plan(decision, around), &signal, now, scene)).await;
     answered(&call, &outcome)
 }

@@ -1,7 +1,5 @@
 //! The one undo of a release: claimed, looked for by whoever takes an expired claim over, fenced, done.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -96,7 +94,6 @@ struct AtWork<'a> {
 
 /// A stage that was asked to stop is free some seconds later, and CodePipeline answers "busy" until then.
 const STAGE_TRIES: u32 = 10;
-const STAGE_PAUSE: Duration = Duration::from_millis(500);
 
 impl AtWork<'_> {
     fn adapters(&self) -> &Adapters {
@@ -280,7 +277,7 @@ impl AtWork<'_> {
                     };
                 }
             }
-            tokio::time::sleep(STAGE_PAUSE).await;
+            tokio::time::sleep(self.scene.pause).await;
         }
         self.give_back(claim).await;
         Undoing::Failed(AwsError::unreadable("codepipeline:RollbackStage", stage, refused))

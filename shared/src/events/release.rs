@@ -222,7 +222,7 @@ mod tests {
             assert_eq!(change.deployment.execution(), Some("12345678-1234-5678-abcd-12345678abcd"));
         }
         let mut odd = samples::json("codepipeline/codepipeline-stage-failed.json");
-        samples::change(&mut odd, "/detail/state", Some(json!("CANCELLED")));
+        change(&mut odd, "/detail/state", Some(json!("CANCELLED")));
         let words = "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED or CANCELED";
         assert_malformed(release(odd.to_string().as_bytes()), "detail.state", "\"CANCELLED\"", words);
     }

@@ -10,7 +10,7 @@ use tracing::info;
 use super::Origin;
 use crate::{
     aws::ledger::Claimant,
-    carry_out::{Outcome, Scene, carry_out},
+    carry_out::{Outcome, carry_out},
     decision::{self, Decision, Verdict},
     evidence::AlarmEvidence,
     gather::{self, Looked},
@@ -39,7 +39,7 @@ pub async fn alarm(
     let by = Claimant { owner: &owner, now };
     let mut looked = Arc::clone(looked);
     let signal = Signal::Alarm(change.clone());
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let scene = guard.scene(invocation);
     let mut outcomes;
     let mut delivery = None;
     let patience = tokio::time::sleep(guard.patience.look_for);

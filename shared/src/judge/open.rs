@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::{
     aws::{AwsError, ledger::Claimant},
-    carry_out::{Outcome, Scene, carry_out, send},
+    carry_out::{Outcome, carry_out, send},
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
@@ -154,7 +154,7 @@ pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Res
     if now < message.until {
         return Ok(Vec::new());
     }
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let scene = guard.scene(invocation);
     let outcome = send(message, scene).await;
     match outcome.failed() {
         Some(message) => Err(Failure { kind: "AwsCallFailed", message }),
@@ -169,7 +169,7 @@ async fn finish(
     at: Timestamp,
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let scene = guard.scene(invocation);
     let signal = around.signal;
     let outcome: Outcome = Box::pin(carry_out(plan(decision, around), signal, at, scene)).await;
     info!(

@@ -6,7 +6,7 @@ use tracing::info;
 use super::Origin;
 use crate::{
     aws::ledger::Claimant,
-    carry_out::{Scene, carry_out},
+    carry_out::carry_out,
     decision::{self, Verdict},
     gather,
     ledger::{Note, Watch, Would},
@@ -58,7 +58,7 @@ pub async fn release(
         owed: &owed,
         ..Circumstances::of(&signal, now)
     };
-    let scene = Scene { adapters: &guard.adapters, console: &guard.console, invocation };
+    let scene = guard.scene(invocation);
     let decision = origin.marked(judged.decision);
     let outcome = Box::pin(carry_out(plan(decision, around), &signal, change.at, scene)).await;
     info!(

@@ -13,6 +13,7 @@ impl World {
     pub(crate) fn cloud_watch(&mut self, operation: &str, input: &Value) -> Option<Answer> {
         Some(match operation {
             "DescribeAlarms" => self.describe_alarms(input),
+            "ListAlarmMuteRules" => self.list_alarm_mute_rules(input),
             "DescribeAlarmHistory" => self.describe_alarm_history(input),
             _ => return None,
         })
@@ -61,6 +62,35 @@ impl World {
             answer["NextToken"] = json!(token);
         }
         Ok(answer)
+    }
+
+    /// The mute rules of one alarm. Those that are over are kept, as EXPIRED.
+    fn list_alarm_mute_rules(&self, input: &Value) -> Answer {
+        only_modelled(input, &["MaxRecords", "NextToken"])?;
+        let statuses = texts(&input["Statuses"]);
+        let mute = input["AlarmName"]
+            .as_str()
+            .and_then(|name| self.cloud_watch.alarms.get(name))
+            .and_then(|watch| watch.mute.as_ref());
+        let rules: Vec<Value> = mute
+            .map(|mute| {
+                let status = if self.now < mute.start {
+                    "SCHEDULED"
+                } else if self.now < mute.end {
+                    "ACTIVE"
+                } else {
+                    "EXPIRED"
+                };
+                (mute, status)
+            })
+            .filter(|(_, status)| statuses.is_empty() || statuses.contains(status))
+            .map(|(mute, status)| {
+                let arn = "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule";
+                json!({ "AlarmMuteRuleArn": format!("{arn}:{}", mute.rule), "Status": status })
+            })
+            .into_iter()
+            .collect();
+        Ok(json!({ "AlarmMuteRuleSummaries": rules }))
     }
 
     fn describe_alarm_history(&self, input: &Value) -> Answer {

@@ -283,6 +283,11 @@ impl World {
     fn call_hook(&mut self, id: &str, index: usize, function: &str) {
         let execution = self.chance.hook_execution_id();
         self.deployment_mut(id).events[index].hook_execution = Some(execution.clone());
+        self.happened(What::HookCalled {
+            id: id.to_owned(),
+            event: self.code_deploy.deployments[id].events[index].name.to_owned(),
+            execution: execution.clone(),
+        });
         let payload = json!({ "DeploymentId": id, "LifecycleEventHookExecutionId": execution });
         self.invoke_hook(function, &payload);
     }
