@@ -133,7 +133,8 @@ fn stops_have_a_cause(record: &Record) -> Vec<Breach> {
     for (_, call) in stops(record) {
         let id = text(call, "deploymentId");
         let Some(release) = record.deployment(id) else { continue };
-        let acts = |alarm: &str| matches!(record.rule(&release.group, alarm), Some("roll_back" | "halt"));
+        let acts =
+            |alarm: &str| matches!(record.rule(&release.group, alarm), Some("roll_back" | "halt" | "ask"));
         let caused = record
             .went_off()
             .any(|alarm| acts(alarm.name) && release.created <= alarm.at && alarm.at <= call.at);
