@@ -23,6 +23,7 @@ use crate::a_release_is_guarded::{POLICY, Story, events, lambda};
 const ALARM_TRANSITIONS: &str = env!("CARGO_BIN_EXE_compiled-alarm-transitions");
 const LIFECYCLE_HOOKS: &str = env!("CARGO_BIN_EXE_compiled-lifecycle-hooks");
 const PIPELINE_EVENTS: &str = env!("CARGO_BIN_EXE_compiled-pipeline-events");
+const SWEEP: &str = env!("CARGO_BIN_EXE_compiled-sweep");
 
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -207,7 +208,7 @@ async fn a_misspelt_policy_keeps_a_function_from_starting_and_every_mistake_is_n
     let policy = POLICY
         .replace("orders-5xx: roll_back", "orders-5xx: rolback")
         .replace("orders-note: notify", "orders-note: notfy");
-    for path in [ALARM_TRANSITIONS, PIPELINE_EVENTS] {
+    for path in [ALARM_TRANSITIONS, PIPELINE_EVENTS, SWEEP] {
         let mut program = Program::start(path, lambda(), Health::Status(200), &policy).await;
         let status = program.binary.wait_exit(PATIENT).await.unwrap();
         assert!(!status.success());
@@ -215,6 +216,24 @@ async fn a_misspelt_policy_keeps_a_function_from_starting_and_every_mistake_is_n
         assert!(said.contains("found `rolback`; did you mean `roll_back`?"), "{said}");
         assert!(said.contains("found `notfy`; did you mean `notify`?"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_sweep_makes_one_query_and_refuses_what_is_no_tick() {
+    let program = Program::start(SWEEP, lambda(), Health::Status(200), POLICY).await;
+    let tick = json!({
+        "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": "123456789012", "time": "2026-03-05T14:00:00Z", "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:123456789012:rule/belay-sweep"], "detail": {},
+    });
+    let answer = program.runtime.invoke(tick.to_string(), PATIENT).await.unwrap();
+    assert_eq!(answer, json!({ "outcomes": [] }));
+    let calls: Vec<String> =
+        program.story.simulator.journal().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["Query"]);
+    let refused = program.runtime.invoke("{}".to_owned(), PATIENT).await.unwrap_err();
+    assert_eq!(refused.error_type, "NotForUs");
+    assert!(refused.message.contains("Scheduled Event"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -235,6 +254,7 @@ async fn outside_lambda_a_function_says_how_to_run_it() {
         (ALARM_TRANSITIONS, "alarm-transitions"),
         (LIFECYCLE_HOOKS, "lifecycle-hooks"),
         (PIPELINE_EVENTS, "pipeline-events"),
+        (SWEEP, "sweep"),
     ] {
         let mut binary = Binary::spawn(path, &[]).unwrap();
         assert_eq!(binary.wait_exit(PATIENT).await.unwrap().code(), Some(2));
