@@ -126,6 +126,10 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     outcome.done.push(format!("{release} had moved on before it could be undone"));
                     return outcome;
                 }
+                Undoing::TooLate(error) => {
+                    outcome.failures.push(error);
+                    return outcome;
+                }
                 Undoing::Failed(error) => {
                     came = Came::Failed(error.to_string());
                     outcome.failures.push(error);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use belay::policy::Policy;
-use belay_tests::{Fault, Group, StopAnswer, stage::functions};
-use serde_json::Value;
+use belay::{policy::Policy, start::Invocation};
+use belay_tests::{Fault, Group, Shifting, StopAnswer, stage::functions};
+use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{POLICY, Story, events, lambda, noon};
 
@@ -245,4 +245,75 @@ async fn a_record_of_another_version_is_not_guessed_at() {
             .contains("records of version 3, this one reads 1 to 2")
     });
     assert!(asked, "{:?}", story.titles());
+}
+
+#[tokio::test]
+async fn an_invocation_that_was_frozen_acts_on_nothing_and_tells_nothing() {
+    let story = Story::without_functions(lambda(), noon()).await;
+    let id = story.release();
+    story.simulator.step(Duration::from_secs(120));
+    story.simulator.take_deliveries();
+    story.red("orders-5xx");
+    story.simulator.step(Duration::from_secs(5));
+    let event = events(&story, "alarm-transitions").remove(0);
+    let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    functions::install(&story.simulator, policy.clone());
+    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    // It began 21 seconds ago, by the clock that only goes forward: somebody else may have taken over since.
+    let begun = tokio::time::Instant::now() - Duration::from_secs(21);
+    let frozen = Invocation { id: "frozen", now: story.simulator.now(), begun };
+    let failed = alarm_transitions::handle(&guard, &event.payload, frozen).await.unwrap_err();
+    assert!(failed.message.contains("was up before it could"), "{failed:?}");
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    assert_eq!(story.titles(), Vec::<String>::new());
+    // What it had claimed it gave back, so that nobody waits for its lease.
+    let handled = alarm_transitions::handle(
+        &guard,
+        &event.payload,
+        functions::invocation("fresh", story.simulator.now()),
+    );
+    handled.await.unwrap();
+    assert_eq!(story.stops(), [json!({ "deploymentId": id, "autoRollbackEnabled": true })]);
+    assert_eq!(story.titles().len(), 1, "{:?}", story.titles());
+}
+
+/// How often Belay made a deployment that takes a release back.
+fn redeployed(story: &Story) -> usize {
+    let made = story.simulator.effects("CreateDeployment");
+    made.iter()
+        .filter(|input| input["description"].as_str().is_some_and(|text| text.starts_with("Belay undo/")))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_call_fails_a_finished_release_is_deployed_away_once_and_it_is_told() {
+    let operations = [
+        "ListDeployments",
+        "BatchGetDeployments",
+        "GetDeploymentGroup",
+        "GetApplicationRevision",
+        "CreateDeployment",
+        "DescribeAlarmHistory",
+        "Query",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "Publish",
+    ];
+    for operation in operations {
+        for fault in [Fault::Throttle, Fault::InternalError, Fault::CutConnection, Fault::TimeoutAfterEffect]
+        {
+            let story = Story::of(lambda().shifting(Shifting::AllAtOnce)).await;
+            story.release();
+            story.minutes(3).await;
+            story.simulator.fault(operation, fault, 4);
+            story.red("orders-5xx");
+            story.minutes(10).await;
+            let what = format!("{operation} {fault:?}: {:?}", story.titles());
+            assert_eq!((redeployed(&story), story.stops().len()), (1, 0), "{what}");
+            assert_eq!(story.simulator.traffic("prod").old_label, "v1", "{what}");
+            assert!(told(&story, "taking back") >= 1, "{what}");
+            story.simulator.clear_faults();
+        }
+    }
 }

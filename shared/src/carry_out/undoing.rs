@@ -26,6 +26,8 @@ pub(super) enum Undoing {
     Before { finished: bool },
     /// The release moved on: look again, and decide again.
     Overtaken,
+    /// This invocation must not act any more: another one will, and that one tells.
+    TooLate(AwsError),
     /// It failed, or nobody knows.
     Failed(AwsError),
 }
@@ -65,7 +67,7 @@ pub(super) async fn undo(
         // Nothing was begun: if the claim is still ours, somebody else need not wait for its lease to end.
         at_work.give_back(claim).await;
         let why = "the time in which this invocation may act was up before it could";
-        return Undoing::Failed(AwsError::unreadable("belay:undo", id, why));
+        return Undoing::TooLate(AwsError::unreadable("belay:undo", id, why));
     }
     at_work.act(claim).await
 }
