@@ -260,8 +260,8 @@ async fn an_invocation_that_was_frozen_acts_on_nothing_and_tells_nothing() {
     functions::install(&story.simulator, policy.clone());
     let guard = functions::guard(&story.simulator.endpoint(), policy);
     // It began 21 seconds ago, by the clock that only goes forward: somebody else may have taken over since.
-    let begun = tokio::time::Instant::now() - Duration::from_secs(21);
-    let frozen = Invocation { id: "frozen", now: story.simulator.now(), begun };
+    let fresh = functions::invocation("frozen", story.simulator.now());
+    let frozen = Invocation { begun: fresh.begun - Duration::from_secs(21), ..fresh };
     let failed = alarm_transitions::handle(&guard, &event.payload, frozen).await.unwrap_err();
     assert!(failed.message.contains("was up before it could"), "{failed:?}");
     assert_eq!(story.stops(), Vec::<Value>::new());

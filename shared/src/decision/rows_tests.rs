@@ -36,8 +36,8 @@ fn over(place: &mut PlaceEvidence) {
     place.latest = known(Some(ended));
 }
 
-fn asking(otherwise: Silent) -> Option<Asking> {
-    Some(Asking { deadline: at(91) + SignedDuration::from_mins(15), otherwise })
+fn asking(otherwise: Silent) -> Asking {
+    Asking { deadline: at(91) + SignedDuration::from_mins(15), otherwise }
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn row_9_an_alarm_that_came_and_went_before_proves_little() {
     for (times, verdict) in [(2, Verdict::RollBack), (3, Verdict::Ask), (7, Verdict::Ask)] {
         let decision = changed(|place| place.flaps = known(times));
         assert_eq!(decision.verdict, verdict, "{times}");
-        assert_eq!(decision.question, if times < 3 { None } else { asking(Silent::RollsBack) });
+        assert_eq!(decision.question, (times >= 3).then(|| asking(Silent::RollsBack)));
     }
 }
 
@@ -63,7 +63,7 @@ fn row_10_a_marked_release_is_halted_and_silence_never_overrules_the_mark() {
         marked(place);
         over(place);
     });
-    assert_eq!((asked.verdict, asked.question), (Verdict::Ask, asking(Silent::Keeps)));
+    assert_eq!((asked.verdict, asked.question), (Verdict::Ask, Some(asking(Silent::Keeps))));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn row_12_without_a_target_a_finished_release_is_asked_about() {
         over(place);
         place.back = known(Back::Nowhere { why: "its structure has changed since.".into() });
     });
-    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, asking(Silent::Keeps)));
+    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, Some(asking(Silent::Keeps))));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn row_13_the_budget_is_spent_by_other_releases() {
     // This very release, taken over from somebody who died, does not count against itself.
     assert_eq!(spent(&["d-0", "d-2"]).verdict, Verdict::RollBack);
     let asked = spent(&["d-0", "d-1"]);
-    assert_eq!((asked.verdict, asked.question), (Verdict::Ask, asking(Silent::RollsBack)));
+    assert_eq!((asked.verdict, asked.question), (Verdict::Ask, Some(asking(Silent::RollsBack))));
     assert!(first(&asked).to_string().contains("2 releases of this service within 6h"), "{}", first(&asked));
 }
 
@@ -108,14 +108,14 @@ fn row_14_asks_without_promising_a_rollback() {
     evidence.services[0].taken_back = missing();
     evidence.delivery = known(3);
     let decision = decided(&super::tests::policy(), &evidence, &change());
-    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, asking(Silent::LooksAgain)));
+    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, Some(asking(Silent::LooksAgain))));
 }
 
 #[test]
 fn row_15_the_rule_is_ask() {
     let policy = policy_with("checkout-5xx: roll_back", "checkout-5xx: ask");
     let decision = decided(&policy, &evidence(place()), &change());
-    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, asking(Silent::RollsBack)));
+    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, Some(asking(Silent::RollsBack))));
     let said: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
     assert_eq!(said[2], "If nobody answers by 2026-03-05T12:16:31Z, the release is taken back.");
     let keep = policy_with("checkout-5xx: roll_back", "checkout-5xx: ask")
