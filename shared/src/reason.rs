@@ -329,6 +329,8 @@ pub enum Reason {
     },
     /// The release ended badly and CodeDeploy names no rollback.
     NoRollbackStarted,
+    /// The release ended badly, and nothing goes back by itself: Belay halted it, or it is a pipeline's stage.
+    LeftAsItIs,
     /// A release that ended well stays on watch.
     StaysOnWatch {
         /// Until when.
@@ -494,7 +496,7 @@ impl fmt::Display for Reason {
             Self::AlreadyUndone { alarm, by } => match by {
                 UndoneBy::Belay { at } => write!(
                     f,
-                    "The alarm {alarm} went off as well; Belay has been taking this release back since {at:.0}."
+                    "The alarm {alarm} went off as well; Belay has stopped it or taken it back already, at {at:.0}."
                 ),
                 UndoneBy::BelayRightNow { since } => write!(
                     f,
@@ -535,7 +537,8 @@ impl fmt::Display for Reason {
             }
             Self::BudgetSpent { count, per } => write!(
                 f,
-                "Belay has taken back {count} releases of this service within {} already, which is as many as the policy allows without asking.",
+                "Belay has taken back {count} {} of this service within {} already, which is as many as the policy allows without asking.",
+                if *count == 1 { "release" } else { "releases" },
                 spoken(*per)
             ),
             Self::MissingCountsAsAlarm { alarm } => write!(
@@ -649,7 +652,7 @@ impl fmt::Display for Reason {
             }
             Self::RollbackBegan { of: Some(of) } => write!(f, "It takes back the release {of}."),
             Self::RollbackBegan { of: None } => {
-                f.write_str("It is a rollback; CodeDeploy does not say of which release.")
+                f.write_str("It is a rollback; the deployer does not say of which release.")
             }
             Self::StartCameLate { status } => write!(
                 f,
@@ -686,6 +689,9 @@ impl fmt::Display for Reason {
             Self::NoRollbackStarted => f.write_str(
                 "CodeDeploy names no rollback of it so far. If none begins within a minute, users get whatever the deployment left behind.",
             ),
+            Self::LeftAsItIs => {
+                f.write_str("Nothing goes back by itself: users get whatever it left behind.")
+            }
             Self::StaysOnWatch { until } => {
                 write!(f, "It stays on watch until {until:.0}: an alarm until then still counts against it.")
             }
