@@ -32,7 +32,7 @@ pub struct Played {
     pub release: Option<String>,
     /// What AWS says of it in the end.
     pub status: String,
-    /// Which revision gets the traffic in the end.
+    /// Which revision gets the traffic in the end; two, if it is split.
     pub serves: String,
     /// Requests that went wrong for their users.
     pub failed: f64,
@@ -92,8 +92,11 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         },
         release,
         serves: match share.new_label {
-            // A split that is left behind is named by its larger half.
-            Some(label) if share.new_percent >= 50 => label,
+            Some(label) if share.new_percent >= 100 => label,
+            // A split that is left behind.
+            Some(label) if share.new_percent > 0 => {
+                format!("{}, and {label} at {} %", share.old_label, share.new_percent)
+            }
             Some(_) | None => share.old_label,
         },
         failed: requests.failed,
