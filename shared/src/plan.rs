@@ -187,6 +187,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
     }
+    actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
     // Over only now: whoever comes after a crash before this finds it open and finishes it.
     if decision.verdict != Verdict::LookAgain {
         actions.extend(around.over.into_iter().map(Action::Keep));
@@ -197,6 +198,20 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     }
     actions.extend(owed);
     Plan { decision, actions }
+}
+
+/// What would have been done. It silences the release's other alarms, so it is remembered only once it is told.
+fn would(decision: &Decision, now: Timestamp) -> Option<Would> {
+    let release = decision.release.as_ref()?.deployment.id.clone();
+    let service = decision.service.clone()?;
+    let verdict = decision.verdict;
+    (decision.observed && decision.effect.is_some()).then_some(Would {
+        service,
+        release,
+        verdict,
+        at: now,
+        ended: None,
+    })
 }
 
 /// What is remembered beside the decision. Before the message: an effect is called done only once that is written
@@ -215,15 +230,7 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
         return notes;
     };
     if let (Some(release), Some(effect)) = (&release, &decision.effect) {
-        if decision.observed {
-            notes.push(Note::Would(Would {
-                service: service.clone(),
-                release: release.clone(),
-                verdict: decision.verdict,
-                at: around.now,
-                ended: None,
-            }));
-        } else if effect.takes_back() {
+        if !decision.observed && effect.takes_back() {
             let undone = Undone { release: release.clone(), at: around.now };
             notes.push(Note::TookBack(service.clone(), undone));
         }

@@ -177,7 +177,7 @@ async fn learn_and_decide(
     let mut checks = Vec::new();
     if let Ok(deployment) = deployment.known() {
         let service = guard.policy.deployed_by(&deployment.place);
-        so_far.learn(service.map(|service| service.on_doubt), deployment);
+        so_far.learn(service.map(hook::in_doubt_for), deployment);
         if let Ok(event) = event.known()
             && let Asked::Checks(asked, service) = hook::asked(&guard.policy, deployment, event)
         {

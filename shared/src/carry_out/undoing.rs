@@ -62,6 +62,8 @@ pub(super) async fn undo(
         }
     }
     if too_late(scene.invocation.begun).await {
+        // Nothing was begun: if the claim is still ours, somebody else need not wait for its lease to end.
+        at_work.give_back(claim).await;
         let why = "the time in which this invocation may act was up before it could";
         return Undoing::Failed(AwsError::unreadable("belay:undo", id, why));
     }
@@ -257,6 +259,10 @@ impl AtWork<'_> {
         }
         let mut refused = "the pipeline stayed busy".to_owned();
         for _ in 0..STAGE_TRIES {
+            // Each try is an effect of its own, and no effect is begun late.
+            if too_late(self.scene.invocation.begun).await {
+                break;
+            }
             match pipelines.roll_back(&stage.pipeline, &stage.stage, target).await {
                 Ok(RollBackAnswer::Started(execution)) => {
                     let came = Came::StageRolledBack { execution, target: target.to_owned() };

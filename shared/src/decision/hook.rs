@@ -34,6 +34,14 @@ pub fn asked<'a>(policy: &'a Policy, deployment: &Release, event: &LifecycleEven
     }
 }
 
+/// What our own failure answers for a service. One that is only observed is never held up.
+pub fn in_doubt_for(service: &Service) -> OnDoubt {
+    match service.mode {
+        Mode::Observe => OnDoubt::Succeed,
+        Mode::Enforce => service.on_doubt,
+    }
+}
+
 /// Decides what a lifecycle hook answers. Total: there is always an answer.
 pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
     let deployment = match evidence.deployment.known() {
@@ -45,6 +53,10 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
         }
     };
     let guarding = policy.deployed_by(&deployment.place);
+    if deployment.is_rollback() {
+        let reason = Reason::RollbackNotHeldUp { of: deployment.rolls_back.clone() };
+        return answer(guarding, Some(deployment), HookAnswer::Succeeded, reason.into());
+    }
     let event = match evidence.event.known() {
         Ok(event) => event,
         Err(why) => {
@@ -55,10 +67,6 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
             };
         }
     };
-    if deployment.is_rollback() {
-        let reason = Reason::RollbackNotHeldUp { of: deployment.rolls_back.clone() };
-        return answer(guarding, Some(deployment), HookAnswer::Succeeded, reason.into());
-    }
     let (checks, service) = match asked(policy, deployment, event) {
         Asked::Nothing(what, service) => {
             let reasons = Reason::NotConfigured { what }.into();
@@ -108,6 +116,11 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
 ///
 /// `on_doubt` is that of the service, if it was known by then; unknown, nothing is let through.
 pub fn own_failure(on_doubt: Option<OnDoubt>, deployment: Option<&Release>, what: String) -> Decision {
+    if let Some(rollback) = deployment.filter(|deployment| deployment.is_rollback()) {
+        let held = Reason::RollbackNotHeldUp { of: rollback.rolls_back.clone() };
+        let reasons = Reasons::new(held, vec![Reason::OwnFailure { what }]);
+        return Decision::plain(None, deployment, Verdict::Answer(HookAnswer::Succeeded), reasons);
+    }
     let (verdict, succeeded) = doubt(on_doubt.unwrap_or(OnDoubt::Fail));
     let reasons = Reasons::new(Reason::OwnFailure { what }, vec![Reason::OnDoubtAnswers { succeeded }]);
     Decision::plain(None, deployment, Verdict::Answer(verdict), reasons)

@@ -1,9 +1,11 @@
 //! The rows that ask, halt, count and observe; silence; and alarms that are OK again.
 
 use jiff::SignedDuration;
+use proptest::prelude::*;
 
 use super::tests::{
-    POLICY, at, back, change, changed, evidence, first, known, missing, place, release, with_release,
+    POLICY, any_evidence, at, back, change, changed, evidence, first, known, missing, place, release,
+    with_release,
 };
 use super::{Asking, Decision, Effect, Urgency, Verdict, alarm, silence};
 use crate::{
@@ -327,6 +329,48 @@ fn silence_is_no_consent_to_more_than_was_asked() {
     let mut before = place();
     before.past = known(AlarmPast::RedSinceBefore);
     assert_eq!(silent(before, Silent::RollsBack).verdict, Verdict::Notify(Urgency::Calm));
+}
+
+proptest! {
+    #[test]
+    fn silence_acts_on_nothing_but_what_it_was_asked_about(
+        evidence in any_evidence(),
+        otherwise in prop_oneof![Just(Silent::Keeps), Just(Silent::RollsBack), Just(Silent::LooksAgain)],
+    ) {
+        let question = question(otherwise);
+        let decision = silence::decide(&super::tests::policy(), &evidence, &question, at(992));
+        if let Some(effect) = &decision.effect {
+            prop_assert_ne!(otherwise, Silent::Keeps);
+            let subject = decision.release.as_ref().unwrap();
+            prop_assert_eq!(Some(&subject.deployment.id), question.release.as_ref());
+            prop_assert!(!subject.deployment.is_rollback());
+            // The owners' mark stands.
+            let place = &evidence.services[0].places[0];
+            let resumed = matches!(first(&decision), Reason::NoGoodTarget { why } if why == "kept");
+            if effect.takes_back() && !resumed {
+                prop_assert_eq!(place.marked.known(), Ok(&None));
+            }
+        }
+        let signal = Signal::Silence(crate::signal::Silence {
+            question: question.key.clone(),
+            change: question.change.clone(),
+            deadline: question.deadline,
+        });
+        let planned = plan(decision, Circumstances::of(&signal, at(992)));
+        prop_assert_eq!(check::check(&planned), Vec::new(), "{:?}", planned);
+    }
+
+    #[test]
+    fn observing_never_plans_an_effect(evidence in any_evidence()) {
+        let policy = policy_with("    watch_for: 30m", "    watch_for: 30m\n    mode: observe");
+        let signal = Signal::Alarm(change());
+        for decision in alarm::decide(&policy, &evidence, &change(), at(91)) {
+            let planned = plan(decision, Circumstances::of(&signal, at(91)));
+            let acts = planned.actions.iter().any(|action| matches!(action, Action::Undo { .. }));
+            prop_assert!(!acts, "{:?}", planned);
+            prop_assert_eq!(check::check(&planned), Vec::new());
+        }
+    }
 }
 
 #[test]

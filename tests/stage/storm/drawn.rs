@@ -36,6 +36,12 @@ pub struct DrawnService {
     pub releases: Vec<DrawnRelease>,
     /// What a script does to its probe's alarm: seconds, state.
     pub probe: Vec<(u64, AlarmState)>,
+    /// The policy only observes it.
+    pub observed: bool,
+    /// Minutes for which a finished release is watched.
+    pub watched: u64,
+    /// Minutes after which silence answers a question, and the policy's word for what it says.
+    pub ask: (u64, &'static str),
 }
 
 /// An alarm.
@@ -158,7 +164,13 @@ fn service(name: &'static str, lasts: u64, chance: &mut Chance) -> DrawnService 
         probe.push((at, AlarmState::Alarm));
         at += 30 + 5 * chance.below(100);
     }
+    let observed = chance.happens(0.1);
+    let watched = chance.one_of(&[5, 10, 30]);
+    let ask = (chance.one_of(&[3, 8, 15]), chance.one_of(&["roll_back", "roll_back", "keep"]));
     DrawnService {
+        observed,
+        watched,
+        ask,
         name,
         group,
         alarms,
@@ -176,12 +188,11 @@ fn alarms(name: &str, chance: &mut Chance) -> Vec<DrawnAlarm> {
         rule: chance.one_of(rules),
         red: watches == Watches::Script && chance.happens(0.25),
     };
-    // The policy refuses halt and ask as yet; a first deployment is halted all the same.
     let back = "roll_back";
     vec![
-        alarm("5xx", Watches::Errors, &[back, back, back, back, back, "notify"]),
-        alarm("latency", Watches::Latency, &[back, back, back, "notify"]),
-        alarm("probe", Watches::Script, &[back, back, back, "notify"]),
+        alarm("5xx", Watches::Errors, &[back, back, back, back, back, "notify", "halt", "ask"]),
+        alarm("latency", Watches::Latency, &[back, back, back, "notify", "ask"]),
+        alarm("probe", Watches::Script, &[back, back, back, "notify", "halt"]),
     ]
 }
 
@@ -204,6 +215,14 @@ impl Drawn {
             text.push_str(&format!(
                 "  {name}:\n    deployed_by: [ {{ codedeploy: {{ application: {name}, deployment_group: {name} }} }} ]\n    alarms:\n"
             ));
+            let (within, otherwise) = service.ask;
+            let settings = format!(
+                "    watch_for: {}m\n    ask: {{ within: {within}m, otherwise: {otherwise} }}\n    mode: {}\n",
+                service.watched,
+                if service.observed { "observe" } else { "enforce" },
+            );
+            let alarms = text.rfind("    alarms:\n").unwrap_or(text.len());
+            text.insert_str(alarms, &settings);
             for alarm in &service.alarms {
                 text.push_str(&format!("      {}: {}\n", alarm.name, alarm.rule));
             }

@@ -12,7 +12,10 @@ use crate::{
     Call, DeploymentStatus, Fault, Service, What,
     stage::{
         play::reported,
-        storm::record::{Invoked, Published, Record, alarm_of, takes_back},
+        storm::{
+            drawn::DrawnService,
+            record::{Invoked, Published, Record, alarm_of, takes_back},
+        },
     },
 };
 
@@ -44,6 +47,9 @@ pub const INVARIANTS: &[(&str, Invariant)] = &[
     ("the ledger tells the truth", the_ledger_is_true),
     ("what is owed is sent", nothing_is_owed),
     ("the story is over", the_story_is_over),
+    ("who only observes does nothing", observing_does_nothing),
+    ("nothing open is overdue", nothing_is_overdue),
+    ("a red alarm of a release on watch is found without its event", found_without_events),
 ];
 
 fn breach(at: Timestamp, what: impl Into<String>) -> Breach {
@@ -127,7 +133,8 @@ fn stops_have_a_cause(record: &Record) -> Vec<Breach> {
     for (_, call) in stops(record) {
         let id = text(call, "deploymentId");
         let Some(release) = record.deployment(id) else { continue };
-        let acts = |alarm: &str| matches!(record.rule(&release.group, alarm), Some("roll_back" | "halt"));
+        let acts =
+            |alarm: &str| matches!(record.rule(&release.group, alarm), Some("roll_back" | "halt" | "ask"));
         let caused = record
             .went_off()
             .any(|alarm| acts(alarm.name) && release.created <= alarm.at && alarm.at <= call.at);
@@ -144,8 +151,10 @@ fn stops_have_a_cause(record: &Record) -> Vec<Breach> {
     breaches
 }
 
-/// How long a finished release can be blamed: the policy's default.
-const WATCHED: SignedDuration = SignedDuration::from_mins(30);
+/// How long a finished release of a service can be blamed.
+fn watched(service: &DrawnService) -> SignedDuration {
+    SignedDuration::from_mins(i64::try_from(service.watched).unwrap_or(i64::MAX))
+}
 
 /// An alarm with the rule roll_back that went off while a release was on watch, and of which an invocation came to
 /// its end, left the release undone or people told loudly.
@@ -175,19 +184,118 @@ fn never_silent(record: &Record) -> Vec<Breach> {
                 .filter(|one| one.group == service.name && one.created <= alarm.at)
                 .max_by_key(|one| one.created);
             let Some(release) = newest.filter(|newest| !takes_back(newest)) else { continue };
-            if release.completed.is_some_and(|ended| alarm.at > ended + WATCHED) {
+            if release.completed.is_some_and(|ended| alarm.at > ended + watched(service)) {
                 continue;
             }
-            let undone = matches!(release.status, DeploymentStatus::Stopped | DeploymentStatus::Failed)
-                || record.deployments.iter().any(|one| one.rolls_back.as_ref() == Some(&release.id));
+            let undone = is_undone(record, &release.id);
             let told = published.iter().any(|message| {
                 // Who could not learn what is being released asks about the alarm.
                 let about = message.is_about(&release.id) || message.is_about(alarm.name);
-                about && message.call.at >= alarm.at && message.is_loud()
+                // What would have been done to it is said once.
+                about && (message.call.at >= alarm.at || service.observed) && message.is_loud()
             });
             if !undone && !told {
                 let what = format!("{} went off during {} and nobody heard of it", alarm.name, release.id);
                 breaches.push(breach(alarm.at, what));
+            }
+        }
+    }
+    breaches
+}
+
+/// Whether a release does not run any more: stopped, failed, or taken back.
+fn is_undone(record: &Record, id: &str) -> bool {
+    record
+        .deployment(id)
+        .is_some_and(|release| matches!(release.status, DeploymentStatus::Stopped | DeploymentStatus::Failed))
+        || record.deployments.iter().any(|one| {
+            let by_belay =
+                || one.description.as_deref().is_some_and(|text| text.contains(&format!("undo/{id}:")));
+            one.rolls_back.as_deref() == Some(id) || by_belay()
+        })
+}
+
+/// A service in `observe`: no effect, and no hook that fails.
+fn observing_does_nothing(record: &Record) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (_, call) in record.calls().filter(|(_, call)| call.changed) {
+        let acts = match call.operation.as_str() {
+            "StopDeployment" => true,
+            "CreateDeployment" => text(call, "description").contains("undo/"),
+            "PutLifecycleEventHookExecutionStatus" => {
+                text(call, "status") == "Failed" && known_deployment(record, call)
+            }
+            _ => false,
+        };
+        let group = record.deployment(text(call, "deploymentId")).map(|one| one.group.as_str());
+        let group = group.unwrap_or_else(|| text(call, "deploymentGroupName"));
+        if acts && record.drawn.service(group).is_some_and(|service| service.observed) {
+            breaches.push(breach(call.at, format!("{} of {group}, which is only observed", call.operation)));
+        }
+    }
+    breaches
+}
+
+/// Whether whoever answered a hook had learnt whose it was. Unknown, it fails: the policy cannot say otherwise.
+fn known_deployment(record: &Record, answer: &Call) -> bool {
+    record
+        .calls_of(answer.invocation)
+        .any(|(_, call)| call.operation == "GetDeployment" && call.outcome.is_ok() && call.fault.is_none())
+}
+
+/// In the calm after the storm the sweep has settled whatever was due: questions past their deadline, hooks past their
+/// time, messages that were written down.
+fn nothing_is_overdue(record: &Record) -> Vec<Breach> {
+    let late = record.ended - SignedDuration::from_mins(4);
+    let mut breaches = Vec::new();
+    for item in record.table.iter().filter(|item| item["pk"]["S"] == "open") {
+        let body: Value =
+            serde_json::from_str(item["body"]["S"].as_str().unwrap_or_default()).unwrap_or_default();
+        let due = ["deadline", "until", "since"].iter().find_map(|name| body[*name].as_str());
+        let Some(due) = due.and_then(|due| due.parse::<Timestamp>().ok()) else { continue };
+        if due < late {
+            let key = item["sk"]["S"].as_str().unwrap_or_default();
+            breaches.push(breach(record.ended, format!("{key} was due at {due}, and is open")));
+        }
+    }
+    breaches
+}
+
+/// Whoever has once heard of a release looks after it: if an alarm of it is red in the end, and went off while it was
+/// on watch, it is undone or people know, also if no event told of the alarm.
+fn found_without_events(record: &Record) -> Vec<Breach> {
+    let published = record.published();
+    let mut breaches = Vec::new();
+    for service in &record.drawn.services {
+        let newest =
+            record.deployments.iter().filter(|one| one.group == service.name).max_by_key(|one| one.created);
+        let Some(release) = newest.filter(|newest| !takes_back(newest)) else { continue };
+        let heard = record.invocations().any(|invoked| {
+            ["pipeline-events", "lifecycle-hooks"].contains(&invoked.function)
+                && invoked.result.is_ok()
+                && invoked.payload.contains(&release.id)
+                // What is heard of only after its watch is over is looked after by nobody.
+                && release.completed.is_none_or(|ended| invoked.at < ended + watched(service))
+        });
+        for alarm in service.alarms.iter().filter(|alarm| alarm.rule == "roll_back") {
+            let red = record.red_since(&alarm.name).filter(|since| {
+                *since > release.created
+                    && *since < record.ended - SignedDuration::from_mins(8)
+                    && release.completed.is_none_or(|ended| *since <= ended + watched(service))
+                    // The sweep has had calm minutes in which the release was on watch.
+                    && release.completed.is_none_or(|ended| {
+                        ended + watched(service) > record.ended - SignedDuration::from_mins(6)
+                    })
+            });
+            let Some(since) = red.filter(|_| heard) else { continue };
+            let told = published.iter().any(|message| {
+                let about = message.is_about(&release.id) || message.is_about(&alarm.name);
+                about && message.is_loud() && (message.call.at >= since || service.observed)
+            });
+            if !is_undone(record, &release.id) && !told {
+                let what =
+                    format!("{} is red since {since}, {} is live, and nobody knows", alarm.name, release.id);
+                breaches.push(breach(record.ended, what));
             }
         }
     }
@@ -258,8 +366,7 @@ fn messages_come_once(record: &Record) -> Vec<Breach> {
 /// An hour is what CodeDeploy waits.
 const HOOK_LIMIT: SignedDuration = SignedDuration::from_hours(1);
 
-/// Answered once and in time, unless the deployment ended in the meantime for another reason, or each of the three
-/// invocations died or could not get its answer through.
+/// Answered once and in time, unless the deployment ended in the meantime for another reason.
 fn hooks_are_answered(record: &Record) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for happening in &record.timeline {
@@ -276,7 +383,7 @@ fn hooks_are_answered(record: &Record) -> Vec<Breach> {
             }
             [answer] if answer.at.duration_since(happening.at) > HOOK_LIMIT => "was answered late".to_owned(),
             [_] => continue,
-            [] if ended_otherwise(record, id) || all_died(record, execution) => continue,
+            [] if ended_otherwise(record, id) => continue,
             [] => "was not answered".to_owned(),
             _ => format!("was answered {} times", answers.len()),
         };
@@ -290,19 +397,6 @@ fn ended_otherwise(record: &Record, id: &str) -> bool {
         let hook = |(code, _): &(String, String)| code == "HOOK_EXECUTION_FAILURE";
         deployment.completed.is_some() && !deployment.error.as_ref().is_some_and(hook)
     })
-}
-
-/// Nobody is left to answer: what a sweep is for.
-fn all_died(record: &Record, execution: &str) -> bool {
-    let given_up =
-        record.given_up.iter().any(|delivery| String::from_utf8_lossy(&delivery.payload).contains(execution));
-    given_up
-        && record.invocations().filter(|invoked| invoked.payload.contains(execution)).all(|invoked| {
-            record.calls_of(Some(invoked.number)).any(|(_, call)| {
-                call.killed.is_some()
-                    || (call.fault.is_some() && call.operation == "PutLifecycleEventHookExecutionStatus")
-            })
-        })
 }
 
 fn nothing_panics(record: &Record) -> Vec<Breach> {

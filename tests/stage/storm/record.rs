@@ -131,6 +131,15 @@ impl Record {
         })
     }
 
+    /// Since when an alarm is in ALARM in the end; none if it is not.
+    pub fn red_since(&self, alarm: &str) -> Option<Timestamp> {
+        let last = self.timeline.iter().rev().find_map(|happening| match &happening.what {
+            What::Alarm { name, to, .. } if name == alarm => Some((happening.at, *to)),
+            _ => None,
+        });
+        last.and_then(|(at, to)| (to == AlarmState::Alarm).then_some(at))
+    }
+
     /// A deployment by its id.
     pub fn deployment(&self, id: &str) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.id == id)

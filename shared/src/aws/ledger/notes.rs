@@ -106,10 +106,10 @@ impl Ledger {
                 self.write_once(&partition, &sort, undone, now).await
             }
             Note::Would(would) => {
-                let release = Partition::Release(would.release.clone());
-                self.write_once(&release, sort_key::WOULD, would, now).await?;
                 let service = Partition::Service(would.service.clone());
-                self.write_once(&service, &would_key(would), would, now).await
+                self.write_once(&service, &would_key(would), would, now).await?;
+                let release = Partition::Release(would.release.clone());
+                self.write_once(&release, sort_key::WOULD, would, now).await
             }
             Note::Owes(owed) => self.write_once(&Partition::Open, &owed_key(owed), owed, now).await,
             Note::Paid(owed) => self.forget(&owed_key(owed)).await,
