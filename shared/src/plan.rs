@@ -141,7 +141,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
                 deployment: call.deployment.clone(),
                 execution: call.execution.clone(),
                 answer,
-            })
+            });
         }
         (
             Verdict::Ignore
@@ -229,11 +229,12 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     let Some(service) = &decision.service else {
         return notes;
     };
-    if let (Some(release), Some(effect)) = (&release, &decision.effect) {
-        if !decision.observed && effect.takes_back() {
-            let undone = Undone { release: release.clone(), at: around.now };
-            notes.push(Note::TookBack(service.clone(), undone));
-        }
+    if let (Some(release), Some(effect)) = (&release, &decision.effect)
+        && !decision.observed
+        && effect.takes_back()
+    {
+        let undone = Undone { release: release.clone(), at: around.now };
+        notes.push(Note::TookBack(service.clone(), undone));
     }
     let change = match around.signal {
         Signal::Alarm(change) => change,

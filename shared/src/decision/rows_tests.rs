@@ -36,6 +36,7 @@ fn over(place: &mut PlaceEvidence) {
     place.latest = known(Some(ended));
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what it is compared with is optional")]
 fn asking(otherwise: Silent) -> Option<Asking> {
     Some(Asking { deadline: at(91) + SignedDuration::from_mins(15), otherwise })
 }
