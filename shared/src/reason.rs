@@ -594,7 +594,7 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} went off {} after the release had finished. It may well be its doing.",
                 spoken(*ago)
             ),
-            Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {why}."),
+            Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {}", ended_sentence(why)),
             Self::AlarmDuringRelease { alarm, since_start, traffic, said } => {
                 write!(f, "The alarm {alarm} went off {} into the release", spoken(*since_start))?;
                 match traffic {
@@ -629,7 +629,7 @@ impl fmt::Display for Reason {
                 write!(f, "It cannot be undone: {why}")
             }
             Self::ReleaseBeganTargetUnknown { why } => {
-                write!(f, "Whether it can be undone could not be learnt: {why}.")
+                write!(f, "Whether it can be undone could not be learnt: {}", ended_sentence(why))
             }
             Self::Watching { ok, red, without_data, unread } => {
                 let states = [(ok, "OK"), (red, "in ALARM"), (without_data, "without data"), (unread, "unreadable")];
@@ -648,7 +648,7 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} is in ALARM already: it will not count against this release until it has been OK."
             ),
             Self::UnreadAtStart { alarm, why } => {
-                write!(f, "The state of {alarm} could not be read: {why}.")
+                write!(f, "The state of {alarm} could not be read: {}", ended_sentence(why))
             }
             Self::RollbackBegan { of: Some(of) } => write!(f, "It takes back the release {of}."),
             Self::RollbackBegan { of: None } => {
