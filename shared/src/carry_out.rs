@@ -24,8 +24,8 @@ use crate::{
         card::{self, Came},
         console::Console,
     },
-    decision::Verdict,
-    ledger::{Note, Owed, OwedMessage, Partition},
+    decision::{Decision, Verdict},
+    ledger::{Note, Owed, OwedMessage, Partition, Watch},
     message::Message,
     plan::{Action, Plan, check},
     reason::Reason,
@@ -115,6 +115,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     outcome.done.push(undoing::sentence(release, &what));
                     came = what;
                     claim = Some(ours);
+                    look_after(&mut outcome, decision, &came, scene).await;
                 }
                 Undoing::Before { finished } => {
                     effect_happened_before = true;
@@ -156,6 +157,8 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 if ledger_is_down(&outcome) => {}
             // What did not happen, or was somebody else's doing, is not counted.
             Action::Keep(Note::TookBack(..)) if claim.is_none() => {}
+            // A hook that CodeDeploy took no answer for still waits: the sweep answers it.
+            Action::Keep(Note::Replied(_)) if matches!(came, Came::Failed(_)) => {}
             Action::Keep(note) => {
                 if let Err(error) = scene.adapters.ledger.keep(note, scene.invocation.now).await {
                     outcome.failures.push(error);
@@ -200,6 +203,24 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
         }
     }
     outcome
+}
+
+/// The deployment by which a release is taken back is looked after from its beginning: its START may be lost, too.
+async fn look_after(outcome: &mut Outcome, decision: &Decision, came: &Came, scene: Scene<'_>) {
+    let (Came::Redeployed { deployment }, Some(service), Some(subject)) =
+        (came, &decision.service, &decision.release)
+    else {
+        return;
+    };
+    let watch = Watch {
+        release: deployment.clone(),
+        service: service.clone(),
+        place: subject.deployment.place.clone(),
+        began: scene.invocation.now,
+    };
+    if let Err(error) = scene.adapters.ledger.keep(&Note::Watched(watch), scene.invocation.now).await {
+        outcome.failures.push(error);
+    }
 }
 
 /// Sends one message that was written down and, as far as the ledger knows, not sent.

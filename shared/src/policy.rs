@@ -136,13 +136,7 @@ impl Policy {
     /// The services that watch an alarm, by name. Looks up the alarm's name and each of its beginnings: as many
     /// steps as the name has characters, however many services there are.
     pub fn watchers(&self, alarm: &AlarmName) -> Vec<Watcher<'_>> {
-        let name = alarm.as_str();
-        let beginnings = name.char_indices().map(|(at, _)| &name[..at]).chain([name]);
-        let mut candidates: Vec<&ServiceName> = beginnings
-            .filter_map(|beginning| self.index.by_prefix.get(beginning))
-            .chain(self.index.exact.get(name))
-            .flatten()
-            .collect();
+        let mut candidates = self.index.candidates(alarm);
         candidates.sort_unstable();
         candidates.dedup();
         candidates
@@ -154,6 +148,18 @@ impl Policy {
 }
 
 impl Index {
+    /// The services that have the alarm's name, or a pattern whose beginning is one of the name's: what is left to
+    /// try. A service may come more than once.
+    fn candidates(&self, alarm: &AlarmName) -> Vec<&ServiceName> {
+        let name = alarm.as_str();
+        let beginnings = name.char_indices().map(|(at, _)| &name[..at]).chain([name]);
+        beginnings
+            .filter_map(|beginning| self.by_prefix.get(beginning))
+            .chain(self.exact.get(name))
+            .flatten()
+            .collect()
+    }
+
     fn of(services: &BTreeMap<ServiceName, Service>) -> Self {
         let mut index = Self::default();
         for (name, service) in services {

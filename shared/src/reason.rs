@@ -329,6 +329,8 @@ pub enum Reason {
     },
     /// The release ended badly and CodeDeploy names no rollback.
     NoRollbackStarted,
+    /// The release ended badly, and nothing goes back by itself: Belay halted it, or it is a pipeline's stage.
+    LeftAsItIs,
     /// A release that ended well stays on watch.
     StaysOnWatch {
         /// Until when.
@@ -494,7 +496,7 @@ impl fmt::Display for Reason {
             Self::AlreadyUndone { alarm, by } => match by {
                 UndoneBy::Belay { at } => write!(
                     f,
-                    "The alarm {alarm} went off as well; Belay has been taking this release back since {at:.0}."
+                    "The alarm {alarm} went off as well; Belay has stopped it or taken it back already, at {at:.0}."
                 ),
                 UndoneBy::BelayRightNow { since } => write!(
                     f,
@@ -535,7 +537,8 @@ impl fmt::Display for Reason {
             }
             Self::BudgetSpent { count, per } => write!(
                 f,
-                "Belay has taken back {count} releases of this service within {} already, which is as many as the policy allows without asking.",
+                "Belay has taken back {count} {} of this service within {} already, which is as many as the policy allows without asking.",
+                if *count == 1 { "release" } else { "releases" },
                 spoken(*per)
             ),
             Self::MissingCountsAsAlarm { alarm } => write!(
@@ -591,7 +594,7 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} went off {} after the release had finished. It may well be its doing.",
                 spoken(*ago)
             ),
-            Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {why}."),
+            Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {}", ended_sentence(why)),
             Self::AlarmDuringRelease { alarm, since_start, traffic, said } => {
                 write!(f, "The alarm {alarm} went off {} into the release", spoken(*since_start))?;
                 match traffic {
@@ -626,7 +629,7 @@ impl fmt::Display for Reason {
                 write!(f, "It cannot be undone: {why}")
             }
             Self::ReleaseBeganTargetUnknown { why } => {
-                write!(f, "Whether it can be undone could not be learnt: {why}.")
+                write!(f, "Whether it can be undone could not be learnt: {}", ended_sentence(why))
             }
             Self::Watching { ok, red, without_data, unread } => {
                 let states = [(ok, "OK"), (red, "in ALARM"), (without_data, "without data"), (unread, "unreadable")];
@@ -645,11 +648,11 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} is in ALARM already: it will not count against this release until it has been OK."
             ),
             Self::UnreadAtStart { alarm, why } => {
-                write!(f, "The state of {alarm} could not be read: {why}.")
+                write!(f, "The state of {alarm} could not be read: {}", ended_sentence(why))
             }
             Self::RollbackBegan { of: Some(of) } => write!(f, "It takes back the release {of}."),
             Self::RollbackBegan { of: None } => {
-                f.write_str("It is a rollback; CodeDeploy does not say of which release.")
+                f.write_str("It is a rollback; the deployer does not say of which release.")
             }
             Self::StartCameLate { status } => write!(
                 f,
@@ -686,6 +689,9 @@ impl fmt::Display for Reason {
             Self::NoRollbackStarted => f.write_str(
                 "CodeDeploy names no rollback of it so far. If none begins within a minute, users get whatever the deployment left behind.",
             ),
+            Self::LeftAsItIs => {
+                f.write_str("Nothing goes back by itself: users get whatever it left behind.")
+            }
             Self::StaysOnWatch { until } => {
                 write!(f, "It stays on watch until {until:.0}: an alarm until then still counts against it.")
             }

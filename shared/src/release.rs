@@ -92,14 +92,23 @@ const UNDO_MARK: &str = "Belay undo/";
 
 /// What a release's owners write into its deployment's description, its AppSpec or its commit's message when it must
 /// not be rolled back. What follows on the same line is why.
-const NO_ROLLBACK: &str = "belay: no-rollback";
+/// Whatever the case, with or without a space, with `-` or `_` or a space: who misspells it a little means it all the
+/// same.
+const NO_ROLLBACK: &str = "belay:norollback";
 
 /// Why a release must not be rolled back, if `text` (a description, an AppSpec, a commit's message) marks it so.
 pub fn no_rollback(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
-        let at = line.to_ascii_lowercase().find(NO_ROLLBACK)?;
-        let why =
-            line[at + NO_ROLLBACK.len()..].trim_matches(|c: char| c.is_whitespace() || c == ',' || c == ':');
+        // The line without what may be written in several ways, and where each of its characters stood.
+        let kept: Vec<(usize, char)> = line
+            .char_indices()
+            .filter(|(_, c)| !c.is_whitespace() && !matches!(c, '-' | '_'))
+            .map(|(at, c)| (at, c.to_ascii_lowercase()))
+            .collect();
+        let mark: Vec<char> = NO_ROLLBACK.chars().collect();
+        let found = kept.windows(mark.len()).find(|window| window.iter().map(|(_, c)| c).eq(&mark))?;
+        let end = found.last().map_or(line.len(), |(at, c)| at + c.len_utf8());
+        let why = line[end..].trim_matches(|c: char| c.is_whitespace() || c == ',' || c == ':');
         Some(if why.is_empty() { "no reason is given".to_owned() } else { why.chars().take(200).collect() })
     })
 }
@@ -368,5 +377,34 @@ impl Release {
     /// Whether the deployer itself is taking it back already, or has.
     pub fn is_being_undone(&self) -> bool {
         self.rolled_back_by.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_against_rolling_back_is_read_as_people_write_it() {
+        for text in [
+            "belay: no-rollback it migrates the schema",
+            "Release 42\n\nBelay:no-rollback: it migrates the schema",
+            "# BELAY: no_rollback, it migrates the schema\nversion: 0.0",
+            "fix (belay: no rollback it migrates the schema",
+        ] {
+            assert_eq!(no_rollback(text).as_deref(), Some("it migrates the schema"), "{text}");
+        }
+        assert_eq!(no_rollback("belay: no-rollback").as_deref(), Some("no reason is given"));
+        for text in ["", "belay rolls back", "no-rollback", "beläy: no-rollback", "belay: rollback"] {
+            assert_eq!(no_rollback(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_description_names_the_release_that_it_takes_back() {
+        let description = undo_description(&"d-2".into());
+        assert!(description.chars().count() <= 256);
+        assert_eq!(taken_back_by_description(&description), Some("d-2".into()));
+        assert_eq!(taken_back_by_description("a deployment after Belay undo/d-2: was tried"), None);
     }
 }

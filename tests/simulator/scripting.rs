@@ -37,10 +37,26 @@ impl Simulator {
         label: &str,
         by: &str,
     ) -> Result<String, Refusal> {
+        self.start_described_deployment(application, group, label, by, None)
+    }
+
+    /// The same, with a description for people.
+    pub fn start_described_deployment(
+        &self,
+        application: &str,
+        group: &str,
+        label: &str,
+        by: &str,
+        description: Option<&str>,
+    ) -> Result<String, Refusal> {
         let mut world = self.world();
         let owner = &world.code_deploy.group(group).settings.application;
         assert_eq!(owner, application, "the group {group:?} is another's");
-        let wishes = codedeploy::Wishes { creator: Some(by.to_owned()), ..codedeploy::Wishes::default() };
+        let wishes = codedeploy::Wishes {
+            creator: Some(by.to_owned()),
+            description: description.map(str::to_owned),
+            ..codedeploy::Wishes::default()
+        };
         let now = world.now;
         world.create_labelled(group, label, wishes, now)
     }

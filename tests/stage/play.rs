@@ -7,11 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    Alarm, AlarmMetric, AlarmState, Behaviour, DeliverySettings, Group, Happening, Health, Shifting as Shift,
-    Simulator, What, Workload,
+    Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, Fault, Group, Happening,
+    Health, Mute, Pipeline, Shifting as Shift, Simulator, Stage, Suppression, What, Workload,
     stage::{
         functions,
-        script::{AutoRollback, EndpointScript, Event, PlatformWord, Rehearsal, RevisionScript, Shifting},
+        script::{
+            AutoRollback, EndpointScript, Event, PipelineChange, PlatformWord, Rehearsal, ReleaseScript,
+            RevisionScript, Shifting, StageWork,
+        },
     },
 };
 
@@ -25,11 +28,11 @@ pub struct Played {
     pub began: Timestamp,
     /// Everything that happened, in order.
     pub timeline: Vec<Happening>,
-    /// The first release's deployment, if one began.
+    /// The last release that the script began: its deployment or its pipeline's execution.
     pub release: Option<String>,
-    /// What CodeDeploy says of it in the end.
+    /// What AWS says of it in the end.
     pub status: String,
-    /// Which revision gets the traffic in the end.
+    /// Which revision gets the traffic in the end; two, if it is split.
     pub serves: String,
     /// Requests that went wrong for their users.
     pub failed: f64,
@@ -54,42 +57,26 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         functions::install(&simulator, policy);
     }
     let mut release = None;
-    let mut events: Vec<&Event> = rehearsal.script.iter().collect();
-    events.sort_by_key(|event| event.at);
     let mut workload = workload(rehearsal);
-    for event in events {
-        simulator.advance_to(after(began, event.at.0)).await;
+    for (at, moment) in moments(rehearsal) {
+        simulator.advance_to(after(began, at)).await;
+        let event = match moment {
+            Moment::Happens(event) => event,
+            Moment::OutageEnds => {
+                simulator.clear_faults();
+                continue;
+            }
+        };
         if let Some(revision) = &event.behaves {
             workload = workload.revision(&revision.revision, behaviour(revision));
             simulator.set_workload(&rehearsal.service.group, workload.clone());
         }
-        if let Some(revision) = &event.release {
-            workload = workload.revision(&revision.revision, behaviour(revision));
+        if let Some(new) = &event.release {
+            workload = workload.revision(&new.revision, behaviour(&new.behaviour()));
             simulator.set_workload(&rehearsal.service.group, workload.clone());
-            let started = simulator.start_deployment(
-                &rehearsal.service.application,
-                &rehearsal.service.group,
-                &revision.revision,
-                "user",
-            );
-            let started =
-                started.map_err(|error| format!("{} cannot begin: {error:?}", revision.revision))?;
-            release.get_or_insert(started);
+            release = Some(begin(&simulator, rehearsal, new)?);
         }
-        if let Some(alarm) = &event.alarm {
-            let to = match alarm.to.as_str() {
-                "OK" => AlarmState::Ok,
-                "ALARM" => AlarmState::Alarm,
-                "INSUFFICIENT_DATA" => AlarmState::InsufficientData,
-                other => {
-                    return Err(format!(
-                        "found the alarm state `{other}`, expected OK, ALARM or INSUFFICIENT_DATA"
-                    ));
-                }
-            };
-            let at = simulator.now();
-            simulator.set_alarm_state(&alarm.name, to, at);
-        }
+        happens(&simulator, rehearsal, event, began)?;
     }
     simulator.advance_to(after(began, rehearsal.lasts.0)).await;
     simulator.assert_all_modelled();
@@ -98,19 +85,104 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
     Ok(Played {
         began,
         timeline: as_written(simulator.timeline(), &simulator.endpoint()),
-        status: release
-            .as_deref()
-            .map_or_else(String::new, |id| simulator.deployment(id).status.name().to_owned()),
+        status: match (&release, &rehearsal.service.pipeline) {
+            (None, _) => String::new(),
+            (Some(id), None) => simulator.deployment(id).status.name().to_owned(),
+            (Some(id), Some(_)) => simulator.pipeline_execution(id).status.name().to_owned(),
+        },
         release,
         serves: match share.new_label {
-            // A split that is left behind is named by its larger half.
-            Some(label) if share.new_percent >= 50 => label,
+            Some(label) if share.new_percent >= 100 => label,
+            // A split that is left behind.
+            Some(label) if share.new_percent > 0 => {
+                format!("{}, and {label} at {} %", share.old_label, share.new_percent)
+            }
             Some(_) | None => share.old_label,
         },
         failed: requests.failed,
         requests: requests.total,
         dead_letters: simulator.dead_letters().len(),
     })
+}
+
+/// What comes next in a script.
+enum Moment<'a> {
+    Happens(&'a Event),
+    OutageEnds,
+}
+
+/// Everything that a script says will happen, in order.
+fn moments(rehearsal: &Rehearsal) -> Vec<(Duration, Moment<'_>)> {
+    let mut moments = Vec::new();
+    for event in &rehearsal.script {
+        moments.push((event.at.0, Moment::Happens(event)));
+        if let Some(outage) = &event.outage {
+            moments.push((event.at.0.saturating_add(outage.lasts.0), Moment::OutageEnds));
+        }
+    }
+    moments.sort_by_key(|(at, _)| *at);
+    moments
+}
+
+/// Begins a release, and says by which deployment or execution.
+fn begin(simulator: &Simulator, rehearsal: &Rehearsal, new: &ReleaseScript) -> Result<String, String> {
+    let service = &rehearsal.service;
+    if let Some(pipeline) = &service.pipeline {
+        if new.description.is_some() {
+            return Err(format!("{}: an execution of a pipeline has no description", new.revision));
+        }
+        return Ok(simulator.start_pipeline(&pipeline.name, &new.revision));
+    }
+    simulator
+        .start_described_deployment(
+            &service.application,
+            &service.group,
+            &new.revision,
+            "user",
+            new.description.as_deref(),
+        )
+        .map_err(|error| format!("{} cannot begin: {error:?}", new.revision))
+}
+
+/// What happens to alarms, to AWS and to the pipeline.
+fn happens(
+    simulator: &Simulator,
+    rehearsal: &Rehearsal,
+    event: &Event,
+    began: Timestamp,
+) -> Result<(), String> {
+    let now = simulator.now();
+    if let Some(mute) = &event.mute {
+        let (rule, end) = ("rehearsed".to_owned(), after(began, mute.until.0));
+        simulator.mute(&mute.alarm, Some(Mute { rule, start: now, end }));
+    }
+    if let Some(alarm) = &event.suppress {
+        simulator.suppress(alarm, Some(Suppression::Alarm));
+    }
+    if let Some(outage) = &event.outage {
+        simulator.fault(&outage.of, Fault::InternalError, u32::MAX);
+    }
+    match (event.pipeline, &rehearsal.service.pipeline) {
+        (None, _) => {}
+        (Some(PipelineChange::Restructured), Some(pipeline)) => simulator.change_pipeline(&pipeline.name),
+        (Some(PipelineChange::Restructured), None) => {
+            return Err("the service has no `pipeline` that could be restructured".to_owned());
+        }
+    }
+    if let Some(alarm) = &event.alarm {
+        let to = match alarm.to.as_str() {
+            "OK" => AlarmState::Ok,
+            "ALARM" => AlarmState::Alarm,
+            "INSUFFICIENT_DATA" => AlarmState::InsufficientData,
+            other => {
+                return Err(format!(
+                    "found the alarm state `{other}`, expected OK, ALARM or INSUFFICIENT_DATA"
+                ));
+            }
+        };
+        simulator.set_alarm_state(&alarm.name, to, now);
+    }
+    Ok(())
 }
 
 fn after(began: Timestamp, span: Duration) -> Timestamp {
@@ -188,7 +260,25 @@ fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
     }
     simulator.create_group(group);
     simulator.set_workload(name, workload(rehearsal));
+    if let Some(script) = &service.pipeline {
+        let pipeline = script.stages.iter().fold(Pipeline::v2(&script.name), |pipeline, stage| {
+            let seconds = u32::try_from(stage.takes.0.as_secs()).unwrap_or(u32::MAX);
+            pipeline.stage(match stage.does {
+                StageWork::Source => Stage::source(&stage.name),
+                StageWork::Build => Stage::build(&stage.name, seconds),
+                StageWork::Deploy => {
+                    Stage::deploy_for(&stage.name, seconds).with(|action| action.serving(name))
+                }
+                StageWork::CodeDeploy => Stage::deploy(&stage.name, application, name),
+            })
+        });
+        simulator.create_pipeline(pipeline);
+    }
     for (alarm, script) in &rehearsal.alarms {
+        if let Some(rule) = &script.composite {
+            simulator.create_composite(CompositeAlarm::new(alarm, rule));
+            continue;
+        }
         let made = match (script.errors_above, script.p99_above) {
             (Some(share), _) => Alarm::new(alarm, AlarmMetric::ErrorRate, name, share.0),
             (None, Some(span)) => Alarm::new(alarm, AlarmMetric::LatencyP99, name, milliseconds(span.0)),
@@ -202,8 +292,8 @@ fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
         duplicates: rehearsal.delivery.duplicates,
         delay: rehearsal.delivery.late_by.0,
         shuffle: rehearsal.delivery.shuffled,
+        lose: rehearsal.delivery.lost.0,
         seed: rehearsal.delivery.seed,
-        ..DeliverySettings::default()
     });
 }
 
@@ -321,25 +411,30 @@ impl Played {
             .collect()
     }
 
-    /// When Belay asked to stop a deployment.
-    pub fn undos(&self) -> Vec<Timestamp> {
+    /// When Belay called one of these operations.
+    fn called(&self, operations: &[&str]) -> Vec<Timestamp> {
         self.timeline
             .iter()
             .filter_map(|happening| match &happening.what {
-                What::ApiCall(call) if call.operation == "StopDeployment" => Some(happening.at),
+                What::ApiCall(call) if operations.contains(&call.operation.as_str()) => Some(happening.at),
                 _ => None,
             })
             .collect()
     }
 
-    /// When the first alarm went off after the release began, and how long later Belay undid it.
+    /// When Belay took something back or stopped it.
+    pub fn undos(&self) -> Vec<Timestamp> {
+        self.called(&["StopDeployment", "CreateDeployment", "RollbackStage", "StopPipelineExecution"])
+    }
+
+    /// How long after an alarm Belay first undid something.
     pub fn undone_after(&self) -> Option<SignedDuration> {
         let undo = *self.undos().first()?;
-        let alarm = self.timeline.iter().find_map(|happening| match &happening.what {
-            What::Alarm { to: AlarmState::Alarm, .. } => Some(happening.at),
+        let alarms = self.timeline.iter().filter_map(|happening| match &happening.what {
+            What::Alarm { to: AlarmState::Alarm, .. } if happening.at <= undo => Some(happening.at),
             _ => None,
-        })?;
-        Some(undo.duration_since(alarm))
+        });
+        Some(undo.duration_since(alarms.max()?))
     }
 
     /// What did not come true of what the script expects.
@@ -352,9 +447,16 @@ impl Played {
         if self.serves != expect.serves {
             wrong.push(format!("{} gets the traffic, expected {}", self.serves, expect.serves));
         }
-        let undos = self.undos().len();
-        if undos != expect.undos {
-            wrong.push(format!("{undos} undos, expected {}", expect.undos));
+        for (operation, expected) in [
+            ("StopDeployment", expect.undos),
+            ("CreateDeployment", expect.creates),
+            ("RollbackStage", expect.stage_rollbacks),
+            ("StopPipelineExecution", expect.pipeline_stops),
+        ] {
+            let times = self.called(&[operation]).len();
+            if times != expected {
+                wrong.push(format!("{times} calls of {operation}, expected {expected}"));
+            }
         }
         let reached: Vec<String> = self.decisions().into_iter().map(|(_, one)| one.verdict).collect();
         for verdict in &expect.verdicts {
@@ -390,8 +492,11 @@ impl Played {
                 Some(_) => {}
             }
         }
-        if self.dead_letters > 0 {
-            wrong.push(format!("{} events were given up", self.dead_letters));
+        if self.dead_letters != expect.given_up {
+            wrong.push(format!(
+                "{} deliveries were given up, expected {}",
+                self.dead_letters, expect.given_up
+            ));
         }
         wrong
     }

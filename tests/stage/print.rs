@@ -44,11 +44,19 @@ pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
 /// What happened, line by line.
 pub fn story(began: Timestamp, timeline: &[Happening]) -> String {
     let mut out = String::new();
-    let mut shown_minute = String::new();
+    let mut shown = Shown::default();
     for happening in decisions_first(timeline) {
-        happened(&mut out, began, happening, &mut shown_minute);
+        happened(&mut out, began, happening, &mut shown);
     }
     out
+}
+
+/// What was printed last of what repeats itself.
+#[derive(Default)]
+struct Shown {
+    minute: String,
+    swept: Vec<String>,
+    struck: Option<(Timestamp, String)>,
 }
 
 /// An invocation is over when everything that it did has happened; people want to read what it decided before
@@ -88,7 +96,7 @@ fn line(out: &mut String, began: Timestamp, at: Timestamp, style: Style, sign: &
     }
 }
 
-fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_minute: &mut String) {
+fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown: &mut Shown) {
     let at = happening.at;
     match &happening.what {
         What::Traffic { new_percent, error_rate, latency_p99_ms, requests, .. } => {
@@ -98,9 +106,9 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
                 error_rate * 100.0
             );
             // A minute like the last one tells nothing.
-            if *shown_minute != text {
+            if shown.minute != text {
                 let _ = writeln!(out, "{FAINT}{}  · {text}{FAINT:#}", clock(began, at));
-                *shown_minute = text;
+                shown.minute = text;
             }
         }
         What::Alarm { name, from, to, reason } => {
@@ -147,9 +155,12 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown_min
         }
         // Its lifecycle event says it.
         What::HookCalled { .. } => {}
-        What::Invoked { function, result, .. } => invoked(out, began, at, function, result),
+        What::Invoked { function, result, .. } => invoked(out, began, at, function, result, shown),
         What::ApiCall(call) => {
-            if let Some(text) = struck(call) {
+            if let Some(text) = struck(call)
+                && shown.struck.as_ref() != Some(&(at, text.clone()))
+            {
+                shown.struck = Some((at, text.clone()));
                 line(out, began, at, YELLOW, "↯", &text);
             }
             // The ledger's own writes are how, not what.
@@ -183,6 +194,7 @@ fn invoked(
     at: Timestamp,
     function: &str,
     result: &Result<String, String>,
+    shown: &mut Shown,
 ) {
     match result {
         Err(error) => {
@@ -191,6 +203,21 @@ fn invoked(
         }
         Ok(answer) => {
             for decision in reported(answer) {
+                // Every stage of a pipeline has events; those that nobody guards would drown the others.
+                if decision
+                    .reasons
+                    .iter()
+                    .any(|reason| reason.starts_with("No service in the policy is deployed by"))
+                {
+                    continue;
+                }
+                // Every minute the sweep finds again what nothing is done about.
+                if function == "sweep" && decision.verdict == "Ignore" {
+                    if shown.swept == decision.reasons {
+                        continue;
+                    }
+                    shown.swept.clone_from(&decision.reasons);
+                }
                 let style = match decision.verdict.as_str() {
                     "RollBack" | "Halt" | "Failed" | "Ask" => RED,
                     "Succeeded" => GREEN,
@@ -201,9 +228,10 @@ fn invoked(
                     indented(out, Style::new(), reason);
                 }
                 // What was done shows by itself; what was not done a second time does not.
-                for done in
-                    decision.done.iter().filter(|done| done.contains("before") || done.contains("already"))
-                {
+                let twice = |done: &&String| {
+                    !done.starts_with("told: ") && (done.contains("before") || done.contains("already"))
+                };
+                for done in decision.done.iter().filter(twice) {
                     indented(out, FAINT, done);
                 }
             }
@@ -248,6 +276,9 @@ fn unescaped(text: &str) -> String {
 /// The arguments that people recognise a call by.
 fn arguments(input: &Value) -> String {
     let names = [
+        "applicationName",
+        "deploymentGroupName",
+        "deploymentConfigName",
         "deploymentId",
         "autoRollbackEnabled",
         "status",

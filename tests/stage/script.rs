@@ -41,8 +41,10 @@ pub struct Rehearsal {
 pub struct Deployed {
     /// CodeDeploy's application.
     pub application: String,
-    /// Its deployment group.
+    /// Its deployment group; where a pipeline deploys without CodeDeploy, a name for its users.
     pub group: String,
+    /// The pipeline that releases it; without one, CodeDeploy is called directly.
+    pub pipeline: Option<PipelineScript>,
     /// Onto what.
     pub platform: PlatformWord,
     /// How the traffic shifts.
@@ -62,6 +64,43 @@ pub struct Deployed {
     /// When CodeDeploy rolls back by its own.
     #[serde(default)]
     pub auto_rollback: Vec<AutoRollback>,
+}
+
+/// A pipeline of type V2.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineScript {
+    /// Its name.
+    pub name: String,
+    /// Its stages, in order; each has one action of the same name.
+    pub stages: Vec<StageScript>,
+}
+
+/// A stage of a pipeline.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageScript {
+    /// Its name.
+    pub name: String,
+    /// What its action does.
+    pub does: StageWork,
+    /// How long it takes; where CodeDeploy deploys, the service's `shifting` says that.
+    #[serde(default)]
+    pub takes: Span,
+}
+
+/// What a stage's action does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageWork {
+    /// Fetches the revision.
+    Source,
+    /// Builds.
+    Build,
+    /// Gives the service's users the new revision, without CodeDeploy.
+    Deploy,
+    /// Deploys with CodeDeploy to the service's group.
+    CodeDeploy,
 }
 
 /// A compute platform.
@@ -152,6 +191,8 @@ pub struct AlarmScript {
     /// In ALARM when the rehearsal begins.
     #[serde(default)]
     pub red: bool,
+    /// It is a composite with this rule over alarms that are listed before it by name, such as `ALARM(orders-5xx)`.
+    pub composite: Option<String>,
 }
 
 fn one() -> u32 {
@@ -177,11 +218,69 @@ pub struct Event {
     /// When, from the beginning.
     pub at: Span,
     /// A release begins.
-    pub release: Option<RevisionScript>,
+    pub release: Option<ReleaseScript>,
     /// A running revision changes its behaviour: by its name.
     pub behaves: Option<RevisionScript>,
     /// An alarm changes its state.
     pub alarm: Option<AlarmMove>,
+    /// An alarm is muted.
+    pub mute: Option<MuteScript>,
+    /// A composite's suppressor goes off: its actions are held back from now on.
+    pub suppress: Option<String>,
+    /// An operation of AWS's fails for a while.
+    pub outage: Option<OutageScript>,
+    /// Something is done to the pipeline.
+    pub pipeline: Option<PipelineChange>,
+}
+
+/// A release.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseScript {
+    /// What people call its revision.
+    pub revision: String,
+    /// The share of its requests that fail.
+    #[serde(default)]
+    pub errors: Share,
+    /// Its 99th percentile latency.
+    pub p99: Span,
+    /// The deployment's description.
+    pub description: Option<String>,
+}
+
+impl ReleaseScript {
+    /// How its revision behaves.
+    pub fn behaviour(&self) -> RevisionScript {
+        RevisionScript { revision: self.revision.clone(), errors: self.errors, p99: self.p99 }
+    }
+}
+
+/// A mute rule's window, which begins at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MuteScript {
+    /// Which alarm.
+    pub alarm: String,
+    /// Until when, from the beginning.
+    pub until: Span,
+}
+
+/// An operation that is answered with HTTP 500.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutageScript {
+    /// Which, in the API's word.
+    pub of: String,
+    /// For how long.
+    pub lasts: Span,
+}
+
+/// What may be done to a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PipelineChange {
+    /// Somebody changes its structure: what succeeded before did so in another version.
+    Restructured,
 }
 
 /// An alarm's state, set by the script.
@@ -204,6 +303,8 @@ pub struct Delivery {
     pub late_by: Span,
     /// Out of order.
     pub shuffled: bool,
+    /// The share that never arrives. CodeDeploy's calls of its hooks are no events.
+    pub lost: Share,
     /// The seed of what is drawn.
     pub seed: u64,
 }
@@ -214,9 +315,18 @@ pub struct Delivery {
 pub struct Expect {
     /// Which revision gets all the traffic in the end.
     pub serves: String,
-    /// How many undos Belay asks for: calls of StopDeployment.
+    /// How many deployments Belay stops: calls of StopDeployment.
     pub undos: usize,
-    /// How the first release ends, in CodeDeploy's word: Succeeded, Stopped, Failed, InProgress.
+    /// How many it deploys again: calls of CreateDeployment.
+    #[serde(default)]
+    pub creates: usize,
+    /// How many stages it rolls back: calls of RollbackStage.
+    #[serde(default)]
+    pub stage_rollbacks: usize,
+    /// How many executions of pipelines it stops: calls of StopPipelineExecution.
+    #[serde(default)]
+    pub pipeline_stops: usize,
+    /// How the last release that the script began ends, in AWS's word: Succeeded, Stopped, Failed, InProgress.
     pub release: String,
     /// Verdicts that must have been reached, in any order, by anybody.
     #[serde(default)]
@@ -229,6 +339,9 @@ pub struct Expect {
     pub not_told: Vec<String>,
     /// How many messages there are.
     pub messages: Option<usize>,
+    /// How many deliveries Lambda gives up after three attempts.
+    #[serde(default)]
+    pub given_up: usize,
     /// At most this long from the alarm to the undo.
     pub undone_within: Option<Span>,
 }

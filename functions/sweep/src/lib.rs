@@ -69,11 +69,14 @@ async fn settle(
         Due::Release(change) => {
             judge::release(guard, &change, Origin::Sweep, invocation).await.map(|outcome| vec![outcome])
         }
-        Due::Unwatched(release) => {
-            let forgotten = guard.adapters.ledger.keep(&Note::Unwatched(release), invocation.now).await;
-            forgotten
-                .map(|()| Vec::new())
-                .map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })
-        }
+        Due::Watched(watch) => keep(guard, Note::Watched(watch), invocation).await,
+        Due::Unwatched(release) => keep(guard, Note::Unwatched(release), invocation).await,
+    }
+}
+
+async fn keep(guard: &Guard, note: Note, invocation: Invocation<'_>) -> Result<Vec<Value>, Failure> {
+    match guard.adapters.ledger.keep(&note, invocation.now).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) => Err(Failure { kind: "AwsCallFailed", message: error.to_string() }),
     }
 }

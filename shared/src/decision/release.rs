@@ -10,7 +10,7 @@ use crate::{
     ledger::{Began, Effect, EffectState, Ended, Half, RecordedState},
     policy::{Policy, Service},
     reason::{Reason, Reasons},
-    release::{Phase, Platform, Release, ReleaseStatus},
+    release::{Phase, Place, Platform, Release, ReleaseStatus},
     signal::{AlarmState, ReleaseChange, ReleaseHappening},
 };
 
@@ -223,7 +223,15 @@ fn ended(
     if let Some(rollback) = &deployment.rolled_back_by {
         rest.push(Reason::DeployerRollsBack { rollback: rollback.clone() });
     } else if !well {
-        rest.push(Reason::NoRollbackStarted);
+        let takes_back = undo.and_then(|undo| undo.effect.as_ref()).map(decision::Effect::takes_back);
+        match (&deployment.place, takes_back) {
+            (Place::Group(_), Some(true) | None) => rest.push(Reason::NoRollbackStarted),
+            (Place::Group(_), Some(false)) | (Place::Stage(_), Some(false) | None) => {
+                rest.push(Reason::LeftAsItIs);
+            }
+            // The stage runs again as before.
+            (Place::Stage(_), Some(true)) => {}
+        }
         urgency = Urgency::Loud;
     } else if deployment.is_rollback() {
         rest.push(Reason::RollbackDone { of: deployment.rolls_back.clone() });

@@ -9,7 +9,7 @@ use super::release::ROLLBACK_FOLLOWS;
 use crate::{
     decision::{Effect, alarm::signed},
     evidence::{OpenEvidence, WatchedState},
-    ledger::{EffectState, Owed, Question, ReleaseLedger, WaitingHook, Watch},
+    ledger::{EffectState, Open, Owed, Question, ReleaseLedger, WaitingHook, Watch},
     policy::{Missing, Policy, Service},
     release::{AlarmName, Phase, Release, ReleaseId, ReleaseStatus},
     signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening},
@@ -30,6 +30,8 @@ pub enum Due {
     Release(ReleaseChange),
     /// A watched alarm is red, or an incident's alarm is OK.
     Alarm(AlarmChange),
+    /// A release is to be looked after that nobody has heard of.
+    Watched(Watch),
     /// A release is not on watch any more.
     Unwatched(ReleaseId),
 }
@@ -52,6 +54,7 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
         let (Some(Ok(release)), Some(Ok(ledger))) = (release, ledger) else { continue };
         left.extend(left_behind(release, ledger, service, now));
         told.extend(unsaid(watch, release, ledger).map(Due::Release));
+        told.extend(unheard_rollback(&evidence.open, watch, release).map(Due::Watched));
         if is_over(service, release, ledger, now) {
             over.push(Due::Unwatched(watch.release.clone()));
         }
@@ -110,6 +113,15 @@ fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<Re
     };
     let (deployment, place) = (watch.release.clone(), watch.place.clone());
     Some(ReleaseChange { deployment, place, what, instance: None, region: None, at })
+}
+
+/// The deployer's own rollback of a release, if nobody has heard of it: from here on it is looked after like the
+/// release.
+fn unheard_rollback(open: &Open, watch: &Watch, release: &Release) -> Option<Watch> {
+    let rollback = release.rolled_back_by.clone()?;
+    let heard = open.watches.iter().any(|watch| watch.release == rollback);
+    let began = release.completed_at?;
+    (!heard).then(|| Watch { release: rollback, began, ..watch.clone() })
 }
 
 /// Whether nothing more is to be expected of a release: its watch is over, its end is told, and nothing is owed.

@@ -8,27 +8,6 @@ use super::{AlarmPayload, EventError, alarm, hook, release, schedule};
 use crate::release::Place;
 use crate::signal::ReleaseHappening;
 
-/// Samples of every form that is accepted, and some that are not.
-const FILES: [&str; 17] = [
-    "codepipeline/codepipeline-stage-failed.json",
-    "codepipeline/codepipeline-action-started.json",
-    "lambda/eventbridge-scheduled.json",
-    "cloudwatch/cloudwatch-alarm-state-change-metric.json",
-    "cloudwatch/cloudwatch-alarm-state-change-ok.json",
-    "cloudwatch/cloudwatch-alarm-state-change-insufficient-data.json",
-    "cloudwatch/cloudwatch-alarm-state-change-composite-suppressed.json",
-    "cloudwatch/cloudwatch-alarm-state-change-muted.json",
-    "cloudwatch/lambda-alarm-action-composite.json",
-    "cloudwatch/sns-cloudwatch-alarm-metric.json",
-    "cloudwatch/sns-cloudwatch-alarm-composite.json",
-    "lambda/sqs-event.json",
-    "codedeploy/codedeploy-deployment-stop.json",
-    "codedeploy/codedeploy-instance-failure.json",
-    "codedeploy/codedeploy-hook.json",
-    "codepipeline/sns-codepipeline-approval.json",
-    "lambda/lambda-destination-failure.json",
-];
-
 const STAGE_WORDS: [&str; 7] =
     ["STARTED", "RESUMED", "SUCCEEDED", "FAILED", "STOPPING", "STOPPED", "CANCELED"];
 
@@ -134,7 +113,7 @@ fn named(value: &Value, words: &mut Vec<String>) {
     }
 }
 
-/// Checks all three readers on a payload, whatever it is.
+/// Checks all readers on a payload, whatever it is.
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut words = Vec::new();
@@ -189,8 +168,16 @@ fn is_short(error: &EventError) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Without PROPTEST_CASES, more than proptest's own default.
+#[allow(clippy::disallowed_methods, reason = "how long to test is no setting of a function's")]
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { config } else { ProptestConfig { cases: 1024, ..config } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(config())]
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
@@ -206,10 +193,10 @@ proptest! {
 
     #[test]
     fn changed_samples_never_say_more_than_they_name(
-        file in prop::sample::select(&FILES[..]),
+        sample in prop::sample::select(samples::all()),
         mutations in prop::collection::vec((mutation(), 0..90_usize), 1..4),
     ) {
-        let mut payload = samples::json(file);
+        let mut payload: Value = serde_json::from_slice(&sample.1).unwrap();
         for (mutation, place) in mutations {
             mutate(&mut payload, &mutation, &mut { place });
         }
@@ -217,12 +204,53 @@ proptest! {
     }
 
     #[test]
-    fn truncated_samples_are_refused(file in prop::sample::select(&FILES[..]), cut in any::<prop::sample::Index>()) {
-        let text = samples::sample(file);
-        let text = text.trim_end();
-        let end = cut.index(text.len());
-        check(&text.as_bytes()[..end])?;
-        prop_assert!(alarm(&text.as_bytes()[..end]).is_err());
+    fn truncated_samples_are_refused(
+        sample in prop::sample::select(samples::all()),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let text = sample.1.trim_ascii_end();
+        let cut = &text[..cut.index(text.len())];
+        check(cut)?;
+        prop_assert!(alarm(cut).is_err());
+    }
+
+    /// Bytes changed, taken out and put in, without a thought for JSON: what a fuzzer does.
+    #[test]
+    fn samples_with_damaged_bytes_never_say_more_than_they_name(
+        sample in prop::sample::select(samples::all()),
+        damage in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..8_usize, prop::collection::vec(any::<u8>(), 0..8)),
+            1..6,
+        ),
+    ) {
+        let mut bytes = sample.1;
+        for (at, length, put) in damage {
+            let at = at.index(bytes.len() + 1);
+            bytes.splice(at..(at + length).min(bytes.len()), put);
+        }
+        check(&bytes)?;
+    }
+
+    /// Halves of two samples, as if one payload had overwritten another.
+    #[test]
+    fn two_samples_in_one_never_say_more_than_they_name(
+        one in prop::sample::select(samples::all()),
+        other in prop::sample::select(samples::all()),
+        first in any::<prop::sample::Index>(),
+        second in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = one.1[..first.index(one.1.len())].to_vec();
+        bytes.extend_from_slice(&other.1[second.index(other.1.len())..]);
+        check(&bytes)?;
+    }
+}
+
+#[test]
+fn every_sample_is_read_or_refused_with_a_short_sentence() {
+    let all = samples::all();
+    assert!(all.len() >= 50, "{} samples: is it the right folder?", all.len());
+    for (name, bytes) in all {
+        check(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 

@@ -13,6 +13,22 @@ pub(super) fn sample(file: &str) -> String {
     std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// Every sample payload there is, by its file's name.
+pub(super) fn all() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    let entries = |folder: &Path| {
+        let found = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        found.map(|entry| entry.unwrap().path())
+    };
+    let mut files: Vec<_> = entries(&folder)
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| entries(&folder))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .collect();
+    files.sort();
+    files.into_iter().map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+}
+
 /// A sample payload as JSON.
 pub(super) fn json(file: &str) -> Value {
     serde_json::from_str(&sample(file)).unwrap_or_else(|error| panic!("{file}: {error}"))

@@ -239,6 +239,24 @@ fn anchors_are_copied_and_cannot_explode() {
     assert!(said.contains("deep") || said.contains("this is not YAML"), "{said}");
 }
 
+#[test]
+fn the_lookup_tries_no_more_services_than_begin_alike() {
+    let mut text = String::from("version: 1\nservices:\n");
+    for n in 0..500 {
+        text.push_str(&format!("  s{n}:\n    deployed_by: [ {{ codedeploy: {{ application: a{n}, deployment_group: g }} }} ]\n    alarms: {{ s{n}-5xx: roll_back, \"s{n}-*\": notify, \"{n}-*-slow\": notify }}\n"));
+    }
+    let (policy, mistakes) = read(&text);
+    assert_eq!(mistakes, []);
+    let tried = |alarm: &str| policy.index.candidates(&AlarmName::from(alarm)).len();
+    // By its name and by a pattern; by a pattern; by a beginning that does not match to the end; by nothing.
+    assert_eq!(tried("s137-5xx"), 2);
+    assert_eq!(tried("s137-latency"), 1);
+    assert_eq!(tried("137-5xx"), 1);
+    assert_eq!(tried("s1370-5xx"), 0);
+    assert_eq!(tried("warehouse-5xx"), 0);
+    assert_eq!(tried(""), 0);
+}
+
 fn pattern() -> impl Strategy<Value = String> {
     "[ab*]{1,6}"
 }

@@ -21,6 +21,9 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         Reason::EndedNotRolledBack { .. } | Reason::NoRollbackStarted => {
             "If no rollback begins, look at what users get now, and redeploy the last good revision if it is not good."
         }
+        Reason::LeftAsItIs => {
+            "Look at what users get now, and release what they should get if it is not that."
+        }
         Reason::FinishedBeforeAlarm { .. } => {
             "Redeploy the last good revision by hand if users are hurt: CodeDeploy, Deployments, the last good one, Copy deployment."
         }

@@ -153,7 +153,8 @@ pub(super) fn effect_failed(service: &str, release: &str, decision: &Decision, h
         what,
         Urgency::Loud,
         format!(
-            "Belay tried and failed: {how}. It tries again if the event is delivered again, and with the sweep's next minute."
+            "Belay tried and failed: {}. It tries again if the event is delivered again, and with the sweep's next minute.",
+            how.trim_end_matches('.')
         ),
         vec![step.to_owned()],
     )
