@@ -13,6 +13,7 @@ mod a_storm_of_faults;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
+mod from_outside;
 mod protocol;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
