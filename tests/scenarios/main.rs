@@ -17,4 +17,5 @@ mod from_outside;
 mod protocol;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
+mod the_sweep;
 mod when_things_fail;
