@@ -141,7 +141,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
                 deployment: call.deployment.clone(),
                 execution: call.execution.clone(),
                 answer,
-            })
+            });
         }
         (
             Verdict::Ignore

@@ -494,7 +494,7 @@ impl Case<'_> {
             silent: Some(silent),
             ..Ruling::from((Verdict::Ask, because(reason)))
         };
-        let halt = |reason: Reason| Ruling {
+        let stop_here = |reason: Reason| Ruling {
             effect: Some(match &release.place {
                 Place::Group(_) => Effect::Stop { auto_rollback: false },
                 Place::Stage(_) => {
@@ -518,7 +518,7 @@ impl Case<'_> {
             Ok(None) => {}
             Ok(Some(why)) => {
                 let reason = Reason::MarkedNoRollback { why: why.clone() };
-                return if over { ask(reason, Silent::Keeps) } else { halt(reason) };
+                return if over { ask(reason, Silent::Keeps) } else { stop_here(reason) };
             }
             Err(why) => {
                 return self.missing(format!("whether {} may be rolled back", release.id), why);
@@ -527,14 +527,14 @@ impl Case<'_> {
         // Row 11.
         if self.rule == Rule::Halt {
             let reason = Reason::RuleSaysHalt { alarm };
-            return if over { loud_with(because(reason)) } else { halt(reason) };
+            return if over { loud_with(because(reason)) } else { stop_here(reason) };
         }
         // Row 12.
         let way = match place.back.known() {
             Err(why) => return self.missing(format!("what {} could go back to", release.id), why),
             Ok(Back::Nowhere { why }) => {
                 let reason = Reason::NoGoodTarget { why: why.clone() };
-                return if over { ask(reason, Silent::Keeps) } else { halt(reason) };
+                return if over { ask(reason, Silent::Keeps) } else { stop_here(reason) };
             }
             Ok(Back::To { way, .. }) => way,
         };
