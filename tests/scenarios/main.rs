@@ -15,6 +15,7 @@ mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod from_outside;
+mod many_at_once;
 mod protocol;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
