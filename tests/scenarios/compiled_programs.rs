@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{POLICY, Story, events, lambda};
 
-const ALARM_TRANSITIONS: &str = env!("CARGO_BIN_EXE_compiled-alarm-transitions");
+pub(crate) const ALARM_TRANSITIONS: &str = env!("CARGO_BIN_EXE_compiled-alarm-transitions");
 const LIFECYCLE_HOOKS: &str = env!("CARGO_BIN_EXE_compiled-lifecycle-hooks");
 const PIPELINE_EVENTS: &str = env!("CARGO_BIN_EXE_compiled-pipeline-events");
 const SWEEP: &str = env!("CARGO_BIN_EXE_compiled-sweep");
@@ -35,7 +35,7 @@ struct Program {
 }
 
 /// A policy in a file of its own, removed with the test's folder.
-fn policy_file(text: &str) -> PathBuf {
+pub(crate) fn policy_file(text: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));

@@ -10,11 +10,15 @@
 
 mod a_release_is_guarded;
 mod a_storm_of_faults;
+mod an_old_event_comes_late;
 mod architecture;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
+mod from_outside;
+mod many_at_once;
 mod pipelines_are_guarded;
 mod protocol;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
+mod the_sweep;
 mod when_things_fail;

@@ -43,6 +43,8 @@ pub(crate) struct CodeDeploy {
     /// Application → its registered revisions.
     pub(crate) revisions: BTreeMap<String, Vec<Revision>>,
     pub(crate) stop_answer: StopAnswer,
+    /// Whether automatic rollbacks do not follow where they should.
+    pub(crate) forgets_rollbacks: bool,
 }
 
 impl CodeDeploy {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,7 +40,6 @@ struct Waiting {
 
 #[derive(Default)]
 struct State {
-    counter: u64,
     waiting: VecDeque<Waiting>,
     running: BTreeMap<String, oneshot::Sender<Answer>>,
     init_error: Option<InvocationError>,
@@ -89,9 +89,11 @@ impl RuntimeApi {
     pub async fn invoke(&self, payload: impl Into<Vec<u8>>, deadline: Duration) -> Answer {
         let (answer, answered) = oneshot::channel();
         let request_id = {
+            // Unique among all functions and their instances, as Lambda's are: claims rest on that.
+            static COUNT: AtomicU64 = AtomicU64::new(1);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let mut state = self.shared.state();
-            state.counter += 1;
-            let request_id = format!("8476a536-e9f4-11e8-9739-{:012x}", state.counter);
+            let request_id = format!("8476a536-e9f4-11e8-9739-{number:012x}");
             state.running.insert(request_id.clone(), answer);
             state.waiting.push_back(Waiting {
                 request_id: request_id.clone(),

@@ -61,6 +61,24 @@ impl Simulator {
         world.create_labelled(group, label, wishes, now)
     }
 
+    /// The same with a description, as its owners would write one.
+    pub fn start_described(&self, group: &str, label: &str, description: &str) -> Result<String, Refusal> {
+        let wishes = codedeploy::Wishes {
+            creator: Some("user".to_owned()),
+            description: Some(description.to_owned()),
+            ..codedeploy::Wishes::default()
+        };
+        let mut world = self.world();
+        let now = world.now;
+        world.create_labelled(group, label, wishes, now)
+    }
+
+    /// Whether CodeDeploy forgets, from now on, the rollbacks that should follow. Invented: the documents know no
+    /// such failure, and a stop that nothing follows is what users would feel of any.
+    pub fn forget_rollbacks(&self, forgets: bool) {
+        self.world().code_deploy.forgets_rollbacks = forgets;
+    }
+
     /// A deployment as it is now.
     pub fn deployment(&self, id: &str) -> Deployment {
         self.world().code_deploy.deployments.get(id).unwrap_or_else(|| panic!("no deployment {id:?}")).clone()

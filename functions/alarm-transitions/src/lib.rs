@@ -34,6 +34,10 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         AlarmPayload::Batch(items) => {
             // Side by side: one message's release does not wait for another one's, and each place is looked at once.
             let judged = items.into_iter().map(async |item| {
+                // To the ledger each message is somebody of its own: alarms of one release that come in one batch
+                // must not pass for each other, or each would undo and tell.
+                let id = format!("{}/{}", invocation.id, item.message_id);
+                let invocation = Invocation { id: &id, ..invocation };
                 let result = match item.changes {
                     Ok(changes) => judge_all(guard, &changes, &looked, invocation).await.map(|_| ()),
                     Err(refusal) => Err(Failure { kind: refusal.kind(), message: refusal.to_string() }),

@@ -304,29 +304,25 @@ impl CodeDeploy {
             .ok_or_else(|| AwsError::unreadable(OPERATION, group, "the answer has no text"))
     }
 
-    /// The deployments of a group that ended well and were created before `before`, newest first: those of the last
-    /// day if there are any, else those of the last week, month, quarter. CodeDeploy lists by time, not by count, and
-    /// in no order that it promises.
+    /// The deployments of a group that ended well and were created from `since` on and before `before`, newest first.
+    /// CodeDeploy lists by time, not by count, and in no order that it promises.
     ///
     /// # Errors
     /// When CodeDeploy does not tell.
-    pub async fn succeeded_before(
+    pub async fn succeeded_between(
         &self,
         group: &DeploymentGroup,
+        since: Timestamp,
         before: Timestamp,
     ) -> Result<Vec<Release>, AwsError> {
-        for days in [1, 7, 30, 90] {
-            let start = before.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
-            let range = TimeRange::builder().start(date_time(start)).end(date_time(before)).build();
-            let ids = self.listed(group, Some(vec![Status::Succeeded]), Some(range)).await?;
-            let mut found = self.described(&ids).await?;
-            found.retain(|release| release.is_release() && release.created_at < before);
-            if !found.is_empty() {
-                found.sort_by_key(|release| std::cmp::Reverse(release.created_at));
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
+        let range = TimeRange::builder().start(date_time(since)).end(date_time(before)).build();
+        let ids = self.listed(group, Some(vec![Status::Succeeded]), Some(range)).await?;
+        let mut found = self.described(&ids).await?;
+        found.retain(|release| {
+            release.is_release() && since <= release.created_at && release.created_at < before
+        });
+        found.sort_by_key(|release| std::cmp::Reverse(release.created_at));
+        Ok(found)
     }
 
     /// The deployment by which Belay takes a release back, if there is one: its description names the release.

@@ -276,10 +276,11 @@ impl Ledger {
             Ok(()) => return Ok(Claimed::Ours(claim(sort))),
             Err(Refused::Failed(error)) => return Err(error),
             Err(Refused::Exists(held)) => {
-                // What an answer that was lost left behind; not what this invocation has finished since.
+                // What an answer that was lost left behind; or an earlier attempt of this very invocation, which may
+                // have got as far as the effect: it is looked for first.
                 let held = |name| held.as_ref().and_then(|held| string(held, name));
                 if held("owner") == Some(owner) && held("state") == Some(CLAIMED) {
-                    return Ok(Claimed::Ours(claim(sort)));
+                    return Ok(Claimed::TakenOver(claim(sort)));
                 }
             }
         }

@@ -79,7 +79,7 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
     let (title, urgency, did, next_steps) = match (decision.verdict, came) {
         (_, Came::Failed(how)) => effect_failed(&service, name, decision, how),
         (Verdict::RollBack | Verdict::Halt, _) if decision.observed => would_have(&service, name, decision),
-        (Verdict::RollBack, _) => taking_back(&service, name, came),
+        (Verdict::RollBack, _) => taking_back(&service, name, decision, came),
         (Verdict::Halt, _) => halted(&service, name, decision, came),
         (Verdict::Ask, _) => ask(&service, name, decision),
         (Verdict::Answer(answer), _) => hook_answered(&service, name, answer, came),

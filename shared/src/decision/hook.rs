@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     decision::{Decision, HookAnswer, Verdict},
@@ -126,8 +126,17 @@ pub fn own_failure(on_doubt: Option<OnDoubt>, deployment: Option<&Release>, what
     Decision::plain(None, deployment, Verdict::Answer(verdict), reasons)
 }
 
-/// The decision about a hook whose call nobody has answered, long after whoever was at it must be dead.
-pub fn left_waiting(policy: &Policy, deployment: &Observed<Release>, since: Timestamp) -> Decision {
+/// How long a hook may wait for us to learn whose it is: CodeDeploy waits for an hour.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(40);
+
+/// The decision about a hook whose call nobody has answered, long after whoever was at it must be dead. Whose it is
+/// may be learnt in the next minute, as long as there is one.
+pub fn left_waiting(
+    policy: &Policy,
+    deployment: &Observed<Release>,
+    since: Timestamp,
+    now: Timestamp,
+) -> Decision {
     let reason = Reason::HookLeftWaiting { since };
     match deployment.known() {
         Ok(deployment) if deployment.is_rollback() => {
@@ -141,6 +150,9 @@ pub fn left_waiting(policy: &Policy, deployment: &Observed<Release>, since: Time
         },
         Err(why) => {
             let unknown = learn("which deployment called the hook".to_owned(), why);
+            if now.duration_since(since) < PATIENCE {
+                return Decision::plain(None, None, Verdict::LookAgain, Reasons::new(reason, vec![unknown]));
+            }
             answer(None, None, HookAnswer::Failed, Reasons::new(reason, vec![unknown]))
         }
     }

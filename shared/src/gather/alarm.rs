@@ -24,7 +24,7 @@ use crate::{
 /// to, GetApplicationRevision twice (is what it goes back to still there, is the release marked), ListDeploymentTargets
 /// and GetDeploymentTarget for the traffic; of one that has ended GetDeployment, ListDeployments, BatchGetDeployments,
 /// a ledger query and GetApplicationRevision twice. For each change and place: one ledger query and, unless the release
-/// is undone already, one DescribeAlarmHistory.
+/// is undone already or somebody is at that, one DescribeAlarmHistory.
 pub async fn gather(
     adapters: &Adapters,
     policy: &Policy,
@@ -203,7 +203,7 @@ async fn at_place(
         },
     );
     let (past, flaps) = match release {
-        Some(release) if !is_settled(release, &ledger) => {
+        Some(release) if !is_settled(release, &ledger, now) => {
             past(&adapters.cloudwatch, change, release, &ledger, now).await
         }
         Some(_) | None => {
@@ -244,14 +244,16 @@ async fn earlier(
 }
 
 /// Whether rows before the alarm's past decide: the release takes another one back, or is being undone.
-fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>) -> bool {
+fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>, now: Timestamp) -> bool {
     if release.is_rollback() || release.is_being_undone() {
         return true;
     }
     let Ok(ledger) = ledger.known() else { return false };
-    let undone = ledger.undo.as_ref().is_some_and(|undo| {
-        let in_vain = undo.stops_only() && release.status == ReleaseStatus::Succeeded;
-        undo.state == EffectState::Done && !in_vain
+    let undone = ledger.undo.as_ref().is_some_and(|undo| match undo.state {
+        EffectState::Done => !(undo.stops_only() && release.status == ReleaseStatus::Succeeded),
+        // Somebody is at it: whatever the alarm was before, that one is waited for.
+        EffectState::Claimed { until } => now < until,
+        EffectState::Overtaken => false,
     });
     undone || ledger.would.is_some()
 }

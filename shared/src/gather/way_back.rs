@@ -1,6 +1,6 @@
 //! What an undo of a release would go back to, and how.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     appspec::AppSpec,
@@ -110,34 +110,46 @@ pub(super) async fn once_it_ended(
     now: Timestamp,
 ) -> Observed<Back> {
     let nowhere = |why: String| Observed::Known { value: Back::Nowhere { why }, at: now };
-    let candidates = match adapters.codedeploy.succeeded_before(group, release.created_at).await {
-        Err(error) => return Observed::Missing { why: error.to_string() },
-        Ok(candidates) => candidates,
-    };
     let mut why_not = "no deployment of this group has succeeded before it.".to_owned();
-    for good in candidates.into_iter().take(CANDIDATES) {
-        if good.revision == release.revision {
-            why_not = format!("what {} deployed before it is the same revision.", good.id);
-            continue;
-        }
-        match adapters.ledger.release(&good.id, now).await {
+    let mut before = release.created_at;
+    let mut looked_at = 0;
+    // A good one of last week counts where all of today's are bad.
+    for days in LOOKS_BACK {
+        let since = release.created_at.checked_sub(SignedDuration::from_hours(24 * days));
+        let since = since.unwrap_or(Timestamp::MIN);
+        let candidates = match adapters.codedeploy.succeeded_between(group, since, before).await {
             Err(error) => return Observed::Missing { why: error.to_string() },
-            Ok(ledger) => {
-                if let Some(why) = not_good(&good.id, &ledger, now) {
-                    why_not = why;
-                    continue;
+            Ok(candidates) => candidates,
+        };
+        before = since;
+        for good in candidates {
+            if looked_at == CANDIDATES {
+                return nowhere(why_not);
+            }
+            looked_at += 1;
+            if good.revision == release.revision {
+                why_not = format!("what {} deployed before it is the same revision.", good.id);
+                continue;
+            }
+            match adapters.ledger.release(&good.id, now).await {
+                Err(error) => return Observed::Missing { why: error.to_string() },
+                Ok(ledger) => {
+                    if let Some(why) = not_good(&good.id, &ledger, now) {
+                        why_not = why;
+                        continue;
+                    }
                 }
             }
+            return match redeploy(adapters, group, release, spec, &good).await {
+                Ok(Ok((redeploy, revision))) => {
+                    let target = Target::KnownGood { deployment: good.id.to_string(), revision };
+                    let way = Way::Redeploy(Box::new(redeploy));
+                    Observed::Known { value: Back::To { target, way }, at: now }
+                }
+                Ok(Err(why)) => nowhere(why),
+                Err(error) => Observed::Missing { why: error.to_string() },
+            };
         }
-        return match redeploy(adapters, group, release, spec, &good).await {
-            Ok(Ok((redeploy, revision))) => {
-                let target = Target::KnownGood { deployment: good.id.to_string(), revision };
-                let way = Way::Redeploy(Box::new(redeploy));
-                Observed::Known { value: Back::To { target, way }, at: now }
-            }
-            Ok(Err(why)) => nowhere(why),
-            Err(error) => Observed::Missing { why: error.to_string() },
-        };
     }
     nowhere(why_not)
 }
@@ -155,6 +167,9 @@ pub async fn way_back(adapters: &Adapters, release: &Release, now: Timestamp) ->
 
 /// So many deployments are looked at for a good one.
 const CANDIDATES: usize = 5;
+
+/// In this order, until one is found: days before the release began.
+const LOOKS_BACK: [i64; 4] = [1, 7, 30, 90];
 
 /// The deployment that takes `release` back to `good`; the inner error says why there is none.
 async fn redeploy(

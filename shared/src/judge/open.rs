@@ -79,7 +79,7 @@ pub async fn hook_left(
     let signal = Signal::HookLeft(waiting.call.clone());
     let deployment =
         Observed::from_result(guard.adapters.codedeploy.deployment(&waiting.call.deployment).await, now);
-    let decision = decision::hook::left_waiting(&guard.policy, &deployment, waiting.since);
+    let decision = decision::hook::left_waiting(&guard.policy, &deployment, waiting.since, now);
     let over = vec![Note::Replied(waiting.call.clone())];
     finish(guard, decision, Circumstances { over, ..Circumstances::of(&signal, now) }, now, invocation).await
 }

@@ -37,12 +37,17 @@ pub async fn release(
     }
     let ledger = evidence.ledger.known().ok();
     let owed = ledger.map(|ledger| ledger.owed.clone()).unwrap_or_default();
-    let watch = judged.began.as_ref().map(|began| Watch {
-        release: change.deployment.clone(),
-        service: began.service.clone(),
-        place: began.place.clone(),
-        began: began.at,
-    });
+    // Also when only its end is heard of, or its beginning too late: it is on watch from now on.
+    let subject = judged.decision.release.as_ref().map(|subject| &subject.deployment);
+    let watch = match (subject.filter(|release| release.is_release()), &judged.decision.service) {
+        (Some(release), Some(service)) => Some(Watch {
+            release: change.deployment.clone(),
+            service: service.clone(),
+            place: change.place.clone(),
+            began: release.created_at,
+        }),
+        (_, _) => None,
+    };
     let would = ledger.and_then(|ledger| ledger.would.clone());
     let notes = match (would, &judged.ended) {
         (Some(would), Some(ended)) => {

@@ -24,8 +24,9 @@ impl World {
     /// Skipped (observed on Lambda and ECS); then the rollback, if one is wanted and possible.
     pub(crate) fn end_early(&mut self, id: &str, ending: Ending) {
         let now = self.now;
+        let wanted = ending.roll_back && !self.code_deploy.forgets_rollbacks;
         let deployment = self.deployment_mut(id);
-        let rollback = if ending.roll_back { what_to_roll_back_to(deployment) } else { None };
+        let rollback = if wanted { what_to_roll_back_to(deployment) } else { None };
         deployment.status = ending.status;
         deployment.error = Some((ending.code.to_owned(), ending.message));
         deployment.completed = Some(now);

@@ -7,7 +7,7 @@ use crate::{
     release::Platform,
 };
 
-pub(super) fn taking_back(service: &str, release: &str, came: &Came) -> Words {
+pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
     let did = match came {
         Came::Stopped { rollback: Some(rollback), how: Stopped::Now | Stopped::Accepted } => format!(
             "Belay stopped {release}; CodeDeploy is going back to the last good revision by {rollback}."
@@ -20,6 +20,13 @@ pub(super) fn taking_back(service: &str, release: &str, came: &Came) -> Words {
         ),
         Came::Stopped { rollback: None, how: Stopped::Found } => {
             format!("{release} is stopped on request, and CodeDeploy names no rollback of it yet.")
+        }
+        Came::Redeployed { deployment }
+            if matches!(decision.reasons.first(), Reason::NoRollbackFollowed { .. }) =>
+        {
+            format!(
+                "CodeDeploy stopped {release} and did not go back, so Belay deploys again what ran before it, by {deployment}. The group's own alarms are switched off for that one deployment, because they are red already."
+            )
         }
         Came::Redeployed { deployment } => format!(
             "{release} had finished, so Belay deploys again what ran before it, by {deployment}. The group's own alarms are switched off for that one deployment, because they are red already."

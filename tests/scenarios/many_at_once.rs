@@ -1,0 +1,316 @@
+//! Many alarms of many services in one moment, and many processes at once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use belay::{policy::Policy, start::Guard};
+use belay_tests::{
+    Alarm, AlarmState, Binary, DeliverySettings, Fault, Group, RuntimeApi, Simulator, stage::functions,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    a_release_is_guarded::{POLICY, Story, canary, events, lambda, noon},
+    compiled_programs::{ALARM_TRANSITIONS, policy_file},
+};
+
+/// 200 services and 1,000 events were measured as well, with the same costs per event; they take minutes in a debug
+/// build (see ARCHITECTURE.md, "Many at once").
+const SERVICES: usize = 30;
+const ALARMS: usize = 5;
+
+/// Invocations at a time.
+const AT_ONCE: usize = 8;
+
+/// At most so many calls an event, on the average of a burst. An event that meets another invocation at its release
+/// looks again, so that what belongs to a look counts several times; an alarm's past does not.
+const PER_EVENT: &[(&str, usize)] = &[
+    ("Query", 18),
+    ("ListDeployments", 4),
+    ("BatchGetDeployments", 4),
+    ("GetDeploymentGroup", 4),
+    ("GetDeployment", 8),
+    ("GetApplicationRevision", 8),
+    ("ListDeploymentTargets", 4),
+    ("GetDeploymentTarget", 4),
+    ("DescribeAlarmHistory", 1),
+    ("StopDeployment", 1),
+    ("PutItem", 9),
+    ("UpdateItem", 3),
+    ("DeleteItem", 1),
+    ("Publish", 1),
+];
+
+type Calls = BTreeMap<String, usize>;
+
+/// So many services with a release under way each, and every alarm of theirs red in the same second.
+struct Burst {
+    simulator: Simulator,
+    guard: Guard,
+    events: Vec<Vec<u8>>,
+}
+
+impl Burst {
+    async fn of(services: usize) -> Self {
+        let simulator = Simulator::start(noon()).await;
+        simulator.create_ledger_table(functions::TABLE);
+        simulator.create_topic("belay");
+        let mut policy = "version: 1\nservices:\n".to_owned();
+        for number in 0..services {
+            let name = format!("s{number}");
+            let alarms: Vec<String> = (0..ALARMS).map(|alarm| format!("{name}-a{alarm}")).collect();
+            let rules: Vec<String> = alarms.iter().map(|alarm| format!("{alarm}: roll_back")).collect();
+            policy.push_str(&format!(
+                "  {name}:\n    deployed_by: [ {{ codedeploy: {{ application: {name}, deployment_group: {name} }} }} ]\n    alarms: {{ {} }}\n",
+                rules.join(", ")
+            ));
+            simulator.create_group(Group::lambda(&name, &name).shifting(canary()));
+            for alarm in &alarms {
+                simulator.create_alarm(Alarm::scripted(alarm));
+            }
+            simulator.start_deployment(&name, &name, "v2", "user").unwrap();
+        }
+        simulator.step(Duration::from_secs(120));
+        simulator.take_deliveries();
+        for number in 0..services {
+            for alarm in 0..ALARMS {
+                let at = simulator.now();
+                simulator.set_alarm_state(&format!("s{number}-a{alarm}"), AlarmState::Alarm, at);
+            }
+        }
+        let events = simulator.take_deliveries().into_iter().map(|event| event.payload).collect();
+        let guard = functions::guard(&simulator.endpoint(), Policy::parse(&policy).unwrap());
+        Self { simulator, guard, events }
+    }
+
+    /// Gives the payloads to functions, some at a time, and again a minute later what failed, three times in all.
+    async fn deliver(&self, payloads: Vec<Vec<u8>>) {
+        let mut left = payloads;
+        for delivery in 0..3 {
+            let now = self.simulator.now() + SignedDuration::from_mins(delivery);
+            let mut again = Vec::new();
+            let mut running = JoinSet::new();
+            let mut waiting = left.into_iter();
+            loop {
+                while running.len() < AT_ONCE
+                    && let Some(payload) = waiting.next()
+                {
+                    running.spawn(invoke(self.guard.clone(), payload, now));
+                }
+                match running.join_next().await {
+                    Some(failed) => again.extend(failed.unwrap()),
+                    None => break,
+                }
+            }
+            left = again;
+        }
+        assert!(left.is_empty(), "{} deliveries failed three times", left.len());
+    }
+
+    /// Each release was stopped and told of once, and no event cost more than a few looks.
+    fn is_settled(&self) {
+        let calls = self.calls();
+        let services = self.simulator.effects("StopDeployment").len();
+        assert_eq!(services, self.events.len() / ALARMS, "{calls:?}");
+        assert_eq!((calls["StopDeployment"], calls["Publish"]), (services, services), "{calls:?}");
+        assert_eq!(calls.get("DescribeAlarms"), None, "{calls:?}");
+        for (operation, at_most) in PER_EVENT {
+            let bound = at_most * self.events.len();
+            assert!(calls[*operation] <= bound, "{operation}: {} > {bound}; {calls:?}", calls[*operation]);
+        }
+        let known: Vec<&str> = PER_EVENT.iter().map(|(operation, _)| *operation).collect();
+        assert!(calls.keys().all(|operation| known.contains(&operation.as_str())), "{calls:?}");
+    }
+
+    fn calls(&self) -> Calls {
+        let mut calls = Calls::new();
+        for call in self.simulator.journal() {
+            *calls.entry(call.operation).or_default() += 1;
+        }
+        calls
+    }
+}
+
+/// One invocation. What is to come again is in the answer.
+async fn invoke(guard: Guard, payload: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
+    let id = functions::id();
+    let handled = alarm_transitions::handle(&guard, &payload, functions::invocation(&id, now)).await;
+    let Ok(answer) = handled else { return Some(payload) };
+    let failed = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
+    if failed.is_empty() {
+        return None;
+    }
+    let failed: Vec<&Value> = failed.iter().map(|item| &item["itemIdentifier"]).collect();
+    let mut batch: Value = serde_json::from_slice(&payload).unwrap();
+    batch["Records"].as_array_mut().unwrap().retain(|record| failed.contains(&&record["messageId"]));
+    Some(batch.to_string().into_bytes())
+}
+
+fn batches(events: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let message = |(number, event): (usize, &Vec<u8>)| {
+        json!({
+            "messageId": format!("message-{number}"), "eventSource": "aws:sqs",
+            "body": String::from_utf8(event.clone()).unwrap(),
+        })
+    };
+    let records: Vec<Value> = events.iter().enumerate().map(message).collect();
+    records.chunks(10).map(|ten| json!({ "Records": ten }).to_string().into_bytes()).collect()
+}
+
+/// The same in another order: neighbours are of different services.
+fn mixed(events: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let count = events.len();
+    (0..count).map(|at| events[at * 377 % count].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alarms_of_one_release_in_one_batch_undo_it_once_and_tell_once() {
+    let burst = Burst::of(1).await;
+    burst.deliver(batches(&burst.events)).await;
+    let calls = burst.calls();
+    assert_eq!((calls["StopDeployment"], calls["Publish"]), (1, 1), "{calls:?}");
+    assert_eq!(burst.simulator.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn what_one_event_costs() {
+    let burst = Burst::of(1).await;
+    let mut before = Calls::new();
+    let mut costs = async |event: usize| {
+        burst.deliver(vec![burst.events[event].clone()]).await;
+        let now = burst.calls();
+        let cost: Calls = now
+            .iter()
+            .map(|(operation, count)| (operation.clone(), count - before.get(operation).unwrap_or(&0)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        before = now;
+        cost
+    };
+    let expected = |costs: &[(&str, usize)]| -> Calls {
+        costs.iter().map(|(operation, count)| ((*operation).to_owned(), *count)).collect()
+    };
+    // The first alarm of a release: it is taken back.
+    let first = [
+        ("Query", 4),
+        ("ListDeployments", 1),
+        ("BatchGetDeployments", 1),
+        ("GetDeploymentGroup", 1),
+        ("GetDeployment", 2),
+        ("GetApplicationRevision", 2),
+        ("ListDeploymentTargets", 1),
+        ("GetDeploymentTarget", 1),
+        ("DescribeAlarmHistory", 1),
+        ("StopDeployment", 1),
+        ("PutItem", 8),
+        ("UpdateItem", 2),
+        ("DeleteItem", 1),
+        ("Publish", 1),
+    ];
+    assert_eq!(costs(0).await, expected(&first));
+    // Another one: the rollback runs, and is said to be of that release.
+    let second = [
+        ("Query", 5),
+        ("ListDeployments", 1),
+        ("BatchGetDeployments", 1),
+        ("GetDeploymentGroup", 1),
+        ("GetDeployment", 2),
+        ("GetApplicationRevision", 2),
+        ("ListDeploymentTargets", 1),
+        ("PutItem", 2),
+    ];
+    assert_eq!(costs(1).await, expected(&second));
+    // The same event again.
+    assert_eq!(costs(1).await, expected(&[("Query", 1), ("PutItem", 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_single_events_stops_each_release_once() {
+    let burst = Burst::of(SERVICES).await;
+    burst.deliver(mixed(&burst.events)).await;
+    burst.is_settled();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_in_batches_stops_each_release_once() {
+    for order in [<[Vec<u8>]>::to_vec, mixed] {
+        let burst = Burst::of(SERVICES).await;
+        burst.deliver(batches(&order(&burst.events))).await;
+        burst.is_settled();
+    }
+}
+
+/// Events that wait, each with the number of its next delivery.
+type Heap = Mutex<Vec<(Vec<u8>, u32)>>;
+
+/// One of the eight: takes an event from the heap, as long as there are any.
+async fn works(runtime: Arc<RuntimeApi>, left: Arc<Heap>) {
+    loop {
+        let taken = left.lock().unwrap().pop();
+        let Some((event, delivery)) = taken else { return };
+        let failed = runtime.invoke(event.clone(), Duration::from_secs(30)).await.is_err();
+        if failed && delivery < 3 {
+            // At the other end: others come in between.
+            left.lock().unwrap().insert(0, (event, delivery + 1));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "compiled programs read the real clock, so the simulator begins there"
+)]
+async fn eight_processes_and_two_hundred_duplicates_undo_once_and_tell_once() {
+    let story = Story::without_functions(lambda(), Timestamp::now() - SignedDuration::from_mins(3)).await;
+    story.simulator.create_ledger_table(functions::TABLE);
+    story.simulator.create_topic("belay");
+    let id = story.release();
+    story.simulator.step(Duration::from_secs(150));
+    story.simulator.take_deliveries();
+    // EventBridge's copies, in whatever order.
+    let settings =
+        DeliverySettings { duplicates: 199, shuffle: true, seed: 7, ..DeliverySettings::default() };
+    story.simulator.set_delivery(settings);
+    story.red("orders-5xx");
+    let events = events(&story, "alarm-transitions");
+    assert_eq!(events.len(), 200);
+    let left = Arc::new(Mutex::new(events.into_iter().map(|event| (event.payload, 1)).collect::<Vec<_>>()));
+    let policy = policy_file(&POLICY.replace("HEALTH", "http://127.0.0.1:1/"));
+    let mut processes = Vec::new();
+    for _ in 0..8 {
+        let runtime = Arc::new(RuntimeApi::start().await);
+        let environment = [
+            ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+            ("AWS_ENDPOINT_URL", &story.simulator.endpoint()),
+            ("AWS_REGION", functions::REGION),
+            ("BELAY_POLICY", policy.to_str().unwrap()),
+            ("BELAY_LEDGER_TABLE", functions::TABLE),
+            ("BELAY_TOPIC_ARN", functions::TOPIC),
+        ];
+        let binary = Binary::spawn(ALARM_TRANSITIONS, &environment).unwrap();
+        processes.push((runtime, binary));
+    }
+    story.simulator.fault_every(7, Fault::Throttle);
+    let mut eight = JoinSet::new();
+    for (runtime, _) in &processes {
+        eight.spawn(works(Arc::clone(runtime), Arc::clone(&left)));
+    }
+    eight.join_all().await;
+    story.simulator.clear_faults();
+
+    assert_eq!(story.stops(), [json!({ "deploymentId": id, "autoRollbackEnabled": true })]);
+    let throttled =
+        story.simulator.journal().iter().filter(|call| call.fault == Some(Fault::Throttle)).count();
+    assert!(throttled > 20, "{throttled}");
+    let taking_back = story.titles().iter().filter(|title| title.contains("taking back")).count();
+    assert_eq!(taking_back, 1, "{:?}", story.titles());
+    for (_, binary) in &mut processes {
+        assert_eq!(binary.wait_exit(Duration::from_millis(1)).await, None, "{}", binary.stderr());
+    }
+}
