@@ -276,7 +276,10 @@ fn partition(decision: &Decision, signal: &Signal) -> Partition {
         (Some(subject), _) => Partition::Release(subject.deployment.id.clone()),
         (None, Signal::Alarm(change)) => Partition::Alarm(change.alarm.clone()),
         (None, Signal::Left(left)) => Partition::Release(left.release.clone()),
-        (None, Signal::Silence(silence)) => Partition::Alarm(silence.change.alarm.clone()),
+        (None, Signal::Silence(silence)) => match &silence.release {
+            Some(release) => Partition::Release(release.clone()),
+            None => Partition::Alarm(silence.change.alarm.clone()),
+        },
         (None, Signal::Release(change)) => Partition::Release(change.deployment.clone()),
         (None, Signal::Hook(call) | Signal::HookLeft(call)) => Partition::Release(call.deployment.clone()),
     }

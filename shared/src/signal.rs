@@ -50,6 +50,8 @@ pub enum LeftAt {
 pub struct Silence {
     /// The question's key.
     pub question: String,
+    /// The release that it was asked about, where there was one.
+    pub release: Option<ReleaseId>,
     /// The alarm's change that it was asked about.
     pub change: AlarmChange,
     /// Its deadline.

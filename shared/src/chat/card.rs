@@ -74,7 +74,14 @@ pub enum Stopped {
 /// log; nobody sends it.
 pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, console: &Console) -> Message {
     let service = decision.service.as_ref().map_or("a service".to_owned(), ToString::to_string);
-    let release = decision.release.as_ref().map(|subject| subject.deployment.id.to_string());
+    let asked_about = match signal {
+        Signal::Silence(silence) => silence.release.as_ref(),
+        Signal::Alarm(_) | Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => {
+            None
+        }
+    };
+    let release = decision.release.as_ref().map(|subject| &subject.deployment.id).or(asked_about);
+    let release = release.map(ToString::to_string);
     let name = release.as_deref().unwrap_or("a release");
     let (title, urgency, did, next_steps) = match (decision.verdict, came) {
         (_, Came::Failed(how)) => effect_failed(&service, name, decision, how),
@@ -263,7 +270,10 @@ fn thread(decision: &Decision, signal: &Signal) -> String {
         (Some(subject), _) => subject.thread.to_string(),
         (None, Signal::Alarm(change)) => change.alarm.to_string(),
         (None, Signal::Left(left)) => left.release.to_string(),
-        (None, Signal::Silence(silence)) => silence.change.alarm.to_string(),
+        (None, Signal::Silence(silence)) => match &silence.release {
+            Some(release) => release.to_string(),
+            None => silence.change.alarm.to_string(),
+        },
         (None, Signal::Release(change)) => change.deployment.to_string(),
         (None, Signal::Hook(call) | Signal::HookLeft(call)) => call.deployment.to_string(),
     }

@@ -353,6 +353,7 @@ proptest! {
         }
         let signal = Signal::Silence(crate::signal::Silence {
             question: question.key.clone(),
+            release: question.release.clone(),
             change: question.change.clone(),
             deadline: question.deadline,
         });

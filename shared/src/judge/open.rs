@@ -33,6 +33,7 @@ pub async fn silence(
     let now = invocation.now;
     let signal = Signal::Silence(Silence {
         question: question.key.clone(),
+        release: question.release.clone(),
         change: question.change.clone(),
         deadline: question.deadline,
     });
