@@ -70,7 +70,7 @@ fn from_history(
     transitions: &[Transition],
 ) -> Result<AlarmPast, AwsError> {
     let unreadable = |why: &str| AwsError::unreadable("cloudwatch:DescribeAlarmHistory", &change.alarm, why);
-    let since = transitions.iter().take_while(|transition| transition.at > release.created_at);
+    let since = transitions.iter().take_while(|transition| transition.at >= release.created_at);
     for transition in since {
         match (transition.from, transition.to) {
             (Some(AlarmState::Ok), _) | (_, Some(AlarmState::Ok)) => return Ok(AlarmPast::News),
@@ -78,7 +78,7 @@ fn from_history(
             _ => return Err(unreadable("a change in its history has a state that Belay does not know")),
         }
     }
-    let before = transitions.iter().find(|transition| transition.at <= release.created_at);
+    let before = transitions.iter().find(|transition| transition.at < release.created_at);
     let at_start = match before {
         Some(before) => before.to,
         // No change so old is kept: it began as what its oldest change came from.
