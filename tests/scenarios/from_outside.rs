@@ -403,5 +403,5 @@ async fn what_holds_belay_back_holds_it_back_on_first_sight() {
     outside.simulator.step(Duration::from_secs(60));
     outside.simulator.take_deliveries();
     let came = outside.red("spent").await;
-    came.only_tells("Ask", "somebody has to decide", "has taken back 1 releases of this service within 6h");
+    came.only_tells("Ask", "somebody has to decide", "has taken back 1 release of this service within 6h");
 }
