@@ -3,3 +3,4 @@
 pub mod amazon_q;
 pub mod card;
 pub mod console;
+pub mod release_card;

@@ -15,6 +15,7 @@
 //! Without features the crate is pure: no SDK, no HTTP, no async, no clock. Time enters as an argument.
 //! The layout, the tiers and the invariants are in ARCHITECTURE.md, and tests hold them.
 
+pub mod approval;
 pub mod appspec;
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -74,11 +74,13 @@ fn module(file: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-const CORE: &[&str] =
-    &["yaml", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan", "ledger"];
+const CORE: &[&str] = &[
+    "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
+    "ledger",
+];
 const TRANSLATION: &[&str] = &["appspec", "events", "chat", "settings"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];
-const ADAPTERS: &[&str] = &["aws"];
+const ADAPTERS: &[&str] = &["aws", "channel"];
 
 /// What each tier may not name. A path is forbidden if it begins with one of these.
 fn forbidden(tier: &[&str]) -> Vec<&'static str> {
