@@ -272,6 +272,15 @@ pub struct OpenEvidence {
     pub alarms: Observed<BTreeMap<AlarmName, WatchedState>>,
 }
 
+impl OpenEvidence {
+    /// Why something could not be read. The next minute reads it again; until then nobody looks after it.
+    pub fn unread(&self) -> Vec<&str> {
+        let releases = self.releases.values().map(|release| release.known().err());
+        let ledgers = self.ledgers.values().map(|ledger| ledger.known().err());
+        releases.chain(ledgers).chain([self.alarms.known().err()]).flatten().collect()
+    }
+}
+
 /// What is known when a lifecycle hook was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookEvidence {

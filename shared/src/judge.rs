@@ -5,14 +5,42 @@ mod alarm;
 mod open;
 mod release;
 
+use serde_json::Value;
+use tracing::info;
+
 use crate::{
+    carry_out::Outcome,
     decision::{Decision, Verdict},
     reason::Reason,
+    start::Failure,
 };
 
 pub use alarm::alarm;
 pub use open::{found, hook_left, left, owed, silence};
 pub use release::release;
+
+/// What a function answers about one outcome, once it is logged: its report, or why the signal is to be delivered again.
+fn settled(outcome: &Outcome, what: &str) -> Result<Value, Failure> {
+    log(outcome, what);
+    if let Some(failed) = outcome.failed() {
+        return Err(Failure { kind: "AwsCallFailed", message: format!("{what}: {failed}") });
+    }
+    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
+        let message = format!("{what}: {}", outcome.reasons.join(" "));
+        return Err(Failure { kind: "EvidenceMissing", message });
+    }
+    Ok(outcome.report())
+}
+
+fn log(outcome: &Outcome, what: &str) {
+    info!(
+        what,
+        verdict = outcome.verdict.word(),
+        reasons = ?outcome.reasons,
+        done = ?outcome.done,
+        "judged"
+    );
+}
 
 /// How we came to know of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

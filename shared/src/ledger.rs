@@ -17,7 +17,7 @@ use crate::{
     evidence::{Observed, Target, Undone},
     message::Message,
     reason::{Reasons, Silent},
-    release::{AlarmName, Place, Platform, ReleaseError, ReleaseId, ReleaseStatus, ServiceName},
+    release::{AlarmName, Place, Platform, Release, ReleaseError, ReleaseId, ReleaseStatus, ServiceName},
     signal::{AlarmChange, AlarmState, HookCall},
 };
 
@@ -172,6 +172,18 @@ pub struct Watch {
     pub place: Place,
     /// When it began.
     pub began: Timestamp,
+}
+
+impl Watch {
+    /// That a release of a service is on watch from its beginning.
+    pub fn of(service: &ServiceName, release: &Release) -> Self {
+        Self {
+            release: release.id.clone(),
+            service: service.clone(),
+            place: release.place.clone(),
+            began: release.created_at,
+        }
+    }
 }
 
 /// A question that waits for an answer.

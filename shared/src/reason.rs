@@ -750,6 +750,13 @@ impl Reasons {
         self
     }
 
+    /// These without some of those that follow the deciding one.
+    #[must_use]
+    pub fn without(mut self, unwanted: impl Fn(&Reason) -> bool) -> Self {
+        self.rest.retain(|reason| !unwanted(reason));
+        self
+    }
+
     /// The reason that decided.
     pub fn first(&self) -> &Reason {
         &self.first

@@ -43,6 +43,8 @@ pub enum LeftAt {
     Claimed,
     /// CodeDeploy stopped the release, was to go back by itself, and has not.
     Stopped,
+    /// After that, going back by a deployment of Belay's own was claimed, and the claim's lease ran out.
+    Redeploying,
 }
 
 /// A question that nobody answered in time.
@@ -215,6 +217,7 @@ impl Signal {
             Self::Hook(call) | Self::HookLeft(call) => format!("hook/{}/{}", call.deployment, call.execution),
             Self::Left(Left { release, what: LeftAt::Claimed }) => format!("left/{release}"),
             Self::Left(Left { release, what: LeftAt::Stopped }) => format!("no-rollback/{release}"),
+            Self::Left(Left { release, what: LeftAt::Redeploying }) => format!("left-redeploy/{release}"),
             Self::Silence(silence) => format!("silence/{}", silence.question),
         })
     }

@@ -132,13 +132,8 @@ fn must_be_dead(now: Timestamp, left: Duration) -> Timestamp {
 /// sweep looks after it.
 fn watch(decision: &Decision) -> Option<Watch> {
     let release = &decision.release.as_ref()?.deployment;
-    let service = decision.service.clone()?;
-    release.is_release().then(|| Watch {
-        release: release.id.clone(),
-        service,
-        place: release.place.clone(),
-        began: release.created_at,
-    })
+    let service = decision.service.as_ref()?;
+    release.is_release().then(|| Watch::of(service, release))
 }
 
 /// A decision in any case: `work` runs in a task of its own, so that a panic there is a result here, and under

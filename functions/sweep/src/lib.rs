@@ -30,6 +30,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
     let mut outcomes = Vec::new();
     if open != Open::default() {
         let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
+        failures.extend(evidence.unread().into_iter().map(|why| format!("not read: {why}")));
         let looked = Arc::new(Looked::default());
         for due in due(&guard.policy, &evidence, now) {
             match settle(guard, due, &looked, invocation).await {

@@ -56,6 +56,7 @@ pub fn decide(policy: &Policy, evidence: &AlarmEvidence, question: &Question, no
     if asks_again {
         decision.verdict = Verdict::Notify(Urgency::Loud);
         decision.question = None;
+        decision.reasons = decision.reasons.without(|reason| matches!(reason, Reason::AnswerBy { .. }));
     }
     decision.reasons = decision.reasons.and(answered.into());
     decision

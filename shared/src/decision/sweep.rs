@@ -79,7 +79,7 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
         }
         EffectState::Claimed { .. } | EffectState::Done | EffectState::Overtaken => None,
     };
-    if let Some(due) = ledger.redeploy.as_ref().and_then(|redeploy| half(redeploy, LeftAt::Stopped)) {
+    if let Some(due) = ledger.redeploy.as_ref().and_then(|redeploy| half(redeploy, LeftAt::Redeploying)) {
         return Some(due);
     }
     let undo = ledger.undo.as_ref()?;

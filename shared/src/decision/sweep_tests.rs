@@ -99,6 +99,24 @@ fn an_undo_that_was_left_half_done_is_finished_whatever_the_alarm_says() {
 }
 
 #[test]
+fn a_second_half_that_was_left_half_done_is_finished_as_such() {
+    let claimed = undo(EffectState::Claimed { until: at(130) });
+    let over = Release { status: ReleaseStatus::Stopped, completed_at: Some(at(20)), ..release() };
+    let ledger = ReleaseLedger {
+        undo: Some(undo(EffectState::Done)),
+        redeploy: Some(claimed.clone()),
+        ended: Some(ended(20)),
+        ..told()
+    };
+    let found = due(&policy(), &seen(over.clone(), ledger, (AlarmState::Ok, -60)), at(130));
+    let [Due::Left(_, second, LeftAt::Redeploying)] = &found[..] else { panic!("{found:?}") };
+    // What was claimed is what is finished, under the claim of the second half: also on Lambda, where nothing could be
+    // decided anew.
+    let decision = super::release::unfinished(&policy(), &over, second, crate::ledger::Half::Second);
+    assert_eq!((decision.effect, decision.half), (claimed.effect, crate::ledger::Half::Second));
+}
+
+#[test]
 fn a_stop_that_no_rollback_follows_is_noticed_after_a_minute_and_once() {
     let stopped = Release { status: ReleaseStatus::Stopped, completed_at: Some(at(100)), ..release() };
     let mut ledger = ReleaseLedger { undo: Some(undo(EffectState::Done)), ended: Some(ended(100)), ..told() };

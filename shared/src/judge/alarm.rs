@@ -5,9 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
-use tracing::info;
 
-use super::Origin;
+use super::{Origin, log};
 use crate::{
     aws::ledger::Claimant,
     carry_out::{Outcome, carry_out},
@@ -76,13 +75,7 @@ pub async fn alarm(
             let mut outcome = Box::pin(carry_out(plan(decision, around), &signal, change.at, scene)).await;
             // Somebody is sending these, and may yet die: the signal is not settled before they are out.
             outcome.look_again |= owed.iter().any(|owed| now < owed.until);
-            info!(
-                alarm = change.alarm.as_str(),
-                verdict = outcome.verdict.word(),
-                reasons = ?outcome.reasons,
-                done = ?outcome.done,
-                "judged"
-            );
+            log(&outcome, change.alarm.as_str());
             (Judged { service, verdict: outcome.verdict, release, at: now }, outcome)
         });
         outcomes = join_all(carried).await;
@@ -139,17 +132,12 @@ async fn settle(
 /// That the release of a decision is on watch, if its beginning was not seen: the sweep looks after it from here on.
 fn watch(evidence: &AlarmEvidence, decision: &Decision) -> Option<Watch> {
     let release = &decision.release.as_ref()?.deployment;
-    let service = decision.service.clone()?;
+    let service = decision.service.as_ref()?;
     let place = evidence.services.iter().flat_map(|service| &service.places).find(|place| {
         place.latest.known().ok().and_then(Option::as_ref).is_some_and(|latest| latest.id == release.id)
     })?;
     let unseen = place.ledger.known().is_ok_and(|ledger| ledger.began.is_none());
-    unseen.then(|| Watch {
-        release: release.id.clone(),
-        service,
-        place: release.place.clone(),
-        began: release.created_at,
-    })
+    unseen.then(|| Watch::of(service, release))
 }
 
 /// The incident that a change to OK ends.

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tracing::info;
 
 use crate::{
     aws::{AwsError, ledger::Claimant},
-    carry_out::{Outcome, carry_out, send},
+    carry_out::{carry_out, send},
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
-    judge::Origin,
+    judge::{Origin, settled},
     ledger::{Effect, Half, LEASE, Note, Owed, Partition, Question, WaitingHook},
     plan::{Circumstances, plan},
     release::Release,
@@ -99,6 +98,7 @@ pub async fn left(
     let now = invocation.now;
     let decision = match what {
         LeftAt::Claimed => decision::release::unfinished(&guard.policy, release, undo, Half::Whole),
+        LeftAt::Redeploying => decision::release::unfinished(&guard.policy, release, undo, Half::Second),
         LeftAt::Stopped => {
             let back = gather::way_back(&guard.adapters, release, now).await;
             decision::release::no_rollback_followed(&guard.policy, release, &back, now)
@@ -172,20 +172,6 @@ async fn finish(
 ) -> Result<Value, Failure> {
     let scene = guard.scene(invocation);
     let signal = around.signal;
-    let outcome: Outcome = Box::pin(carry_out(plan(decision, around), signal, at, scene)).await;
-    info!(
-        signal = signal.key(),
-        verdict = outcome.verdict.word(),
-        reasons = ?outcome.reasons,
-        done = ?outcome.done,
-        "judged"
-    );
-    if let Some(failed) = outcome.failed() {
-        return Err(Failure { kind: "AwsCallFailed", message: format!("{}: {failed}", signal.key()) });
-    }
-    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
-        let message = format!("{}: {}", signal.key(), outcome.reasons.join(" "));
-        return Err(Failure { kind: "EvidenceMissing", message });
-    }
-    Ok(outcome.report())
+    let outcome = Box::pin(carry_out(plan(decision, around), signal, at, scene)).await;
+    settled(&outcome, &signal.key())
 }

@@ -1,9 +1,8 @@
 //! A release began or ended.
 
 use serde_json::Value;
-use tracing::info;
 
-use super::Origin;
+use super::{Origin, settled};
 use crate::{
     aws::ledger::Claimant,
     carry_out::carry_out,
@@ -40,12 +39,7 @@ pub async fn release(
     // Also when only its end is heard of, or its beginning too late: it is on watch from now on.
     let subject = judged.decision.release.as_ref().map(|subject| &subject.deployment);
     let watch = match (subject.filter(|release| release.is_release()), &judged.decision.service) {
-        (Some(release), Some(service)) => Some(Watch {
-            release: change.deployment.clone(),
-            service: service.clone(),
-            place: change.place.clone(),
-            began: release.created_at,
-        }),
+        (Some(release), Some(service)) => Some(Watch::of(service, release)),
         (_, _) => None,
     };
     let would = ledger.and_then(|ledger| ledger.would.clone());
@@ -66,21 +60,5 @@ pub async fn release(
     let scene = guard.scene(invocation);
     let decision = origin.marked(judged.decision);
     let outcome = Box::pin(carry_out(plan(decision, around), &signal, change.at, scene)).await;
-    info!(
-        release = change.deployment.as_str(),
-        what = %change.what,
-        verdict = outcome.verdict.word(),
-        reasons = ?outcome.reasons,
-        done = ?outcome.done,
-        "judged"
-    );
-    if let Some(failed) = outcome.failed() {
-        let message = format!("{}: {failed}", change.deployment);
-        return Err(Failure { kind: "AwsCallFailed", message });
-    }
-    if outcome.look_again || outcome.verdict == Verdict::LookAgain {
-        let message = format!("{}: {}", change.deployment, outcome.reasons.join(" "));
-        return Err(Failure { kind: "EvidenceMissing", message });
-    }
-    Ok(outcome.report())
+    settled(&outcome, change.deployment.as_str())
 }
