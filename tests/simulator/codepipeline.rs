@@ -1,7 +1,8 @@
 //! AWS CodePipeline: pipelines, and the executions that go through their stages.
 //!
 //! `evolution` moves executions from stage to stage, `working` the actions inside a stage, `reading`,
-//! `state` and `listing` answer questions, `operations`, `returning` and `ending` change things,
+//! `state` and `listing` answer questions, `operations`, `approving`, `returning` and `ending` change
+//! things,
 //! `announcement` raises the events.
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 mod announcement;
+mod approving;
 mod ending;
 mod evolution;
 pub(crate) mod execution;

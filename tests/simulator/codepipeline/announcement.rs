@@ -54,7 +54,7 @@ impl World {
             put("start-time", json!(stamps::milliseconds(run.started)));
         }
         // The one sample of a STARTED that is no approval has no region.
-        if word != "STARTED" || action.work == Work::Approval {
+        if word != "STARTED" || matches!(action.work, Work::Approval { .. }) {
             put("region", json!("us-east-1"));
         }
         let artifacts = json!([artifact(&execution.pipeline)]);
@@ -130,6 +130,6 @@ fn artifact(pipeline: &str) -> Value {
 pub(super) fn entity_url(action: &Action) -> Option<&'static str> {
     match action.work {
         Work::CodeDeploy { .. } => Some("https://us-east-1.console.aws.amazon.com/codedeploy/home"),
-        Work::Source | Work::Build { .. } | Work::Approval | Work::Deploy { .. } => None,
+        Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => None,
     }
 }

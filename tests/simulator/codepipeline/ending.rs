@@ -83,7 +83,6 @@ impl World {
             let action = &mut run.actions[*index];
             action.status = ActionStatus::Abandoned;
             action.updated = now;
-            action.token = None;
         }
         for index in indices {
             self.announce_action(id, &stage, index, word);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::approving::Verdict;
+
 /// The status of an execution, in the API's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecutionStatus {
@@ -86,10 +88,10 @@ pub struct ActionRun {
     pub(crate) id: String,
     pub(crate) started: Timestamp,
     pub(crate) updated: Timestamp,
-    /// An approval's, while it waits.
+    /// An approval's: who answers must know it. It is shown while the approval waits.
     pub(crate) token: Option<String>,
-    /// The person's answer, until the stage has seen it.
-    pub(crate) decided: Option<bool>,
+    /// An approval's answer.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// What an execution did in a stage.
@@ -105,6 +107,13 @@ pub struct StageRun {
     pub(crate) retried: Option<Timestamp>,
     /// The runs before this one were forgotten by a retry of all actions.
     pub(crate) counted_from: usize,
+}
+
+impl ActionRun {
+    /// An approval's token while it waits for its answer.
+    pub(crate) fn open_token(&self) -> Option<&str> {
+        self.token.as_deref().filter(|_| self.status == ActionStatus::InProgress)
+    }
 }
 
 impl StageRun {

@@ -74,7 +74,7 @@ impl World {
         let mut result = json!({});
         for (name, value) in [
             // For an approval it is the token while it waits (model, PutApprovalResult).
-            ("externalExecutionId", run.external.as_ref().or(run.token.as_ref()).map(|id| json!(id))),
+            ("externalExecutionId", run.external.as_deref().or(run.open_token()).map(|id| json!(id))),
             ("externalExecutionSummary", run.summary.as_ref().map(|text| json!(text))),
             ("externalExecutionUrl", url_of(action, run)),
             ("errorDetails", error_details(run)),
@@ -91,7 +91,7 @@ impl World {
             "actionName": run.action,
             "startTime": epoch_seconds(run.started),
             "lastUpdateTime": epoch_seconds(run.updated),
-            "updatedBy": CALLER,
+            "updatedBy": run.verdict.as_ref().map_or(CALLER, |verdict| verdict.by.as_str()),
             "status": run.status.name(),
             "input": { "actionTypeId": self.type_id(action), "region": "us-east-1" },
             "output": { "outputArtifacts": [], "executionResult": result },

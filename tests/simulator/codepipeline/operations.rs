@@ -24,6 +24,7 @@ impl World {
             "ListActionExecutions" => self.list_action_executions(input),
             "RollbackStage" => self.rollback_stage(input),
             "RetryStageExecution" => self.retry_stage_execution(input),
+            "PutApprovalResult" => self.put_approval_result(input),
             "StopPipelineExecution" => self.stop_pipeline_execution(input),
             "DisableStageTransition" => self.change_transition(input, true),
             "EnableStageTransition" => self.change_transition(input, false),
@@ -105,7 +106,7 @@ impl World {
 }
 
 /// A required name: 1 to 100 of `[A-Za-z0-9.@\-_]`.
-fn asked_name<'a>(input: &'a Value, member: &str) -> Result<&'a str, Refusal> {
+pub(super) fn asked_name<'a>(input: &'a Value, member: &str) -> Result<&'a str, Refusal> {
     let name = input[member].as_str().unwrap_or_default();
     let well_formed = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
     if (1..=NAME).contains(&name.len()) && name.chars().all(well_formed) {

@@ -1,5 +1,8 @@
 //! Pipelines as a script describes them: stages, and the actions in them.
 
+/// "Timeout 7 days by default", configurable from 5 to 86,400 minutes (User Guide, "Approval action reference").
+const APPROVAL_MINUTES: u32 = 7 * 24 * 60;
+
 /// How executions share a pipeline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExecutionMode {
@@ -71,8 +74,8 @@ pub(crate) enum Work {
     Source,
     /// Takes its time.
     Build { seconds: u32 },
-    /// Waits for a person.
-    Approval,
+    /// Waits for a person, so long.
+    Approval { minutes: u32 },
     /// A real simulated deployment.
     CodeDeploy {
         application: String,
@@ -113,7 +116,7 @@ impl Action {
 
     /// A manual approval.
     pub fn approval(name: &str) -> Self {
-        Self::new(name, Work::Approval)
+        Self::new(name, Work::Approval { minutes: APPROVAL_MINUTES })
     }
 
     /// A CodeDeploy deployment in a group that exists. An execution's AppSpec is written when it is first
@@ -142,7 +145,7 @@ impl Action {
     pub fn fresh_app_spec(mut self) -> Self {
         match &mut self.work {
             Work::CodeDeploy { fresh_app_spec, .. } => *fresh_app_spec = true,
-            Work::Source | Work::Build { .. } | Work::Approval | Work::Deploy { .. } => {
+            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => {
                 panic!("only a CodeDeploy action has an AppSpec")
             }
         }
@@ -154,8 +157,19 @@ impl Action {
     pub fn serving(mut self, group: &str) -> Self {
         match &mut self.work {
             Work::Deploy { serves, .. } => *serves = Some(group.to_owned()),
-            Work::Source | Work::Build { .. } | Work::Approval | Work::CodeDeploy { .. } => {
+            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::CodeDeploy { .. } => {
                 panic!("only an action of deploy_for moves users by itself")
+            }
+        }
+        self
+    }
+
+    /// Lets a manual approval fail after so many minutes without an answer; 7 days otherwise.
+    pub fn expiring_after(mut self, expires: u32) -> Self {
+        match &mut self.work {
+            Work::Approval { minutes } => *minutes = expires,
+            Work::Source | Work::Build { .. } | Work::CodeDeploy { .. } | Work::Deploy { .. } => {
+                panic!("only a manual approval waits for a person")
             }
         }
         self

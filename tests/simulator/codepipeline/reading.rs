@@ -47,7 +47,7 @@ impl World {
             Work::CodeDeploy { application, group, .. } => {
                 json!({ "ApplicationName": application, "DeploymentGroupName": group })
             }
-            Work::Source | Work::Build { .. } | Work::Approval | Work::Deploy { .. } => json!({}),
+            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => json!({}),
         };
         json!({
             "name": action.name,

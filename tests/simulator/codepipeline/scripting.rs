@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evolution::Beginning;
-use super::execution::{ActionStatus, ExecutionStatus, PipelineExecution};
+use super::execution::{ExecutionStatus, PipelineExecution};
 use super::pipeline::{Pipeline, Work};
 use super::{CodePipeline, PipelineState};
 use crate::simulator::Simulator;
@@ -65,20 +65,6 @@ impl Simulator {
     pub fn closed_transition(&self, pipeline: &str, stage: &str) -> Option<String> {
         let world = self.world();
         world.code_pipeline.pipeline(pipeline).transitions.get(stage)?.closed.clone()
-    }
-
-    /// Approves what waits in a stage, or rejects it, as a person would.
-    pub fn approve(&self, pipeline: &str, stage: &str, approved: bool, summary: &str) {
-        let mut world = self.world();
-        let occupant = world.code_pipeline.occupant(pipeline, stage).map(|execution| execution.id.clone());
-        let id = occupant.unwrap_or_else(|| panic!("nothing waits in the stage {stage:?}"));
-        let run = world.code_pipeline.execution_mut(&id).stage_mut(stage);
-        let waiting =
-            run.actions.iter_mut().find(|run| run.status == ActionStatus::InProgress && run.token.is_some());
-        let waiting = waiting.unwrap_or_else(|| panic!("no approval waits in the stage {stage:?}"));
-        waiting.decided = Some(approved);
-        waiting.summary = Some(summary.to_owned());
-        world.evolve_pipeline(pipeline);
     }
 
     /// Lets an action fail from now on, or succeed again.

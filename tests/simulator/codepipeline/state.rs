@@ -104,10 +104,14 @@ fn run_now(action: &Action, run: &ActionRun) -> Value {
     });
     let failed = run.status == ActionStatus::Failed;
     for (name, value) in [
-        ("token", run.token.as_ref().map(|token| json!(token))),
+        ("token", run.open_token().map(|token| json!(token))),
+        ("lastUpdatedBy", run.verdict.as_ref().map(|verdict| json!(verdict.by))),
         ("externalExecutionId", run.external.as_ref().map(|external| json!(external))),
         ("externalExecutionUrl", url_of(action, run)),
-        ("summary", run.summary.as_ref().filter(|_| !failed).map(|text| json!(text))),
+        (
+            "summary",
+            run.summary.as_ref().filter(|_| !failed || run.verdict.is_some()).map(|text| json!(text)),
+        ),
         ("errorDetails", error_details(run)),
     ] {
         if let Some(value) = value {

@@ -12,8 +12,6 @@ use crate::world::World;
 
 /// Fetching a source takes this long. Invented.
 const SOURCE_SECONDS: i64 = 5;
-/// "Timeout 7 days by default" (User Guide, "Approval action reference").
-const APPROVAL_MINUTES: i64 = 7 * 24 * 60;
 
 /// How an action ended.
 struct End {
@@ -65,7 +63,7 @@ impl World {
 
     pub(super) fn begin_action(&mut self, id: &str, stage: &str, action: &Action) {
         let now = self.now;
-        let token = (action.work == Work::Approval).then(|| self.chance.uuid());
+        let token = matches!(action.work, Work::Approval { .. }).then(|| self.chance.uuid());
         let run = ActionRun {
             action: action.name.clone(),
             status: ActionStatus::InProgress,
@@ -75,7 +73,7 @@ impl World {
             started: now,
             updated: now,
             token,
-            decided: None,
+            verdict: None,
         };
         let actions = &mut self.code_pipeline.execution_mut(id).stage_mut(stage).actions;
         let index = actions.len();
@@ -145,10 +143,10 @@ impl World {
                 after(i64::from(*seconds))?;
                 Some(if fails { bad("Deployment failed") } else { good(None) })
             }
-            Work::Approval => match run.decided {
-                Some(true) => Some(good(run.summary.clone())),
-                Some(false) => Some(bad(run.summary.as_deref().unwrap_or_default())),
-                None if self.now >= run.started + minutes(APPROVAL_MINUTES) => {
+            Work::Approval { minutes: patience } => match &run.verdict {
+                Some(verdict) if verdict.approved => Some(good(Some(verdict.summary.clone()))),
+                Some(verdict) => Some(bad(&verdict.summary)),
+                None if self.now >= run.started + minutes(i64::from(*patience)) => {
                     Some(bad("The approval action timed out"))
                 }
                 None => None,
@@ -176,7 +174,6 @@ impl World {
         run.status = end.status;
         run.summary = end.summary;
         run.updated = now;
-        run.token = None;
         let name = run.action.clone();
         let settings = &self.code_pipeline.pipeline(&pipeline).settings;
         let work = settings.stage_named(stage).action(&name).work.clone();
@@ -193,7 +190,7 @@ impl World {
                 }
                 Work::Deploy { serves: None, .. }
                 | Work::Build { .. }
-                | Work::Approval
+                | Work::Approval { .. }
                 | Work::CodeDeploy { .. } => {}
             }
         }
@@ -219,7 +216,7 @@ pub(super) fn type_of(world: &World, action: &Action) -> (&'static str, &'static
     match &action.work {
         Work::Source => ("Source", "CodeCommit"),
         Work::Build { .. } => ("Build", "CodeBuild"),
-        Work::Approval => ("Approval", "Manual"),
+        Work::Approval { .. } => ("Approval", "Manual"),
         Work::Deploy { .. } => ("Deploy", "CloudFormation"),
         Work::CodeDeploy { group, .. } => match world.code_deploy.group(group).settings.platform {
             Platform::Ecs => ("Deploy", "CodeDeployToECS"),
@@ -237,6 +234,6 @@ pub(super) fn url_of(action: &Action, run: &ActionRun) -> Option<serde_json::Val
         Work::Source => {
             Some(json!(format!("{console}/codecommit/home#/repository/my-repo/commit/{external}")))
         }
-        Work::Build { .. } | Work::Approval | Work::Deploy { .. } => None,
+        Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => None,
     }
 }
