@@ -12,6 +12,7 @@ mod announcement;
 mod evaluation;
 mod operations;
 mod rule;
+mod widget;
 
 pub use alarm::AlarmState;
 use alarm::{Alarm, CompositeAlarm, EvaluationState, Mute, Suppression};
@@ -69,6 +70,8 @@ pub(crate) struct CloudWatch {
     pub(crate) custom: BTreeMap<String, BTreeMap<i64, f64>>,
     /// States that a script sets later.
     pub(crate) scripted: Vec<(Timestamp, String, AlarmState)>,
+    /// The widgets of which images were drawn, oldest first.
+    pub(crate) widgets: Vec<Value>,
 }
 
 impl CloudWatch {

@@ -3,6 +3,8 @@
 //! CodeDeploy: awsJson1.1 or smithy-rpc-v2-cbor. CloudWatch: smithy-rpc-v2-cbor, the only one the Rust
 //! SDK speaks. DynamoDB: awsJson1.0. SNS: query in, XML out. CodePipeline: awsJson1.1. Lambda: REST, its answers in `lambda`. Read off real requests.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value};
 
@@ -170,6 +172,10 @@ fn to_cbor(name: &str, value: &Value) -> Cbor {
             } else {
                 Cbor::Float(number.as_f64().unwrap_or_default())
             }
+        }
+        // The one member of the modelled operations that is bytes; JSON carries it as base64.
+        Value::String(text) if name == "MetricWidgetImage" => {
+            Cbor::Bytes(BASE64.decode(text).expect("the simulator's own base64"))
         }
         Value::String(text) => Cbor::Text(text.clone()),
         Value::Array(members) => Cbor::Array(members.iter().map(|member| to_cbor(name, member)).collect()),

@@ -1,4 +1,4 @@
-//! DescribeAlarms and DescribeAlarmHistory.
+//! CloudWatch's API: which operation, and the reading of alarms.
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ impl World {
         Some(match operation {
             "DescribeAlarms" => self.describe_alarms(input),
             "ListAlarmMuteRules" => self.list_alarm_mute_rules(input),
+            "GetMetricWidgetImage" => self.get_metric_widget_image(input),
             "DescribeAlarmHistory" => self.describe_alarm_history(input),
             _ => return None,
         })
@@ -174,7 +175,7 @@ fn types(input: &Value) -> Vec<&str> {
     if asked.is_empty() { vec!["MetricAlarm"] } else { asked }
 }
 
-fn invalid_value(why: &str) -> Refusal {
+pub(super) fn invalid_value(why: &str) -> Refusal {
     Refusal::new("InvalidParameterValue", why)
 }
 
