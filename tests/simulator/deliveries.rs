@@ -88,6 +88,19 @@ impl Deliveries {
         }
     }
 
+    /// A request that is waited for: it is never in the queue.
+    pub(crate) fn request(&mut self, function: &str, payload: &[u8], now: Timestamp) -> Delivery {
+        self.counter += 1;
+        Delivery {
+            function: function.to_owned(),
+            payload: payload.to_vec(),
+            due: now,
+            attempt: 1,
+            id: format!("request-{}", self.counter),
+            order: self.counter,
+        }
+    }
+
     /// Takes the next delivery that is due and whose function `accepts`.
     pub(crate) fn take_due(&mut self, now: Timestamp, accepts: impl Fn(&str) -> bool) -> Option<Delivery> {
         let index = self

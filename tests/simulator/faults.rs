@@ -62,7 +62,13 @@ impl Faults {
 /// SNS say Throttling; Lambda models its own, with HTTP 429.
 pub(crate) fn throttled(service: Service) -> Refusal {
     let code = match service {
-        Service::CodeDeploy | Service::CodePipeline | Service::Unknown => "ThrottlingException",
+        Service::CodeDeploy
+        | Service::CodePipeline
+        | Service::SecretsManager
+        // Chat products do not come this way: theirs are in `chat`.
+        | Service::Slack
+        | Service::Teams
+        | Service::Unknown => "ThrottlingException",
         Service::CloudWatch | Service::Sns => "Throttling",
         Service::Lambda => {
             let refusal = Refusal::new("TooManyRequestsException", "Rate Exceeded.");
@@ -75,7 +81,10 @@ pub(crate) fn throttled(service: Service) -> Refusal {
 
 pub(crate) fn internal_error(service: Service) -> Refusal {
     let code = match service {
-        Service::CodeDeploy | Service::CodePipeline | Service::Unknown => "InternalFailure",
+        Service::CodeDeploy | Service::CodePipeline | Service::Slack | Service::Teams | Service::Unknown => {
+            "InternalFailure"
+        }
+        Service::SecretsManager => "InternalServiceError",
         Service::Lambda => "ServiceException",
         Service::CloudWatch => "InternalServiceFault",
         Service::Sns => "InternalError",

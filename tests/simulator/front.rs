@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::chat;
 use crate::dynamodb::DynamoFailure;
 use crate::faults::{self, Fault};
 use crate::health::Health;
@@ -60,6 +61,8 @@ struct Asked {
     wire: Wire,
     /// Lambda: the function's name.
     function: Option<String>,
+    /// Lambda: whether nobody waits for the answer.
+    is_event: bool,
     invocation: Option<u64>,
     fate: Fate,
 }
@@ -79,6 +82,9 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
     }
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let (invocation, path) = split_off_invocation(head.uri.path());
+    if let Some(call) = chat::recognise(path, head.uri.query(), &head.headers, invocation, &body) {
+        return chat::answer(&world, call).await.map(response);
+    }
     let mut asked = recognise(&head.method, path, &head.headers, &body);
     asked.invocation = invocation;
     let decoded = wire::decode(asked.wire, &body);
@@ -86,6 +92,9 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
     let mut input = decoded.unwrap_or(Value::Null);
     if let Some(function) = &asked.function {
         input = json!({ "FunctionName": function, "Payload": input });
+        if asked.is_event {
+            input["InvocationType"] = json!("Event");
+        }
     }
     let lives = {
         let mut world = locked(&world);
@@ -135,6 +144,9 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
         | Service::CloudWatch
         | Service::Sns
         | Service::DynamoDb
+        | Service::SecretsManager
+        | Service::Slack
+        | Service::Teams
         | Service::Unknown => wire::refused(asked.wire, refusal, request_id),
     }
 }
@@ -155,6 +167,9 @@ fn settle(
             Some(refused(asked, &refusal, &request_id))
         }
         None => match &asked.function {
+            Some(function) if asked.is_event => {
+                Some(world.invoke_event(asked, function, input, body, &request_id))
+            }
             Some(function) => world.invoke(asked, function, input, &request_id),
             None => Some(world.perform(asked, input, body, &request_id)),
         },
@@ -194,6 +209,9 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
         Some(("DynamoDB_20120810", operation)) => {
             return Asked::new(Service::DynamoDb, operation, Wire::Json10);
         }
+        Some(("secretsmanager", operation)) => {
+            return Asked::new(Service::SecretsManager, operation, Wire::Json11);
+        }
         Some((prefix, operation)) => {
             let operation = format!("{prefix}.{operation}");
             return Asked::new(Service::Unknown, &operation, Wire::Json11);
@@ -201,11 +219,11 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
         None => {}
     }
     if let Some(function) = lambda::function_of(path) {
-        // Only that a caller waits for the answer is modelled; it is also the default.
+        let invoke = Asked { function: Some(function), ..Asked::new(Service::Lambda, "Invoke", Wire::Rest) };
+        // That a caller waits for the answer is the default. DryRun is not modelled.
         return match header("x-amz-invocation-type") {
-            None | Some("RequestResponse") => {
-                Asked { function: Some(function), ..Asked::new(Service::Lambda, "Invoke", Wire::Rest) }
-            }
+            None | Some("RequestResponse") => invoke,
+            Some("Event") => Asked { is_event: true, ..invoke },
             Some(other) => Asked::new(Service::Unknown, &format!("Invoke {other}"), Wire::Rest),
         };
     }
@@ -235,7 +253,15 @@ fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> A
 impl Asked {
     fn new(service: Service, operation: &str, wire: Wire) -> Self {
         let operation = operation.to_owned();
-        Self { service, operation, wire, function: None, invocation: None, fate: Fate::default() }
+        Self {
+            service,
+            operation,
+            wire,
+            function: None,
+            is_event: false,
+            invocation: None,
+            fate: Fate::default(),
+        }
     }
 
     /// Whether the operation is of a kind that changes something.
@@ -254,7 +280,7 @@ impl Asked {
             "Disable",
             "Enable",
         ];
-        VERBS.iter().any(|verb| self.operation.starts_with(verb))
+        self.is_event || VERBS.iter().any(|verb| self.operation.starts_with(verb))
     }
 }
 
@@ -271,9 +297,10 @@ impl World {
             Service::CodePipeline => self.code_pipeline(operation, &input),
             Service::CloudWatch => self.cloud_watch(operation, &input),
             Service::Sns => self.sns(operation, &input),
+            Service::SecretsManager => self.secrets_manager(operation, &input),
             Service::DynamoDb => return self.perform_on_tables(asked, input, body, request_id),
-            // Answered before this: an invocation may hang.
-            Service::Lambda | Service::Unknown => None,
+            // Answered before this: an invocation may hang, and chat products have a front of their own.
+            Service::Lambda | Service::Slack | Service::Teams | Service::Unknown => None,
         };
         match answer {
             // A parameter that is not modelled counts like an operation that is not.
@@ -305,6 +332,23 @@ impl World {
         }
     }
 
+    /// Takes an event for a function that nobody waits for.
+    fn invoke_event(
+        &mut self,
+        asked: &Asked,
+        function: &str,
+        input: Value,
+        payload: &[u8],
+        request_id: &str,
+    ) -> Reply {
+        let taken = self.take_event(function, payload);
+        self.record(asked, input, taken.clone().map_err(|refusal| refusal.code));
+        match taken {
+            Ok(()) => lambda::taken(request_id),
+            Err(refusal) => lambda::refused(&refusal, request_id),
+        }
+    }
+
     fn perform_on_tables(&mut self, asked: &Asked, input: Value, body: &[u8], request_id: &str) -> Reply {
         let text = String::from_utf8_lossy(body);
         match self.dynamo_db.call(&asked.operation, &text) {
@@ -322,7 +366,7 @@ impl World {
     }
 
     fn record(&mut self, asked: &Asked, input: Value, outcome: Result<(), String>) {
-        let call = Call {
+        self.note(Call {
             at: self.now,
             service: asked.service,
             operation: asked.operation.clone(),
@@ -332,7 +376,11 @@ impl World {
             invocation: asked.invocation,
             fault: asked.fate.fault,
             killed: asked.fate.killed,
-        };
+        });
+    }
+
+    /// Puts a call into the journal and on the timeline.
+    pub(crate) fn note(&mut self, call: Call) {
         self.journal.push(call.clone());
         self.happened(What::ApiCall(call));
     }

@@ -21,6 +21,12 @@ pub enum Service {
     Sns,
     /// Amazon DynamoDB.
     DynamoDb,
+    /// AWS Secrets Manager.
+    SecretsManager,
+    /// Slack's Web API.
+    Slack,
+    /// Microsoft Teams' webhooks.
+    Teams,
     /// A request that no modelled service would recognise.
     Unknown,
 }

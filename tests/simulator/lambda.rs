@@ -1,10 +1,11 @@
-//! AWS Lambda's Invoke, synchronous: REST, the payload is the body, a function's error is a header on
-//! an HTTP 200 (Lambda API reference, "Invoke").
+//! AWS Lambda's Invoke: REST, the payload is the body. Waited for, a function's error is a header on an HTTP 200;
+//! as an event, it is taken with a 202 and delivered later (Lambda API reference, "Invoke").
 
 use serde_json::{Value, json};
 
 use crate::refusal::Refusal;
 use crate::simulator::Simulator;
+use crate::storm::Kind;
 use crate::wire::Reply;
 use crate::world::World;
 
@@ -18,6 +19,9 @@ pub enum Invoked {
     /// It does not come back.
     Hang,
 }
+
+/// An event's largest payload, in bytes (Lambda quotas, "Invocation payload": 1 MB asynchronous).
+const EVENT: usize = 1024 * 1024;
 
 impl Simulator {
     /// How a function answers from now on, by its name.
@@ -38,14 +42,41 @@ pub(crate) fn function_of(path: &str) -> Option<String> {
 impl World {
     /// How an invocation of this function goes.
     pub(crate) fn invoked(&self, function: &str) -> Result<Invoked, Refusal> {
-        self.lambda.get(function).cloned().ok_or_else(|| Refusal {
-            status: 404,
-            ..Refusal::new(
-                "ResourceNotFoundException",
-                format!("Function not found: arn:aws:lambda:us-east-1:123456789012:function:{function}"),
-            )
-        })
+        self.lambda.get(function).cloned().ok_or_else(|| no_such_function(function))
     }
+
+    /// Puts an event for a registered function on its way: Lambda accepted it, so that it is never lost, and it
+    /// is tried three times.
+    pub(crate) fn take_event(&mut self, function: &str, payload: &[u8]) -> Result<(), Refusal> {
+        if !self.registered.contains(function) {
+            return Err(no_such_function(function));
+        }
+        if payload.len() > EVENT {
+            let refusal = Refusal::new(
+                "RequestTooLargeException",
+                "Request must be smaller than 1048576 bytes for the InvokeFunction operation",
+            );
+            return Err(Refusal { status: 413, ..refusal });
+        }
+        let payload = if payload.is_empty() { b"{}" } else { payload };
+        self.send(function, payload, &format!("event for {function}"), Kind::Accepted);
+        Ok(())
+    }
+}
+
+fn no_such_function(function: &str) -> Refusal {
+    Refusal {
+        status: 404,
+        ..Refusal::new(
+            "ResourceNotFoundException",
+            format!("Function not found: arn:aws:lambda:us-east-1:123456789012:function:{function}"),
+        )
+    }
+}
+
+/// An event was taken: no body.
+pub(crate) fn taken(request_id: &str) -> Reply {
+    Reply { status: 202, headers: vec![("x-amzn-requestid", request_id.to_owned())], body: Vec::new() }
 }
 
 /// A function that came back, well or not.

@@ -1,5 +1,5 @@
-//! AWS's release control plane, as state behind its real wire protocols on 127.0.0.1, with a virtual
-//! clock.
+//! AWS's release control plane and the chat products, as state behind their real wire protocols on 127.0.0.1,
+//! with a virtual clock.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -8,8 +8,10 @@
 //! | `codedeploy` | groups, deployments, lifecycle events, rollbacks, the API |
 //! | `cloudwatch` | alarms, their evaluation, history and events, the API |
 //! | `codepipeline` | pipelines, executions, rollbacks of stages, the API |
-//! | `lambda` | Invoke |
-//! | `sns`, `dynamodb`, `health` | messages; tables (an embedded engine); endpoints for health checks |
+//! | `lambda` | Invoke, waited for or as an event |
+//! | `sns`, `dynamodb`, `secrets`, `health` | messages; tables (an embedded engine); secrets; endpoints for health checks |
+//! | `slack`, `teams`, `chat` | the chat products, and the front that they share |
+//! | `function_url` | people's requests to functions |
 //! | `traffic` | users, and how revisions answer them |
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
 //! | `storm`, `schedules` | faults drawn from a seed; functions invoked by the clock |
@@ -37,6 +39,7 @@
 
 mod binary;
 mod chance;
+mod chat;
 mod cloudwatch;
 mod codedeploy;
 mod codepipeline;
@@ -44,6 +47,7 @@ mod deliveries;
 mod dynamodb;
 mod faults;
 mod front;
+mod function_url;
 mod functions;
 mod health;
 mod journal;
@@ -52,10 +56,13 @@ mod refusal;
 mod runtime_api;
 mod schedules;
 mod scripting;
+mod secrets;
 mod simulator;
+mod slack;
 mod sns;
 mod stamps;
 mod storm;
+mod teams;
 mod timeline;
 mod traffic;
 mod wire;
@@ -87,7 +94,12 @@ pub use lambda::Invoked;
 pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;
+pub use slack::{
+    Press, SlackApp, SlackChannel, SlackFault, SlackFile, SlackMessage, SlackVersion, SlackWhisper,
+    sign_slack,
+};
 pub use sns::Message;
 pub use storm::{Killed, Storm};
-pub use timeline::{Happening, Mishap, What};
+pub use teams::{TeamsCard, TeamsFault};
+pub use timeline::{ChatAct, Happening, Mishap, What};
 pub use traffic::{Behaviour, Requests, Share, Workload};

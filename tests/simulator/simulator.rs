@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::deliveries::Delivery;
 use crate::front::{self, Shared, locked};
 use crate::functions::{Functions, Invocation};
 use crate::timeline::What;
@@ -86,6 +88,7 @@ impl Simulator {
             Box::pin(function(invocation))
         };
         self.functions().register(name, Arc::new(boxed));
+        self.world().registered.insert(name.to_owned());
     }
 
     /// Sets how long a registered function may run, 60 seconds else. The simulator only says so.
@@ -134,38 +137,60 @@ impl Simulator {
             };
             let Some(delivery) = delivery else { return };
             let now = self.now();
-            let (number, death, clock) = self.world().weather.begin(now);
-            let endpoint = format!("{}{}{number}", self.inner.endpoint, front::INVOCATION);
-            let running = self.functions().begin(&delivery, endpoint, clock);
-            // In a task of its own, so that a panic is what it is on Lambda: an error of this
-            // invocation.
-            let mut task = tokio::spawn(running);
-            let ended = tokio::select! {
-                biased;
-                () = death.notified() => {
-                    task.abort();
-                    task.await
-                }
-                ended = &mut task => ended,
-            };
-            let mut world = self.world();
-            world.weather.end();
-            let result = match ended {
-                _ if world.weather.is_dead(number) => Err("the invocation was killed".to_owned()),
-                Ok(result) => result,
-                Err(error) => Err(format!("the function panicked: {error}")),
-            };
-            world.happened(What::Invoked {
-                number,
-                id: delivery.id.clone(),
-                attempt: delivery.attempt,
-                function: delivery.function.clone(),
-                payload: String::from_utf8_lossy(&delivery.payload).into_owned(),
-                result: result.clone(),
-            });
-            if result.is_err() {
-                world.deliveries.failed(delivery, now);
+            if self.invoke(&delivery).await.is_err() {
+                self.world().deliveries.failed(delivery, now);
             }
         }
+    }
+
+    /// Invokes a registered function and waits for what it returns, as a function URL does: nobody tries it again.
+    /// An error is the function's, or that what it returned is no JSON.
+    pub async fn request(&self, function: &str, event: &[u8]) -> Result<Value, String> {
+        assert!(self.functions().knows(function), "no function {function:?} is registered");
+        let delivery = {
+            let mut world = self.world();
+            let now = world.now;
+            world.deliveries.request(function, event, now)
+        };
+        let answer = self.invoke(&delivery).await?;
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&answer).map_err(|error| format!("the answer is no JSON: {error}"))
+    }
+
+    /// One invocation, from its beginning to its end or death.
+    async fn invoke(&self, delivery: &Delivery) -> Result<String, String> {
+        let now = self.now();
+        let (number, death, clock) = self.world().weather.begin(now);
+        let endpoint = format!("{}{}{number}", self.inner.endpoint, front::INVOCATION);
+        let running = self.functions().begin(delivery, endpoint, clock);
+        // In a task of its own, so that a panic is what it is on Lambda: an error of this
+        // invocation.
+        let mut task = tokio::spawn(running);
+        let ended = tokio::select! {
+            biased;
+            () = death.notified() => {
+                task.abort();
+                task.await
+            }
+            ended = &mut task => ended,
+        };
+        let mut world = self.world();
+        world.weather.end();
+        let result = match ended {
+            _ if world.weather.is_dead(number) => Err("the invocation was killed".to_owned()),
+            Ok(result) => result,
+            Err(error) => Err(format!("the function panicked: {error}")),
+        };
+        world.happened(What::Invoked {
+            number,
+            id: delivery.id.clone(),
+            attempt: delivery.attempt,
+            function: delivery.function.clone(),
+            payload: String::from_utf8_lossy(&delivery.payload).into_owned(),
+            result: result.clone(),
+        });
+        result
     }
 }

@@ -1,9 +1,10 @@
 //! What happened, for people: the rehearsal binary prints it, tests may read it.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::cloudwatch::AlarmState;
-use crate::journal::Call;
+use crate::journal::{Call, Service};
 
 /// One thing that happened, at a virtual time. Times never run backwards but for alarm states that a
 /// script dates back.
@@ -27,6 +28,21 @@ pub enum Mishap {
         /// So late.
         by: SignedDuration,
     },
+}
+
+/// What an app does in a chat product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChatAct {
+    /// A message, or a card.
+    Posted,
+    /// A message in a thread.
+    Replied,
+    /// A message was changed.
+    Updated,
+    /// A message that one person sees.
+    Whispered,
+    /// A message with files.
+    SharedFile,
 }
 
 /// The kinds of things that happen.
@@ -122,6 +138,21 @@ pub enum What {
     },
     /// An API call arrived.
     ApiCall(Call),
+    /// Something appeared in a chat product, or changed there.
+    Chat {
+        /// Slack or Teams.
+        service: Service,
+        /// What was done.
+        act: ChatAct,
+        /// Slack: the channel's id.
+        place: String,
+        /// Slack: the message's `ts`.
+        name: Option<String>,
+        /// Slack: the text for notifications. Teams: the card's first text.
+        text: String,
+        /// Slack: the blocks. Teams: the card.
+        body: Value,
+    },
     /// A message was published.
     Message {
         /// The subject, where there was one.

@@ -1,6 +1,6 @@
 //! The whole state, and how it moves: one clock, no threads, no clock but this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -15,9 +15,12 @@ use crate::health::Endpoint;
 use crate::journal::Call;
 use crate::lambda::Invoked;
 use crate::schedules::Schedule;
+use crate::secrets::Secrets;
+use crate::slack::Slack;
 use crate::sns::Sns;
 use crate::stamps::{minute_of, seconds, start_of_minute};
 use crate::storm::Weather;
+use crate::teams::Teams;
 use crate::timeline::{Happening, What};
 use crate::traffic::Served;
 
@@ -34,8 +37,13 @@ pub(crate) struct World {
     pub(crate) cloud_watch: CloudWatch,
     pub(crate) sns: Sns,
     pub(crate) dynamo_db: DynamoDb,
+    pub(crate) secrets: Secrets,
+    pub(crate) slack: Slack,
+    pub(crate) teams: Teams,
     /// How functions answer an Invoke, by name.
     pub(crate) lambda: BTreeMap<String, Invoked>,
+    /// The functions that events may be delivered to.
+    pub(crate) registered: BTreeSet<String>,
     /// By deployment group.
     pub(crate) traffic: BTreeMap<String, Served>,
     pub(crate) deliveries: Deliveries,
@@ -59,7 +67,11 @@ impl World {
             cloud_watch: CloudWatch::default(),
             sns: Sns::default(),
             dynamo_db: DynamoDb::at(now),
+            secrets: Secrets::default(),
+            slack: Slack::default(),
+            teams: Teams::default(),
             lambda: BTreeMap::new(),
+            registered: BTreeSet::new(),
             traffic: BTreeMap::new(),
             deliveries: Deliveries::default(),
             faults: Faults::default(),

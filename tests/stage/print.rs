@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    AlarmState, Call, Fault, Happening, Killed, Mishap, Service, What,
+    AlarmState, Call, ChatAct, Fault, Happening, Killed, Mishap, Service, What,
     stage::{
         play::{Played, reported},
         script::Rehearsal,
@@ -170,6 +170,16 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown: &m
             }
         }
         What::Message { body, .. } => message(out, began, at, body),
+        What::Chat { service, act, text, .. } => {
+            let act = match act {
+                ChatAct::Posted => "",
+                ChatAct::Replied => " (reply)",
+                ChatAct::Updated => " (updated)",
+                ChatAct::Whispered => " (to one person)",
+                ChatAct::SharedFile => " (file)",
+            };
+            line(out, began, at, BLUE, "✎", &format!("{service:?}{act}: {text}"));
+        }
     }
 }
 
@@ -423,6 +433,10 @@ fn what(what: &What) -> Value {
         What::ApiCall(call) => json!({
             "kind": "call", "operation": call.operation, "input": call.input, "changed": call.changed,
             "error": call.outcome.as_ref().err(),
+        }),
+        What::Chat { service, act, place, name, text, body } => json!({
+            "kind": "chat", "product": format!("{service:?}"), "act": format!("{act:?}"), "place": place,
+            "ts": name, "text": text, "body": body,
         }),
         What::Message { subject, body } => {
             let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));

@@ -223,6 +223,7 @@ fn counts(record: &Record) -> BTreeMap<&'static str, u64> {
             }),
             What::HookCalled { .. } => count("hooks called"),
             What::Message { .. } => count("messages"),
+            What::Chat { .. } => count("chat messages and their changes"),
             What::Invoked { result, .. } => {
                 count("invocations");
                 for decision in result.iter().flat_map(|answer| reported(answer)) {
