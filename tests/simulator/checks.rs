@@ -1,17 +1,25 @@
 //! The simulator, seen through the real SDK clients.
 
 mod alarms;
+mod approvals;
+mod chats;
 mod clients;
 mod deliveries;
 mod deployments;
 mod faults;
 mod hooks;
 mod invocations;
+mod people;
 mod pipeline_events;
 mod pipelines;
 mod processes;
+mod secrets;
+mod slack_messages;
+mod slack_troubles;
 mod storms;
 mod tables_and_messages;
+mod teams_cards;
+mod widgets;
 
 use std::collections::BTreeSet;
 
