@@ -7,8 +7,9 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use serde_json::Value;
 
+use crate::asked::INVOCATION;
 use crate::faults::Fault;
-use crate::front::{INVOCATION, Shared, locked};
+use crate::front::{Shared, locked};
 use crate::journal::{Call, Service};
 use crate::storm::{Attempt, Fate, Killed};
 use crate::wire::Reply;
@@ -181,7 +182,8 @@ impl World {
         // is in its kind: calls to two channels may run side by side.
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let operation = format!("{} {} {}", call.operation, body["channel"], body["ts"]);
-        let name = format!("chat call {}", self.journal.len());
+        self.chat_calls += 1;
+        let name = format!("chat call {}", self.chat_calls);
         let attempt =
             Attempt { invocation, operation: &operation, input: &Value::Null, call: &name, number: "" };
         self.weather.fate(&attempt).into()

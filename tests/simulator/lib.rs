@@ -15,7 +15,7 @@
 //! | `traffic` | users, and how revisions answer them |
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
 //! | `storm`, `schedules` | faults drawn from a seed; functions invoked by the clock |
-//! | `front`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
+//! | `front`, `asked`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
 //! | `timeline` | what happened, for people |
 //! | `runtime_api`, `binary` | Lambda's Runtime API, for compiled functions in real time |
 //!
@@ -37,6 +37,7 @@
     reason = "a simulator that panics is a test that fails; its numbers are small"
 )]
 
+mod asked;
 mod binary;
 mod chance;
 mod chat;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::asked::INVOCATION;
 use crate::deliveries::Delivery;
 use crate::front::{self, Shared, locked};
 use crate::functions::{Functions, Invocation};
@@ -163,7 +164,7 @@ impl Simulator {
     async fn invoke(&self, delivery: &Delivery) -> Result<String, String> {
         let now = self.now();
         let (number, death, clock) = self.world().weather.begin(now);
-        let endpoint = format!("{}{}{number}", self.inner.endpoint, front::INVOCATION);
+        let endpoint = format!("{}{}{number}", self.inner.endpoint, INVOCATION);
         let running = self.functions().begin(delivery, endpoint, clock);
         // In a task of its own, so that a panic is what it is on Lambda: an error of this
         // invocation.

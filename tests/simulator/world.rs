@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) slack: Slack,
     pub(crate) teams: Teams,
+    /// Calls of chat products through an invocation's own endpoint.
+    pub(crate) chat_calls: u64,
     /// How functions answer an Invoke, by name.
     pub(crate) lambda: BTreeMap<String, Invoked>,
     /// The functions that events may be delivered to.
@@ -70,6 +72,7 @@ impl World {
             secrets: Secrets::default(),
             slack: Slack::default(),
             teams: Teams::default(),
+            chat_calls: 0,
             lambda: BTreeMap::new(),
             registered: BTreeSet::new(),
             traffic: BTreeMap::new(),

@@ -1,0 +1,121 @@
+//! An API request, recognised: which service, which operation, which protocol.
+
+use hyper::{HeaderMap, Method};
+
+use crate::journal::Service;
+use crate::lambda;
+use crate::storm::Fate;
+use crate::wire::Wire;
+
+/// Where the paths of one invocation's own endpoint begin; its number follows.
+pub(crate) const INVOCATION: &str = "/invocation/";
+
+/// An API request, recognised.
+pub(crate) struct Asked {
+    pub(crate) service: Service,
+    pub(crate) operation: String,
+    pub(crate) wire: Wire,
+    /// Lambda: the function's name.
+    pub(crate) function: Option<String>,
+    /// Lambda: whether nobody waits for the answer.
+    pub(crate) is_event: bool,
+    pub(crate) invocation: Option<u64>,
+    pub(crate) fate: Fate,
+}
+
+/// Takes the invocation's number off a path.
+pub(crate) fn split_off_invocation(path: &str) -> (Option<u64>, &str) {
+    let Some(rest) = path.strip_prefix(INVOCATION) else { return (None, path) };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(end);
+    (number.parse().ok(), if rest.is_empty() { "/" } else { rest })
+}
+
+/// Which service, which operation, which protocol: from the headers and the path.
+pub(crate) fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Asked {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let target = header("x-amz-target").and_then(|target| target.split_once('.'));
+    match target {
+        Some(("CodeDeploy_20141006", operation)) => {
+            return Asked::new(Service::CodeDeploy, operation, Wire::Json11);
+        }
+        Some(("CodePipeline_20150709", operation)) => {
+            return Asked::new(Service::CodePipeline, operation, Wire::Json11);
+        }
+        Some(("DynamoDB_20120810", operation)) => {
+            return Asked::new(Service::DynamoDb, operation, Wire::Json10);
+        }
+        Some(("secretsmanager", operation)) => {
+            return Asked::new(Service::SecretsManager, operation, Wire::Json11);
+        }
+        Some((prefix, operation)) => {
+            let operation = format!("{prefix}.{operation}");
+            return Asked::new(Service::Unknown, &operation, Wire::Json11);
+        }
+        None => {}
+    }
+    if let Some(function) = lambda::function_of(path) {
+        let invoke = Asked { function: Some(function), ..Asked::new(Service::Lambda, "Invoke", Wire::Rest) };
+        // That a caller waits for the answer is the default. DryRun is not modelled.
+        return match header("x-amz-invocation-type") {
+            None | Some("RequestResponse") => invoke,
+            Some("Event") => Asked { is_event: true, ..invoke },
+            Some(other) => Asked::new(Service::Unknown, &format!("Invoke {other}"), Wire::Rest),
+        };
+    }
+    let rpc = path
+        .strip_prefix("/service/")
+        .and_then(|rest| rest.split_once("/operation/"))
+        .filter(|_| header("smithy-protocol") == Some("rpc-v2-cbor"));
+    match rpc {
+        Some(("CodeDeploy_20141006", operation)) => {
+            return Asked::new(Service::CodeDeploy, operation, Wire::Cbor);
+        }
+        Some(("GraniteServiceVersion20100801", operation)) => {
+            return Asked::new(Service::CloudWatch, operation, Wire::Cbor);
+        }
+        Some(_) | None => {}
+    }
+    let form = |wanted: &str| {
+        form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    match (form("Action"), form("Version").as_deref()) {
+        (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query),
+        (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query),
+        (None, _) => Asked::new(Service::Unknown, &format!("{method} {path}"), Wire::Json11),
+    }
+}
+
+impl Asked {
+    pub(crate) fn new(service: Service, operation: &str, wire: Wire) -> Self {
+        let operation = operation.to_owned();
+        Self {
+            service,
+            operation,
+            wire,
+            function: None,
+            is_event: false,
+            invocation: None,
+            fate: Fate::default(),
+        }
+    }
+
+    /// Whether the operation is of a kind that changes something.
+    pub(crate) fn changes(&self) -> bool {
+        const VERBS: [&str; 12] = [
+            "Create",
+            "Put",
+            "Update",
+            "Delete",
+            "Stop",
+            "Publish",
+            "TransactWrite",
+            "BatchWrite",
+            "Rollback",
+            "Retry",
+            "Disable",
+            "Enable",
+        ];
+        self.is_event || VERBS.iter().any(|verb| self.operation.starts_with(verb))
+    }
+}
