@@ -64,6 +64,7 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
         ledger_table: TABLE.to_owned(),
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
+        chat: None,
     };
     Guard {
         policy,
