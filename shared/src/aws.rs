@@ -6,6 +6,7 @@ pub mod codepipeline;
 pub mod endpoint;
 pub mod lambda;
 pub mod ledger;
+pub mod secrets;
 pub mod sns;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::settings::Settings;
+use crate::{channel::Chat, settings::Settings};
 
 /// Everything outside that Belay talks to.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Adapters {
     pub lambda: lambda::Lambda,
     /// What a hook's `http` checks call.
     pub endpoint: endpoint::Endpoint,
+    /// The chat products; `None` if Belay tells people by the topic only.
+    pub chat: Option<Chat>,
 }
 
 impl Adapters {
@@ -50,6 +53,7 @@ impl Adapters {
             topic: sns::Topic::new(config, &settings.topic_arn),
             lambda: lambda::Lambda::new(config),
             endpoint: endpoint::Endpoint::default(),
+            chat: settings.chat.as_ref().map(|chat| Chat::new(config, chat)),
         }
     }
 }

@@ -21,6 +21,8 @@ pub mod appspec;
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod carry_out;
+#[cfg(feature = "aws")]
+pub mod channel;
 pub mod chat;
 pub mod decision;
 pub mod events;

@@ -139,6 +139,7 @@ pub fn stormproof(
                 codepipeline: CodePipeline::new(&config),
                 lambda: Lambda::new(&config),
                 endpoint: endpoint.clone(),
+                chat: None,
             },
             console: Console::of(REGION),
             patience: Patience { look_for: Duration::ZERO, pause: Duration::from_millis(1) },

@@ -1,0 +1,95 @@
+//! When a chat product is left alone: after it asked for that, or when it does not answer.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// A product that does not answer is left alone for so long. Somebody waits, and each try takes seconds.
+pub(super) const UNWELL: Duration = Duration::from_secs(5);
+
+/// What is waited when a product asks for a pause and does not say, or not in seconds, how long.
+const UNSAID: Duration = Duration::from_secs(10);
+
+/// A longer pause than this is a mistake.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The clock that only goes forward. It is read here only, for pauses and for the age of what is kept; what is decided
+/// does not hang on it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an adapter's own pauses are real time, and no decision sees them"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// How long a product asks to be left alone, from its `Retry-After`: whole seconds, as Slack (docs.slack.dev, "Rate
+/// limits") and Teams write it. The form with a date is not used by either.
+pub(super) fn pause(retry_after: Option<&str>) -> Duration {
+    let seconds = retry_after.and_then(|text| text.trim().parse().ok());
+    seconds.map_or(UNSAID, Duration::from_secs).min(LONGEST)
+}
+
+/// Why it is quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// There were too many calls.
+    Throttled,
+    /// It did not answer, or with an error of its own.
+    Unwell,
+}
+
+/// Until when a product is left alone. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quiet(Arc<Mutex<Option<(Instant, Why)>>>);
+
+impl Quiet {
+    /// Why no call may be made now; `None` if one may.
+    pub(super) fn why(&self, now: Instant) -> Option<Why> {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.filter(|(until, _)| now < *until).map(|(_, why)| why)
+    }
+
+    /// No calls from `now` on for so long. A longer pause that was asked for before stays.
+    pub(super) fn begin(&self, now: Instant, pause: Duration, why: Why) {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = now + pause;
+        if until.is_none_or(|(before, _)| before < end) {
+            *until = Some((end, why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_in_seconds() {
+        assert_eq!(pause(Some("30")), Duration::from_secs(30));
+        assert_eq!(pause(Some(" 0 ")), Duration::ZERO);
+        assert_eq!(pause(Some("86400")), LONGEST);
+        for unsaid in
+            [None, Some(""), Some("soon"), Some("-1"), Some("1.5"), Some("Wed, 21 Oct 2026 07:28:00 GMT")]
+        {
+            assert_eq!(pause(unsaid), UNSAID, "{unsaid:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_quiet_for_all_clones_until_it_ends() {
+        let (quiet, start) = (Quiet::default(), now());
+        let other = quiet.clone();
+        assert_eq!(other.why(start), None);
+        quiet.begin(start, Duration::from_secs(30), Why::Throttled);
+        quiet.begin(start, UNWELL, Why::Unwell);
+        assert_eq!(other.why(start + Duration::from_secs(29)), Some(Why::Throttled));
+        assert_eq!(other.why(start + Duration::from_secs(30)), None);
+        quiet.begin(start + Duration::from_secs(40), UNWELL, Why::Unwell);
+        assert_eq!(other.why(start + Duration::from_secs(44)), Some(Why::Unwell));
+        assert_eq!(other.why(start + Duration::from_secs(45)), None);
+    }
+}
