@@ -1,5 +1,7 @@
 //! CloudWatch: what alarms are now, and what they were.
 
+mod graph;
+
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
