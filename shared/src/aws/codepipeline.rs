@@ -1,5 +1,9 @@
 //! CodePipeline: where a release is on its way, and taking a stage back.
 
+mod approvals;
+
+pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAnswer};
+
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::{
     Client,
