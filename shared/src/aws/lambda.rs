@@ -1,4 +1,4 @@
-//! Lambda: asking a function of somebody else's how the release is doing.
+//! Lambda: asking a function of somebody else's how the release is doing, and handing work to one of our own.
 
 use std::time::Duration;
 
@@ -79,6 +79,36 @@ impl Lambda {
             Err(error) => Err(InvokeError::NotMeasured(AwsError::from_sdk(OPERATION, function, &error))),
         }
     }
+
+    /// Hands work to a function, by its name or ARN, and does not wait for it. Lambda queues it, runs it at least once,
+    /// and tries twice more if the function fails (Lambda Developer Guide, "Invoking a function asynchronously").
+    ///
+    /// A call whose answer was lost is sent again, so that the function may get the same work twice.
+    ///
+    /// # Errors
+    /// When Lambda did not take it, or nobody knows whether it did: `refused` tells the two apart.
+    pub async fn hand_off(&self, function: &str, payload: &[u8]) -> Result<(), AwsError> {
+        const OPERATION: &str = "lambda:Invoke";
+        let output = self
+            .client
+            .invoke()
+            .function_name(function)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload))
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, function, &error))?;
+        queued(function, output.status_code)
+    }
+}
+
+/// What is queued is answered with the status 202 (API reference, Invoke). Anything else is not queued.
+fn queued(function: &str, status: i32) -> Result<(), AwsError> {
+    if status == 202 {
+        return Ok(());
+    }
+    let why = format!("Lambda answered with the HTTP status {status} instead of queueing it");
+    Err(AwsError::unreadable("lambda:Invoke", function, why))
 }
 
 /// What a failed function said: `errorType` and `errorMessage`, where its body has them.
@@ -96,6 +126,14 @@ fn failure(kind: &str, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_queued_is_handed_off() {
+        assert_eq!(queued("belay-chat", 202), Ok(()));
+        for status in [0, 200, 204] {
+            assert!(queued("belay-chat", status).is_err(), "{status}");
+        }
+    }
 
     #[test]
     fn a_failure_is_told_in_the_functions_own_words() {
