@@ -4,6 +4,10 @@
 //! A variable whose name is misspelt is not set, and a lookup cannot see it: the required ones are missed by
 //! name, the optional ones silently keep their default.
 
+mod chat;
+
+pub use self::chat::ChatSettings;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -13,19 +17,10 @@ const POLICY: &str = "BELAY_POLICY";
 const LEDGER_TABLE: &str = "BELAY_LEDGER_TABLE";
 const TOPIC_ARN: &str = "BELAY_TOPIC_ARN";
 const REGION: &str = "AWS_REGION";
-const CHAT_SECRET: &str = "BELAY_CHAT_SECRET";
-const SLACK_API: &str = "BELAY_SLACK_API";
-
-/// Where Slack's Web API is (docs.slack.dev, "Web API").
-const SLACK: &str = "https://slack.com/api";
 
 const A_TABLE: &str = "the name of a DynamoDB table (3 to 255 letters, digits, `_`, `-` and `.`) or its ARN";
 const A_TOPIC: &str = "the ARN of an SNS topic, arn:<partition>:sns:<region>:<account>:<name>";
 const A_REGION: &str = "an AWS region such as eu-central-1, for the console links in messages";
-const A_SECRET: &str =
-    "the name or ARN of a secret in Secrets Manager, 1 to 2048 printable ASCII characters without spaces";
-const AN_API: &str =
-    "the URL of Slack's Web API such as https://slack.com/api, and plain http only on 127.0.0.1 or localhost";
 
 /// The settings, each fit for use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,22 +35,6 @@ pub struct Settings {
     pub region: String,
     /// The chat products; `None` if Belay tells people by the topic only.
     pub chat: Option<ChatSettings>,
-}
-
-/// How the chat products are reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatSettings {
-    /// The name or ARN of the secret in Secrets Manager that holds their tokens; not the secret itself.
-    pub secret: String,
-    /// The URL of Slack's Web API, without a slash at its end.
-    pub slack_api: String,
-}
-
-impl ChatSettings {
-    /// Whether Slack is a simulator on this machine: plain http is allowed nowhere else.
-    pub fn is_local(&self) -> bool {
-        self.slack_api.starts_with("http://")
-    }
 }
 
 /// Why a setting cannot be used. Each is one sentence for whoever deploys Belay.
@@ -154,7 +133,7 @@ impl Settings {
         let ledger_table = required(LEDGER_TABLE, A_TABLE, is_table);
         let topic_arn = required(TOPIC_ARN, A_TOPIC, is_topic);
         let region = required(REGION, A_REGION, is_region);
-        let chat = chat(&lookup, &mut mistakes);
+        let chat = chat::read(&lookup, &mut mistakes);
         let policy = match lookup(POLICY) {
             Some(path) if !path.is_empty() => path,
             Some(_) | None => "/opt/belay.yaml".to_owned(),
@@ -184,64 +163,6 @@ fn required(
     } else {
         Err(SettingMistake::Unfit { name, found: quoted(&value), wanted })
     }
-}
-
-/// The settings of the chat products, if there are any; what is wrong with them goes to `mistakes`.
-fn chat(lookup: impl Fn(&str) -> Option<String>, mistakes: &mut Vec<SettingMistake>) -> Option<ChatSettings> {
-    let set = |name| lookup(name).filter(|value| !value.is_empty());
-    let (secret, slack_api) = (set(CHAT_SECRET), set(SLACK_API));
-    match &secret {
-        // A webhook's URL is a secret as a whole, and no secret's id has `://` in it.
-        Some(id) if looks_like_a_secret(id) || id.contains("://") => {
-            mistakes.push(SettingMistake::LooksLikeASecret { name: CHAT_SECRET, wanted: A_SECRET });
-        }
-        Some(id) if !is_secret_id(id) => {
-            mistakes.push(SettingMistake::NotShown { name: CHAT_SECRET, wanted: A_SECRET });
-        }
-        None if slack_api.is_some() => {
-            mistakes.push(SettingMistake::Alone { name: SLACK_API, other: CHAT_SECRET });
-        }
-        Some(_) | None => {}
-    }
-    // Nothing else has a slash or several at its end, and none is wanted.
-    let slack_api = slack_api.map_or_else(|| SLACK.to_owned(), |url| url.trim_end_matches('/').to_owned());
-    if looks_like_a_secret(&slack_api) {
-        mistakes.push(SettingMistake::LooksLikeASecret { name: SLACK_API, wanted: AN_API });
-    } else if !is_api(&slack_api) {
-        mistakes.push(SettingMistake::Unfit { name: SLACK_API, found: quoted(&slack_api), wanted: AN_API });
-    }
-    Some(ChatSettings { secret: secret?, slack_api })
-}
-
-/// Whether a text that should be none has a secret in it: a token of Slack's (`xoxb-…`, `xapp-…`), its signing secret
-/// (32 hexadecimal digits), a webhook of Slack's or of Teams', or the JSON that belongs into the secret.
-fn looks_like_a_secret(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let parts = ["xoxb-", "xoxp-", "xoxe", "xapp-", "hooks.slack.com", "sig=", "{"];
-    text.starts_with("xox")
-        || parts.iter().any(|part| text.contains(part))
-        || (text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit()))
-}
-
-/// Secrets Manager takes 1 to 2048 characters (GetSecretValue, SecretId).
-fn is_secret_id(text: &str) -> bool {
-    text.len() <= 2048 && only(text, |c| c.is_ascii_graphic())
-}
-
-/// `https://<host>[:<port>][/<path>]`, or the same with http on this machine.
-fn is_api(url: &str) -> bool {
-    let (encrypted, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => (true, rest),
-        (None, Some(rest)) => (false, rest),
-        (None, None) => return false,
-    };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-    let here = host == "127.0.0.1" || host == "localhost";
-    (encrypted || here)
-        && only(host, |c| c.is_ascii_alphanumeric() || ".-".contains(c))
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-        && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._~-".contains(c))
 }
 
 /// A table's name by DynamoDB's rules, or `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
@@ -297,11 +218,14 @@ fn quoted(value: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        chat::{CHAT_SECRET, SLACK_API},
+        *,
+    };
 
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
 
-    fn parse(changes: &[(&str, Option<&str>)]) -> Result<Settings, SettingsMistakes> {
+    pub(super) fn parse(changes: &[(&str, Option<&str>)]) -> Result<Settings, SettingsMistakes> {
         let base = [(LEDGER_TABLE, "belay-ledger"), (TOPIC_ARN, TOPIC), (REGION, "us-east-1")];
         Settings::parse(|name| match changes.iter().find(|(changed, _)| *changed == name) {
             Some((_, value)) => value.map(str::to_owned),
@@ -309,7 +233,7 @@ mod tests {
         })
     }
 
-    fn sentences(changes: &[(&str, Option<&str>)]) -> String {
+    pub(super) fn sentences(changes: &[(&str, Option<&str>)]) -> String {
         parse(changes).expect_err("a mistake").to_string()
     }
 
@@ -348,93 +272,6 @@ mod tests {
              without spaces. BELAY_SLACK_API is \"http://slack.test/api\": it must be the URL of Slack's Web \
              API such as https://slack.com/api, and plain http only on 127.0.0.1 or localhost."
         );
-    }
-
-    fn chat_of(secret: &str, slack_api: Option<&str>) -> Option<ChatSettings> {
-        parse(&[(CHAT_SECRET, Some(secret)), (SLACK_API, slack_api)]).expect("no mistake").chat
-    }
-
-    #[test]
-    fn a_secret_is_named_and_slack_is_slack() {
-        let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:belay/chat-AbCdEf";
-        for good in ["belay/chat", "a", arn, "x".repeat(2048).as_str()] {
-            let expected = ChatSettings { secret: good.to_owned(), slack_api: SLACK.to_owned() };
-            assert_eq!(chat_of(good, None), Some(expected.clone()));
-            assert_eq!(chat_of(good, Some("")), Some(expected));
-        }
-        for bad in ["belay chat", "belay\n", "bel\u{fc}y", "x".repeat(2049).as_str()] {
-            let told = sentences(&[(CHAT_SECRET, Some(bad))]);
-            assert!(told.starts_with("BELAY_CHAT_SECRET is not fit") && !told.contains(bad), "{told}");
-        }
-    }
-
-    #[test]
-    fn a_secret_that_was_pasted_is_never_shown() {
-        let signing = "8f742231b10e8888abcd99baeefe85a5";
-        let json = r#"{"slack_bot_token":"made-up"}"#;
-        let workflow = "https://prod-1.logic.azure.com/workflows/1?sig=made-up";
-        let hook = "hooks.slack.com/services/T0/B0/madeup";
-        for (name, pasted) in [
-            (CHAT_SECRET, "xoxb-made-up"),
-            (CHAT_SECRET, " xoxb-made-up"),
-            (CHAT_SECRET, "xapp-made-up"),
-            (CHAT_SECRET, signing),
-            (CHAT_SECRET, json),
-            (CHAT_SECRET, workflow),
-            (SLACK_API, "xoxb-made-up"),
-            (SLACK_API, signing),
-            (SLACK_API, workflow),
-            (SLACK_API, hook),
-            (SLACK_API, "https://hooks.slack.com/services/T0/B0/madeup"),
-        ] {
-            let mut changes = vec![(CHAT_SECRET, Some("belay/chat"))];
-            changes.retain(|(kept, _)| *kept != name);
-            changes.push((name, Some(pasted)));
-            let told = sentences(&changes);
-            assert!(told.starts_with(&format!("{name} looks like a secret itself")), "{told}");
-            assert!(!told.contains("made") && !told.contains("8f74"), "{told}");
-        }
-    }
-
-    #[test]
-    fn slack_is_elsewhere_only_by_https_or_on_this_machine() {
-        for (given, read) in [
-            ("https://slack.com/api/", "https://slack.com/api"),
-            ("https://slack-gov.com/api", "https://slack-gov.com/api"),
-            ("http://127.0.0.1:4010/slack/api//", "http://127.0.0.1:4010/slack/api"),
-            ("http://localhost:80", "http://localhost:80"),
-        ] {
-            let chat = chat_of("belay/chat", Some(given)).expect("chat");
-            assert_eq!(chat.slack_api, read);
-            assert_eq!(chat.is_local(), given.starts_with("http:"));
-        }
-        for bad in [
-            "slack.com/api",
-            "https://",
-            "https:///api",
-            "https://slack.com:0/api",
-            "https://slack.com:x/api",
-            "https://me@slack.com/api",
-            "https://slack.com/api?a=b",
-            "https://sl ack.com",
-            "http://slack.com/api",
-            "http://127.0.0.1.example.com/api",
-            "http://127.0.0.1@example.com/api",
-            "ftp://localhost/",
-        ] {
-            let mistakes = parse(&[(CHAT_SECRET, Some("belay/chat")), (SLACK_API, Some(bad))]);
-            assert_eq!(mistakes.expect_err(bad).0.len(), 1, "{bad}");
-        }
-    }
-
-    #[test]
-    fn slack_without_a_secret_does_nothing_and_says_so() {
-        assert_eq!(
-            sentences(&[(SLACK_API, Some("https://slack.com/api"))]),
-            "BELAY_SLACK_API is set, but BELAY_CHAT_SECRET is not, and without it BELAY_SLACK_API does \
-             nothing: set both or none."
-        );
-        assert_eq!(parse(&[(CHAT_SECRET, Some("")), (SLACK_API, Some(""))]).expect("no mistake").chat, None);
     }
 
     #[test]
