@@ -193,7 +193,7 @@ mod tests {
     async fn what_went_wrong_does_not_name_the_url() {
         let (url, asked) = answering(Vec::new());
         let Err(NoAnswer::Lost(why)) = Http::default().post(post(&url)).await else { panic!("no answer") };
-        assert!(!why.contains("made-up") && !why.contains("127.0.0.1"), "{why}");
+        assert_eq!(why, "the connection failed");
         asked.join().expect("it was asked");
         // Nobody listens there any more.
         let Err(NoAnswer::Lost(why)) = Http::default().post(post(&url)).await else { panic!("no answer") };

@@ -129,6 +129,8 @@ mod tests {
             (CHAT_SECRET, signing),
             (CHAT_SECRET, json),
             (CHAT_SECRET, workflow),
+            (CHAT_SECRET, "https://example.com/made-up"),
+            (CHAT_SECRET, "xox-made-up"),
             (SLACK_API, "xoxb-made-up"),
             (SLACK_API, signing),
             (SLACK_API, workflow),
