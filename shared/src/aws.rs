@@ -8,6 +8,7 @@ pub mod lambda;
 pub mod ledger;
 pub mod secrets;
 pub mod sns;
+pub(crate) mod timer;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ pub mod teams;
 
 use aws_config::SdkConfig;
 
-use self::{http::Http, quiet::now, slack::Slack, teams::Teams};
+use self::{http::Http, slack::Slack, teams::Teams};
 use crate::{
     aws::{
         AwsError,
@@ -46,7 +46,7 @@ impl Chat {
     /// # Errors
     /// When the secret cannot be read.
     pub async fn has_slack(&self) -> Result<bool, AwsError> {
-        Ok(self.secrets.chat(now()).await?.slack_bot_token.is_some())
+        Ok(self.secrets.chat().await?.slack_bot_token.is_some())
     }
 
     /// Whether the secret has a URL for Teams.
@@ -54,7 +54,7 @@ impl Chat {
     /// # Errors
     /// When the secret cannot be read.
     pub async fn has_teams(&self) -> Result<bool, AwsError> {
-        Ok(self.secrets.chat(now()).await?.teams_webhook_url.is_some())
+        Ok(self.secrets.chat().await?.teams_webhook_url.is_some())
     }
 
     /// What a request of Slack's may be signed with: the signing secret, and for ten minutes after a rotation was
@@ -64,6 +64,6 @@ impl Chat {
     /// # Errors
     /// When the secret cannot be read, and never could.
     pub async fn signing_secrets(&self, refresh: bool) -> Result<Vec<Secret>, AwsError> {
-        self.secrets.signing_secrets(now(), refresh).await
+        self.secrets.signing_secrets(refresh).await
     }
 }

@@ -5,9 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::Client;
 use serde_json::Value;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 
-use crate::aws::AwsError;
+use crate::aws::{
+    AwsError,
+    timer::{Timer, runs},
+};
 
 /// Something that nobody may see. It is shown as `…`, and cannot be serialised.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,14 +87,14 @@ impl Secrets {
         Self { client: Client::from_conf(config), id: id.to_owned(), kept: Arc::default() }
     }
 
-    /// What the secret holds: fetched at most five minutes before `now`, or longer ago if Secrets Manager does not
+    /// What the secret holds: fetched at most five minutes ago, or longer ago if Secrets Manager does not
     /// give it any more.
     ///
     /// # Errors
     /// When it was never fetched and cannot be, or does not hold JSON with texts in it. Nothing of the content is in
     /// the error.
-    pub async fn chat(&self, now: Instant) -> Result<ChatSecrets, AwsError> {
-        self.current(now, false).await.map(|kept| kept.0)
+    pub async fn chat(&self) -> Result<ChatSecrets, AwsError> {
+        self.current(false).await.map(|kept| kept.0)
     }
 
     /// The same, fetched again if that was not asked for in the last minute: when something that the secret holds
@@ -99,8 +102,8 @@ impl Secrets {
     ///
     /// # Errors
     /// As [`Secrets::chat`].
-    pub async fn refresh(&self, now: Instant) -> Result<ChatSecrets, AwsError> {
-        self.current(now, true).await.map(|kept| kept.0)
+    pub async fn refresh(&self) -> Result<ChatSecrets, AwsError> {
+        self.current(true).await.map(|kept| kept.0)
     }
 
     /// What a request of Slack's may be signed with: the signing secret, and for ten minutes after a rotation was
@@ -108,23 +111,23 @@ impl Secrets {
     ///
     /// # Errors
     /// As [`Secrets::chat`].
-    pub async fn signing_secrets(&self, now: Instant, refresh: bool) -> Result<Vec<Secret>, AwsError> {
-        let (current, before) = self.current(now, refresh).await?;
+    pub async fn signing_secrets(&self, refresh: bool) -> Result<Vec<Secret>, AwsError> {
+        let (current, before) = self.current(refresh).await?;
         Ok(current.slack_signing_secret.into_iter().chain(before).collect())
     }
 
     /// What is held now, and the signing secret before. Whoever comes while it is being fetched waits for that fetch:
     /// the lock is held as long.
-    async fn current(&self, now: Instant, refresh: bool) -> Result<(ChatSecrets, Option<Secret>), AwsError> {
+    async fn current(&self, refresh: bool) -> Result<(ChatSecrets, Option<Secret>), AwsError> {
         let mut kept = self.kept.lock().await;
-        if kept.is_due(now, refresh) {
+        if kept.is_due(refresh) {
             if refresh {
-                kept.refreshed_at = Some(now);
+                kept.refreshed = Some(Timer::of(REFRESH_EVERY));
             }
             let fetched = self.fetch().await;
-            kept.took(fetched, now);
+            kept.took(fetched);
         }
-        kept.answer(now)
+        kept.answer()
     }
 
     async fn fetch(&self) -> Result<ChatSecrets, AwsError> {
@@ -166,68 +169,64 @@ fn parse(text: &str) -> Result<ChatSecrets, String> {
     })
 }
 
-/// What was fetched, and when.
+/// What was fetched, and for how long it counts.
 #[derive(Debug, Default)]
 struct Kept {
     value: Option<ChatSecrets>,
-    /// The signing secret before the present one, and when the change was seen.
-    before: Option<(Secret, Instant)>,
-    fetched_at: Option<Instant>,
-    refreshed_at: Option<Instant>,
-    failed: Option<(AwsError, Instant)>,
+    /// The signing secret before the present one, while it counts.
+    before: Option<(Secret, Timer)>,
+    /// Runs while the value is current.
+    fresh: Option<Timer>,
+    /// Runs while it is not fetched before the time again.
+    refreshed: Option<Timer>,
+    /// Why the last fetch failed, if it did.
+    failed: Option<AwsError>,
+    /// Runs while it is not tried again after that.
+    resting: Option<Timer>,
 }
 
 impl Kept {
     /// Whether it has to be fetched.
-    fn is_due(&self, now: Instant, refresh: bool) -> bool {
-        let within = |time: Option<Instant>, limit: Duration| {
-            time.is_some_and(|time| now.saturating_duration_since(time) < limit)
-        };
-        let failed_at = self.failed.as_ref().map(|(_, at)| *at);
+    fn is_due(&mut self, refresh: bool) -> bool {
         if self.value.is_none() {
-            return !within(failed_at, TRY_EVERY);
+            return !runs(&mut self.resting);
         }
-        (refresh && !within(self.refreshed_at, REFRESH_EVERY))
-            || (!within(self.fetched_at, FRESH) && !within(failed_at, REFRESH_EVERY))
+        (refresh && !runs(&mut self.refreshed)) || (!runs(&mut self.fresh) && !runs(&mut self.resting))
     }
 
     /// Takes what a fetch came to. One that failed leaves the old value where it is.
-    fn took(&mut self, fetched: Result<ChatSecrets, AwsError>, now: Instant) {
+    fn took(&mut self, fetched: Result<ChatSecrets, AwsError>) {
         let new = match fetched {
             Ok(new) => new,
             Err(error) => {
-                self.failed = Some((error, now));
+                let rest = if self.value.is_some() { REFRESH_EVERY } else { TRY_EVERY };
+                (self.failed, self.resting) = (Some(error), Some(Timer::of(rest)));
                 return;
             }
         };
         let old = self.value.as_mut().and_then(|old| old.slack_signing_secret.take());
         match (old, &new.slack_signing_secret) {
-            (Some(old), Some(new)) if old != *new => self.before = Some((old, now)),
+            (Some(old), Some(new)) if old != *new => self.before = Some((old, Timer::of(BEFORE))),
             // Taken out, not rotated: nothing counts any more.
             (_, None) => self.before = None,
             (Some(_) | None, Some(_)) => {}
         }
-        self.value = Some(new);
-        self.fetched_at = Some(now);
-        self.failed = None;
+        (self.value, self.fresh) = (Some(new), Some(Timer::of(FRESH)));
+        (self.failed, self.resting) = (None, None);
     }
 
-    fn answer(&self, now: Instant) -> Result<(ChatSecrets, Option<Secret>), AwsError> {
-        let before = self
-            .before
-            .as_ref()
-            .filter(|(_, at)| now.saturating_duration_since(*at) < BEFORE)
-            .map(|(secret, _)| secret.clone());
+    fn answer(&mut self) -> Result<(ChatSecrets, Option<Secret>), AwsError> {
+        let before =
+            self.before.as_mut().and_then(|(secret, counts)| (!counts.is_over()).then(|| secret.clone()));
         match (&self.value, &self.failed) {
             (Some(value), _) => Ok((value.clone(), before)),
-            (None, Some((error, _))) => Err(error.clone()),
+            (None, Some(error)) => Err(error.clone()),
             (None, None) => Err(AwsError::unreadable(OPERATION, "the secret", "it was not fetched")),
         }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "tests begin at some time, and go on from there by themselves")]
 mod tests {
     use super::*;
 
@@ -239,8 +238,16 @@ mod tests {
         AwsError::unreadable(OPERATION, "belay/chat", "it is down")
     }
 
-    fn seconds(number: u64) -> Duration {
-        Duration::from_secs(number)
+    /// Whether a timer was begun with this length just now.
+    fn is_of(timer: Option<&Timer>, length: Duration) -> bool {
+        let (shorter, longer) = (Timer::of(length.saturating_sub(Duration::from_secs(1))), Timer::of(length));
+        timer.is_some_and(|timer| timer.outlasts(&shorter) && !timer.outlasts(&longer))
+    }
+
+    async fn over() -> Timer {
+        let timer = Timer::of(Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        timer
     }
 
     #[test]
@@ -280,66 +287,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn it_is_fetched_every_five_minutes() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        assert!(kept.is_due(start, false));
-        kept.took(Ok(signing("one")), start);
-        assert!(!kept.is_due(start + seconds(299), false));
-        assert!(kept.is_due(start + seconds(300), false));
+    #[tokio::test]
+    async fn it_is_fetched_every_five_minutes() {
+        let mut kept = Kept::default();
+        assert!(kept.is_due(false));
+        kept.took(Ok(signing("one")));
+        assert!(!kept.is_due(false));
+        assert!(is_of(kept.fresh.as_ref(), Duration::from_secs(300)));
+        kept.fresh = Some(over().await);
+        assert!(kept.is_due(false));
     }
 
-    #[test]
-    fn it_is_fetched_before_the_time_once_a_minute() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.took(Ok(signing("one")), start);
-        assert!(kept.is_due(start + seconds(1), true), "right after the first fetch too");
-        kept.refreshed_at = Some(start + seconds(1));
-        assert!(!kept.is_due(start + seconds(60), true));
-        assert!(kept.is_due(start + seconds(61), true));
+    #[tokio::test]
+    async fn it_is_fetched_before_the_time_once_a_minute() {
+        let mut kept = Kept::default();
+        kept.took(Ok(signing("one")));
+        assert!(kept.is_due(true), "right after the first fetch too");
+        kept.refreshed = Some(Timer::of(REFRESH_EVERY));
+        assert!(!kept.is_due(true));
+        kept.refreshed = Some(over().await);
+        assert!(kept.is_due(true));
     }
 
-    #[test]
-    fn a_failed_fetch_leaves_the_old_value() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.took(Ok(signing("one")), start);
-        kept.took(Err(failure()), start + seconds(300));
-        assert_eq!(kept.answer(start + seconds(300)), Ok((signing("one"), None)));
-        assert!(!kept.is_due(start + seconds(359), false), "not with every call while it is down");
-        assert!(kept.is_due(start + seconds(360), false));
+    #[tokio::test]
+    async fn a_failed_fetch_leaves_the_old_value() {
+        let mut kept = Kept::default();
+        kept.took(Ok(signing("one")));
+        kept.fresh = Some(over().await);
+        kept.took(Err(failure()));
+        assert_eq!(kept.answer(), Ok((signing("one"), None)));
+        assert!(!kept.is_due(false), "not with every call while it is down");
+        assert!(is_of(kept.resting.as_ref(), Duration::from_secs(60)));
+        kept.resting = Some(over().await);
+        assert!(kept.is_due(false));
     }
 
-    #[test]
-    fn a_first_fetch_that_failed_is_tried_again_soon() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.took(Err(failure()), start);
-        assert_eq!(kept.answer(start), Err(failure()));
-        assert!(!kept.is_due(start + seconds(4), true));
-        assert!(kept.is_due(start + seconds(5), false));
-        kept.took(Ok(signing("one")), start + seconds(5));
-        assert_eq!(kept.answer(start + seconds(5)), Ok((signing("one"), None)));
+    #[tokio::test]
+    async fn a_first_fetch_that_failed_is_tried_again_soon() {
+        let mut kept = Kept::default();
+        kept.took(Err(failure()));
+        assert_eq!(kept.answer(), Err(failure()));
+        assert!(!kept.is_due(true) && is_of(kept.resting.as_ref(), Duration::from_secs(5)));
+        kept.resting = Some(over().await);
+        assert!(kept.is_due(false));
+        kept.took(Ok(signing("one")));
+        assert_eq!(kept.answer(), Ok((signing("one"), None)));
     }
 
-    #[test]
-    fn the_signing_secret_before_counts_for_ten_minutes() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.took(Ok(signing("one")), start);
-        kept.took(Ok(signing("one")), start + seconds(300));
-        assert_eq!(kept.answer(start + seconds(300)), Ok((signing("one"), None)));
-        kept.took(Ok(signing("two")), start + seconds(600));
-        // The same once more: the change was not now.
-        kept.took(Ok(signing("two")), start + seconds(900));
-        let before = Some(Secret::new("one"));
-        assert_eq!(kept.answer(start + seconds(1_199)), Ok((signing("two"), before)));
-        assert_eq!(kept.answer(start + seconds(1_200)), Ok((signing("two"), None)));
+    #[tokio::test]
+    async fn the_signing_secret_before_counts_for_ten_minutes() {
+        let mut kept = Kept::default();
+        kept.took(Ok(signing("one")));
+        kept.took(Ok(signing("one")));
+        assert_eq!(kept.answer(), Ok((signing("one"), None)));
+        kept.took(Ok(signing("two")));
+        let before = kept.before.as_ref().map(|(_, counts)| counts);
+        assert!(is_of(before, Duration::from_secs(600)));
+        // The same once more is no rotation.
+        kept.took(Ok(signing("two")));
+        assert_eq!(kept.answer(), Ok((signing("two"), Some(Secret::new("one")))));
+        kept.before = Some((Secret::new("one"), over().await));
+        assert_eq!(kept.answer(), Ok((signing("two"), None)));
     }
 
-    #[test]
-    fn a_signing_secret_that_was_taken_out_does_not_count() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.took(Ok(signing("one")), start);
-        kept.took(Ok(signing("two")), start);
-        kept.took(Ok(ChatSecrets::default()), start);
-        assert_eq!(kept.answer(start), Ok((ChatSecrets::default(), None)));
+    #[tokio::test]
+    async fn a_signing_secret_that_was_taken_out_does_not_count() {
+        let mut kept = Kept::default();
+        kept.took(Ok(signing("one")));
+        kept.took(Ok(signing("two")));
+        kept.took(Ok(ChatSecrets::default()));
+        assert_eq!(kept.answer(), Ok((ChatSecrets::default(), None)));
     }
 }

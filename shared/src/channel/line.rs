@@ -7,7 +7,7 @@ use crate::{
     aws::AwsError,
     channel::{
         http::{Answer, Http, NoAnswer, Post},
-        quiet::{self, Quiet, UNWELL, Why, now},
+        quiet::{self, Quiet, UNWELL, Why},
     },
 };
 
@@ -91,7 +91,7 @@ impl Line {
     /// During a pause.
     pub(super) fn open(&self, call: Call<'_>) -> Result<(), AwsError> {
         let product = self.product;
-        let failure = match self.quiet.why(now()) {
+        let failure = match self.quiet.why() {
             None => return Ok(()),
             Some(Why::Throttled) => {
                 Failure::before(THROTTLED, format!("{product} asked for a pause, and it is not over"))
@@ -127,13 +127,13 @@ impl Line {
                     tokio::time::sleep(pause).await;
                 }
                 Heard::Throttled(pause) => {
-                    self.quiet.begin(now(), pause, Why::Throttled);
+                    self.quiet.begin(pause, Why::Throttled);
                     let why = format!("{} asks for a pause of {} seconds", self.product, pause.as_secs());
                     return Err(Failure::before(THROTTLED, why).at(call));
                 }
                 Heard::Failed(failure) => {
                     if failure.unwell {
-                        self.quiet.begin(now(), UNWELL, Why::Unwell);
+                        self.quiet.begin(UNWELL, Why::Unwell);
                     }
                     return Err(failure.at(call));
                 }
@@ -219,7 +219,7 @@ mod tests {
         assert!(!lost.refused, "{lost}");
         let told = line.clone().open(CALL).expect_err("it is quiet");
         assert_eq!((told.code.as_deref(), told.refused), (Some(QUIET), true));
-        line.quiet.begin(now(), Duration::from_secs(30), Why::Throttled);
+        line.quiet.begin(Duration::from_secs(30), Why::Throttled);
         let told = line.open(CALL).expect_err("it is quiet");
         assert_eq!((told.code.as_deref(), told.refused), (Some(THROTTLED), true));
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use crate::aws::timer::Timer;
 
 /// A product that does not answer is left alone for so long. Somebody waits, and each try takes seconds.
 pub(super) const UNWELL: Duration = Duration::from_secs(5);
@@ -15,16 +15,6 @@ const UNSAID: Duration = Duration::from_secs(10);
 
 /// A longer pause than this is a mistake.
 const LONGEST: Duration = Duration::from_secs(3600);
-
-/// The clock that only goes forward. It is read here only, for pauses and for the age of what is kept; what is decided
-/// does not hang on it.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "an adapter's own pauses are real time, and no decision sees them"
-)]
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
 
 /// How long a product asks to be left alone, from its `Retry-After`: whole seconds, as Slack (docs.slack.dev, "Rate
 /// limits") and Teams write it. The form with a date is not used by either.
@@ -44,21 +34,21 @@ pub(super) enum Why {
 
 /// Until when a product is left alone. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Quiet(Arc<Mutex<Option<(Instant, Why)>>>);
+pub(super) struct Quiet(Arc<Mutex<Option<(Timer, Why)>>>);
 
 impl Quiet {
     /// Why no call may be made now; `None` if one may.
-    pub(super) fn why(&self, now: Instant) -> Option<Why> {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        until.filter(|(until, _)| now < *until).map(|(_, why)| why)
+    pub(super) fn why(&self) -> Option<Why> {
+        let mut pause = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pause.as_mut().and_then(|(pause, why)| (!pause.is_over()).then_some(*why))
     }
 
-    /// No calls from `now` on for so long. A longer pause that was asked for before stays.
-    pub(super) fn begin(&self, now: Instant, pause: Duration, why: Why) {
-        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = now + pause;
-        if until.is_none_or(|(before, _)| before < end) {
-            *until = Some((end, why));
+    /// No calls from now on for so long. A longer pause that was asked for before stays.
+    pub(super) fn begin(&self, length: Duration, why: Why) {
+        let mut pause = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = Timer::of(length);
+        if pause.as_ref().is_none_or(|(before, _)| new.outlasts(before)) {
+            *pause = Some((new, why));
         }
     }
 }
@@ -79,17 +69,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn it_is_quiet_for_all_clones_until_it_ends() {
-        let (quiet, start) = (Quiet::default(), now());
+    #[tokio::test]
+    async fn it_is_quiet_for_all_clones_until_it_ends() {
+        let quiet = Quiet::default();
         let other = quiet.clone();
-        assert_eq!(other.why(start), None);
-        quiet.begin(start, Duration::from_secs(30), Why::Throttled);
-        quiet.begin(start, UNWELL, Why::Unwell);
-        assert_eq!(other.why(start + Duration::from_secs(29)), Some(Why::Throttled));
-        assert_eq!(other.why(start + Duration::from_secs(30)), None);
-        quiet.begin(start + Duration::from_secs(40), UNWELL, Why::Unwell);
-        assert_eq!(other.why(start + Duration::from_secs(44)), Some(Why::Unwell));
-        assert_eq!(other.why(start + Duration::from_secs(45)), None);
+        assert_eq!(other.why(), None);
+        quiet.begin(Duration::from_millis(40), Why::Throttled);
+        quiet.begin(Duration::from_millis(20), Why::Unwell);
+        assert_eq!(other.why(), Some(Why::Throttled));
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(other.why(), None);
+        quiet.begin(UNWELL, Why::Unwell);
+        assert_eq!(other.why(), Some(Why::Unwell));
+        quiet.begin(UNWELL * 2, Why::Throttled);
+        assert_eq!(other.why(), Some(Why::Throttled));
     }
 }

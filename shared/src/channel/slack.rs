@@ -18,7 +18,6 @@ use crate::{
     channel::{
         http::{Answer, Http, Post},
         line::{Call, Failure, Heard, Line},
-        quiet::now,
         slack::answers::{NO_TOKEN, STRANGE_URL, is_about_the_token, read},
     },
 };
@@ -209,7 +208,7 @@ impl Slack {
 
     /// The bot token. Without it nothing is sent, whatever is wrong with the secret.
     async fn token(&self, call: Call<'_>, refresh: bool) -> Result<Secret, AwsError> {
-        let held = if refresh { self.secrets.refresh(now()).await } else { self.secrets.chat(now()).await };
+        let held = if refresh { self.secrets.refresh().await } else { self.secrets.chat().await };
         let held = held.map_err(|error| AwsError { refused: true, ..error })?;
         held.slack_bot_token
             .ok_or_else(|| Failure::before(NO_TOKEN, "the secret has no slack_bot_token").at(call))

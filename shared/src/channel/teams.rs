@@ -13,7 +13,7 @@ use crate::{
     channel::{
         http::{Answer, Http, Post},
         line::{Call, Failure, Heard, Line, NOT_MADE},
-        quiet::{self, now},
+        quiet,
     },
 };
 
@@ -52,7 +52,7 @@ impl Teams {
     /// its answer was lost.
     pub async fn post(&self, body: &Value) -> Result<(), AwsError> {
         self.line.open(CALL)?;
-        let held = self.secrets.chat(now()).await.map_err(|error| AwsError { refused: true, ..error })?;
+        let held = self.secrets.chat().await.map_err(|error| AwsError { refused: true, ..error })?;
         let url = usable(held.teams_webhook_url, self.local).map_err(|failure| failure.at(CALL))?;
         let body = body.to_string();
         let post = || Post {
