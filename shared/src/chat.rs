@@ -1,6 +1,10 @@
-//! What people read: the words of every message, and one renderer per product.
+//! What people read: the words of every message, and one renderer per product. What they answer: its signature and
+//! its commands.
 
 pub mod amazon_q;
 pub mod card;
+pub mod command;
 pub mod console;
 pub mod release_card;
+pub mod signature;
+pub mod text;

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::text::{cut, escape};
 use crate::{decision::Urgency, message::Message};
 
 /// What is published to the topic.
@@ -73,27 +74,6 @@ pub fn render(message: &Message, id: &str) -> Notification {
             Urgency::Loud => "loud",
         },
     }
-}
-
-/// Text from outside must not ping a channel: Slack reads `<!here>` and `<@U…>` in a client-markdown text.
-/// These three are what its mrkdwn asks to be escaped, and nothing else.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Cuts to at most `limit` characters, the ellipsis among them, and never through an escape.
-fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut kept: String = text.chars().take(limit - 1).collect();
-    if let Some(ampersand) = kept.rfind('&')
-        && !kept[ampersand..].contains(';')
-    {
-        kept.truncate(ampersand);
-    }
-    kept.push('…');
-    kept
 }
 
 /// SNS: fewer than 100 ASCII characters, beginning with a letter, number or punctuation mark, without line
