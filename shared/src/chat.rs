@@ -7,4 +7,5 @@ pub mod command;
 pub mod console;
 pub mod release_card;
 pub mod signature;
+pub mod slack;
 pub mod text;

@@ -10,6 +10,7 @@
 
 mod alarm;
 mod alarm_change;
+mod chat;
 mod foreign;
 mod hook;
 mod moment;
@@ -28,6 +29,10 @@ mod samples;
 use thiserror::Error;
 
 pub use alarm::{AlarmPayload, BatchItem, alarm};
+pub use chat::{
+    ChatEvent, ChatRefusal, ChatRequest, HttpRequest, LONGEST_BODY, Press, SlashCommand, Work, chat,
+    chat_event, http,
+};
 pub use hook::hook;
 pub use release::release;
 pub use schedule::schedule;
