@@ -8,4 +8,5 @@ pub mod console;
 pub mod release_card;
 pub mod signature;
 pub mod slack;
+pub mod teams;
 pub mod text;
