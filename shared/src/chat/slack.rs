@@ -5,6 +5,8 @@
 
 mod block;
 pub mod button;
+#[cfg(test)]
+mod limits_tests;
 mod offer;
 mod story;
 #[cfg(test)]
