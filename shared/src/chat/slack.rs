@@ -22,7 +22,7 @@ use self::block::{
 };
 use super::{
     release_card::{CardAlarm, CardState, ReleaseCard},
-    text::{cut, escape, line},
+    text::{cut, escape, line, units},
 };
 use crate::{decision::Urgency, message::Message, signal::AlarmState};
 
@@ -79,7 +79,7 @@ pub fn card(card: &ReleaseCard) -> Post {
     below.extend(links(&card.links));
     // The story takes what the others leave. They leave enough for its newest line: their own limits see to that.
     let (above, below) = (Value::Array(above), Value::Array(below));
-    let left = TOTAL.saturating_sub(text.len() + total(&above) + total(&below)).max(story::LEAST);
+    let left = TOTAL.saturating_sub(units(&text) + total(&above) + total(&below)).max(story::LEAST);
     let story = Value::Array(story::story(&card.story, left));
     Post { text, blocks: joined([above, story, below]) }
 }

@@ -195,6 +195,11 @@ fn the_story_keeps_the_newest() {
     let said = said(&blocks).join("\n");
     let (before, kept) = said.split_once("_27 earlier lines are left out._").expect("how many are left out");
     assert!(!before.contains("line "), "{before}");
+    // It is the newest whose length counts.
+    let short = |n: usize| StoryLine { details: Vec::new(), ..long(n) };
+    let mixed = (0..30).map(short).chain((30..33).map(long)).collect();
+    let text = self::said(&self::blocks(&card(&ReleaseCard { story: mixed, ..orders() }))).join("\n");
+    assert!(text.contains("line 32.") && !text.contains("line 1."), "{text}");
     let places: Vec<_> = ["line 27.", "line 28.", "line 29."].iter().map(|line| kept.find(line)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
     assert!(said.contains("… and 12 more"), "{said}");
