@@ -7,7 +7,7 @@ mod alarms;
 mod defaults;
 mod deployed_by;
 mod hooks;
-mod not_yet;
+mod people;
 mod reading;
 
 #[cfg(test)]
@@ -22,13 +22,14 @@ use std::{
 pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
 pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
 pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
+pub use people::{Approver, Chat};
 
 use self::{
     defaults::Defaults,
     reading::{Reading, join},
 };
 use crate::{
-    release::{AlarmName, LifecycleEvent, Place, ServiceName},
+    release::{AlarmName, LifecycleEvent, Place, ServiceName, Stage},
     yaml::{self, Node},
 };
 
@@ -60,17 +61,10 @@ pub struct Service {
     pub alarms: Vec<WatchedAlarm>,
     /// What is checked at which lifecycle event.
     pub hooks: BTreeMap<LifecycleEvent, Vec<Check>>,
-    /// Who may answer questions: chat user ids.
-    pub approvers: Vec<String>,
+    /// Who may answer questions.
+    pub approvers: Vec<Approver>,
     /// Where it is talked about.
     pub chat: Chat,
-}
-
-/// Where a service is talked about, besides the topic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chat {
-    /// A Slack channel's id.
-    pub slack: Option<String>,
 }
 
 /// A service that watches an alarm, and how.
@@ -102,19 +96,9 @@ impl Policy {
     /// Reads a policy.
     ///
     /// # Errors
-    /// Everything that is wrong with it; also what is right and that this version cannot do yet.
+    /// Everything that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
         let (policy, mistakes) = read(text);
-        if mistakes.is_empty() { Ok(policy) } else { Err(Mistakes(mistakes)) }
-    }
-
-    /// Reads a policy, also what this version cannot do yet.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn parse_whole_format(text: &str) -> Result<Self, Mistakes> {
-        let (policy, mut mistakes) = read(text);
-        mistakes.retain(|mistake| !mistake.said.contains(not_yet::NOT_YET));
         if mistakes.is_empty() { Ok(policy) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -131,6 +115,23 @@ impl Policy {
     /// The service that is released there.
     pub fn deployed_by(&self, place: &Place) -> Option<&Service> {
         self.index.places.get(place).and_then(|name| self.services.get(name))
+    }
+
+    /// The services that are released by a pipeline, by name, each with the stage that releases it first.
+    pub fn in_pipeline(&self, pipeline: &str) -> Vec<(&Service, &Stage)> {
+        let stage = |service: &'_ Service| {
+            service
+                .deployed_by
+                .iter()
+                .position(|place| matches!(place, Place::Stage(stage) if stage.pipeline == pipeline))
+        };
+        self.services
+            .values()
+            .filter_map(|service| match &service.deployed_by[stage(service)?] {
+                Place::Stage(stage) => Some((service, stage)),
+                Place::Group(_) => None,
+            })
+            .collect()
     }
 
     /// The services that watch an alarm, by name. Looks up the alarm's name and each of its beginnings: as many
@@ -300,12 +301,16 @@ fn service(
     if fields.get("alarms").is_none() && fields.get("hooks").is_none() {
         reading.wrong(node.line, path, "has neither alarms nor hooks: nothing of it would be guarded");
     }
-    let approvers = approvers(reading, &fields);
-    let waits = hooks.values().flatten().any(|check| matches!(check, Check::Approval { .. }));
-    if waits && approvers.is_empty() {
-        reading.wrong(node.line, path, "has an `approval` check and no `approvers`: nobody could answer");
+    let approvers = people::approvers(reading, &fields);
+    let chat = people::chat(reading, &fields);
+    if hooks.values().flatten().any(|check| matches!(check, Check::Approval { .. })) {
+        if approvers.is_empty() {
+            reading.wrong(node.line, path, "has an `approval` check and no `approvers`: nobody could answer");
+        }
+        if chat.slack.is_none() {
+            reading.wrong(node.line, path, "has an `approval` check and no `chat`: nobody would be asked");
+        }
     }
-    let chat = chat(reading, &fields);
     let service = Service {
         name: ServiceName::from(name),
         mode,
@@ -320,37 +325,4 @@ fn service(
         chat,
     };
     (service, deployed)
-}
-
-fn approvers(reading: &mut Reading, fields: &reading::Fields<'_>) -> Vec<String> {
-    let Some(node) = fields.get("approvers") else {
-        return Vec::new();
-    };
-    let path = fields.path("approvers");
-    not_yet::part(reading, node.line, &path, "`approvers`");
-    let mut names: Vec<String> = Vec::new();
-    for (position, item) in reading.list(node, &path, "a list of chat user ids").iter().enumerate() {
-        let path = format!("{path}[{position}]");
-        if let Some(name) = reading.text(item, &path, "a chat user id such as `U02ABCDEF`", 100) {
-            if names.contains(&name) {
-                reading.wrong(item.line, &path, format!("`{name}` is written twice"));
-            } else {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-fn chat(reading: &mut Reading, fields: &reading::Fields<'_>) -> Chat {
-    let Some(node) = fields.get("chat") else {
-        return Chat::default();
-    };
-    let path = fields.path("chat");
-    not_yet::part(reading, node.line, &path, "`chat`");
-    let chat = reading.fields(node, &path, &["slack"]);
-    let slack = chat
-        .get("slack")
-        .and_then(|node| reading.text(node, &chat.path("slack"), "a channel id such as `C0123456789`", 100));
-    Chat { slack }
 }

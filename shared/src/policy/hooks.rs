@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    not_yet,
-    reading::{Reading, join, listed, nearest},
-};
+use super::reading::{Reading, join, listed, nearest};
 use crate::{
     release::LifecycleEvent,
     yaml::{Node, Value},
@@ -63,8 +60,8 @@ pub struct HttpCheck {
 const EVENTS: &[&str] =
     &["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
 
-/// CodeDeploy waits for a hook's answer for an hour.
-const HOUR: Duration = Duration::from_hours(1);
+/// CodeDeploy waits for a hook's answer for an hour. What silence means is answered by the sweep, within its minute.
+const LONGEST_APPROVAL: Duration = Duration::from_mins(55);
 
 pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> BTreeMap<LifecycleEvent, Vec<Check>> {
     let mut hooks = BTreeMap::new();
@@ -172,13 +169,13 @@ fn address(reading: &mut Reading, node: &Node, path: &str) -> Option<String> {
 }
 
 fn approval(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
-    not_yet::part(reading, node.line, path, "an `approval` check");
     let fields = reading.fields(node, path, &["within", "otherwise"]);
     let within = reading.required(&fields, "within", "45m");
     let within = within.and_then(|node| {
         let within = reading.duration(node, &fields.path("within"), "45m")?;
-        if within >= HOUR {
-            reading.wrong(node.line, &fields.path("within"), "CodeDeploy waits for an hour only: write less");
+        if within > LONGEST_APPROVAL {
+            let said = "CodeDeploy waits for an hour only, and some minutes of it are needed to answer: at most `55m`";
+            reading.wrong(node.line, &fields.path("within"), said);
             return None;
         }
         Some(within)
