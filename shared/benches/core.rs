@@ -90,6 +90,7 @@ fn evidence() -> AlarmEvidence {
         error: None,
         revision: Revision::Named("v42".into()),
         description: None,
+        change: belay::release::Change::default(),
     };
     let target = Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() };
     AlarmEvidence {

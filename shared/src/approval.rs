@@ -1,11 +1,10 @@
 //! A person's answer: who said what to which question.
 //!
-//! A question, or a button on a release's card, is an [`Offer`]. It has an opaque id, and that id is all that leaves
-//! Belay: what it stands for is in the ledger.
+//! A question, or a button on a release's card, is an [`Offer`](crate::ledger::Offer). It has an opaque id, and that id
+//! is all that leaves Belay: what it stands for is in the ledger.
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A person, as the chat product knows them. A name is no identity: people choose their own.
@@ -86,19 +85,4 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())
     }
-}
-
-/// A person's answer to one offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// The offer's opaque id.
-    pub offer: String,
-    /// What they chose.
-    pub choice: Choice,
-    /// Who.
-    pub by: Person,
-    /// Why, in their words. Text from outside: escape it before showing it.
-    pub why: Option<String>,
-    /// When.
-    pub at: Timestamp,
 }

@@ -4,30 +4,36 @@
 //! keep the later actions from being tried, and fails the invocation in the end, so that it is delivered
 //! again and what was done is not done twice.
 
+mod showing;
+mod telling;
 mod undoing;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use self::undoing::{Undoing, too_late, undo};
+use self::{
+    showing::show,
+    telling::{advice, deliver, say, tell},
+    undoing::{Undoing, undo},
+};
 
 use crate::{
     aws::{
         Adapters, AwsError,
         codedeploy::AnswerAccepted,
-        ledger::{Claim, Claimant, Claimed},
+        codepipeline::{ApprovalAnswer, ApprovalState, RetryAnswer},
     },
     chat::{
-        amazon_q,
         card::{self, Came},
         console::Console,
     },
     decision::{Decision, Verdict},
-    ledger::{Note, Owed, OwedMessage, Partition, Watch},
-    message::Message,
+    ledger::{Destination, Note, Owed, OwedMessage, PipelineApproval, Watch},
+    message::OnCard,
     plan::{Action, Plan, check},
+    policy::Policy,
     reason::Reason,
     signal::Signal,
     start::Invocation,
@@ -49,9 +55,39 @@ pub struct Outcome {
     /// Look again, and decide again: the release had ended by itself before it could be stopped, or somebody else
     /// holds a claim and may yet die with it.
     pub look_again: bool,
+    /// What a chat product did not take. It is owed to it and fails nothing: the topic has it, and an invocation that was
+    /// repeated for a chat's sake would ask AWS everything again.
+    pub owed: Vec<AwsError>,
 }
 
 impl Outcome {
+    fn of(verdict: Verdict, reasons: Vec<String>) -> Self {
+        Self {
+            verdict,
+            reasons,
+            done: Vec::new(),
+            failures: Vec::new(),
+            judged_before: false,
+            look_again: false,
+            owed: Vec::new(),
+        }
+    }
+
+    /// Keeps why something was not told, by what follows from it.
+    fn failed_to_tell(&mut self, to: Destination, error: AwsError) {
+        match to {
+            Destination::Topic => self.failures.push(error),
+            Destination::Slack | Destination::Teams | Destination::Picture => {
+                match advice(&error) {
+                    // It will not pass by itself: whoever looks at the log is told what to do.
+                    Some(advice) => error!(%error, advice, "a chat product does not take messages"),
+                    None => warn!(%error, "a chat product did not take a message; it is sent again"),
+                }
+                self.owed.push(error);
+            }
+        }
+    }
+
     /// What a function answers about it: for the log, for tests, and for whoever invokes it by hand.
     pub fn report(&self) -> serde_json::Value {
         serde_json::json!({
@@ -71,6 +107,8 @@ impl Outcome {
 /// Where and when a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
+    /// What the owners asked for: where a service is talked about.
+    pub policy: &'a Policy,
     /// The world outside.
     pub adapters: &'a Adapters,
     /// For the links in messages.
@@ -88,14 +126,9 @@ pub struct Scene<'a> {
 /// Carries out `plan`, which answers `signal`, that happened at `at`.
 pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<'_>) -> Outcome {
     let Plan { decision, actions } = &plan;
-    let mut outcome = Outcome {
-        verdict: decision.verdict,
-        reasons: decision.reasons.iter().map(ToString::to_string).collect(),
-        done: Vec::new(),
-        failures: Vec::new(),
-        judged_before: matches!(decision.reasons.first(), Reason::AlreadyJudged { .. }),
-        look_again: false,
-    };
+    let mut outcome =
+        Outcome::of(decision.verdict, decision.reasons.iter().map(ToString::to_string).collect());
+    outcome.judged_before = matches!(decision.reasons.first(), Reason::AlreadyJudged { .. });
     let wrong = check::check(&plan);
     if !wrong.is_empty() {
         let why = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -106,36 +139,40 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
     let mut came = Came::OfNothing;
     let mut claim = None;
     let mut effect_happened_before = false;
+    // What the topic was told and the chat products were not yet: the card comes first, its thread hangs on it.
+    let mut told = None;
     for action in actions {
         match action {
-            Action::Undo { release, effect, half } => match undo(decision, release, effect, *half, scene)
-                .await
-            {
-                Undoing::Done { came: what, claim: ours } => {
-                    outcome.done.push(undoing::sentence(release, &what));
-                    came = what;
-                    claim = Some(ours);
-                    look_after(&mut outcome, decision, &came, scene).await;
+            Action::Undo { release, effect, half } => {
+                match Box::pin(undo(decision, release, effect, *half, scene)).await {
+                    Undoing::Done { came: what, claim: ours } => {
+                        outcome.done.push(undoing::sentence(release, &what));
+                        came = what;
+                        claim = Some(ours);
+                        Box::pin(look_after(&mut outcome, decision, &came, scene)).await;
+                    }
+                    Undoing::Before { finished } => {
+                        effect_happened_before = true;
+                        outcome.look_again |= !finished;
+                        outcome
+                            .done
+                            .push(format!("{release} is being undone already; nothing was done twice"));
+                    }
+                    Undoing::Overtaken => {
+                        outcome.look_again = true;
+                        outcome.done.push(format!("{release} had moved on before it could be undone"));
+                        return outcome;
+                    }
+                    Undoing::TooLate(error) => {
+                        outcome.failures.push(error);
+                        return outcome;
+                    }
+                    Undoing::Failed(error) => {
+                        came = Came::Failed(error.to_string());
+                        outcome.failures.push(error);
+                    }
                 }
-                Undoing::Before { finished } => {
-                    effect_happened_before = true;
-                    outcome.look_again |= !finished;
-                    outcome.done.push(format!("{release} is being undone already; nothing was done twice"));
-                }
-                Undoing::Overtaken => {
-                    outcome.look_again = true;
-                    outcome.done.push(format!("{release} had moved on before it could be undone"));
-                    return outcome;
-                }
-                Undoing::TooLate(error) => {
-                    outcome.failures.push(error);
-                    return outcome;
-                }
-                Undoing::Failed(error) => {
-                    came = Came::Failed(error.to_string());
-                    outcome.failures.push(error);
-                }
-            },
+            }
             Action::Answer { deployment, execution, answer } => {
                 match scene.adapters.codedeploy.answer(deployment, execution, *answer).await {
                     Ok(AnswerAccepted::Taken) => {
@@ -146,6 +183,37 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         came = Came::AnsweredBefore;
                         outcome.done.push(format!("the hook of {deployment} had an answer already"));
                     }
+                    Err(error) => {
+                        came = Came::Failed(error.to_string());
+                        outcome.failures.push(error);
+                    }
+                }
+            }
+            Action::Approve { approval, approved, summary } => {
+                match Box::pin(approve(approval, *approved, summary, scene)).await {
+                    Ok(what) => {
+                        outcome.done.push(match what {
+                            Came::AnsweredBefore => {
+                                format!("the approval {} had an answer already", approval.action)
+                            }
+                            _ => format!("answered the approval {}", approval.action),
+                        });
+                        came = what;
+                    }
+                    Err(error) => {
+                        came = Came::Failed(error.to_string());
+                        outcome.failures.push(error);
+                    }
+                }
+            }
+            Action::Retry { stage, execution } => {
+                match scene.adapters.codepipeline.retry(stage, execution).await {
+                    Ok(RetryAnswer::Started) => {
+                        came = Came::Retried;
+                        outcome.done.push(format!("had {stage} tried again"));
+                    }
+                    // Nothing to repeat: people are told why.
+                    Ok(RetryAnswer::NotPossible(why)) => came = Came::Failed(why),
                     Err(error) => {
                         came = Came::Failed(error.to_string());
                         outcome.failures.push(error);
@@ -182,7 +250,10 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
             Action::Tell { partition, key } => {
                 // Who did it tells it: a second teller would have only half of the story.
                 if !effect_happened_before {
-                    let message = card::of(decision, &came, signal, at, scene.console);
+                    let service = decision.service.as_ref().and_then(|name| scene.policy.service(name));
+                    let channel = service.and_then(|service| service.chat.slack.as_deref());
+                    let channel = channel.filter(|_| scene.adapters.chat.is_some());
+                    let message = card::of(decision, &came, signal, at, scene.console, channel);
                     // An effect that failed is another message than the one of its success, which may follow.
                     let key = match came {
                         Came::Failed(_) => format!("failed/{}", signal.key()),
@@ -192,48 +263,119 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         | Came::StageRolledBack { .. }
                         | Came::StageHalted { .. }
                         | Came::Answered
+                        | Came::Retried
                         | Came::AnsweredBefore => key.clone(),
                     };
-                    tell(&mut outcome, partition, &key, &message, claim.take(), scene).await;
+                    Box::pin(tell(&mut outcome, partition, &key, &message, claim.take(), scene)).await;
+                    told = Some((partition.clone(), key, message));
+                }
+            }
+            Action::Show { release, service, place } => {
+                let card =
+                    OnCard { release: release.clone(), service: service.clone(), place: place.clone() };
+                if let Err(error) = Box::pin(show(&card, scene)).await {
+                    outcome.failed_to_tell(Destination::Slack, error);
+                }
+                if let Some((partition, key, message)) = told.take() {
+                    Box::pin(say(&mut outcome, &partition, &key, &message, scene)).await;
                 }
             }
             Action::SendOwed(owed) => {
-                tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
+                Box::pin(deliver(&mut outcome, &pointer(owed, scene), &owed.message, None, scene)).await;
             }
         }
+    }
+    if let Some((partition, key, message)) = told {
+        Box::pin(say(&mut outcome, &partition, &key, &message, scene)).await;
     }
     outcome
 }
 
+/// Answers a pipeline's manual approval. Its token is fetched now and used at once: it never leaves Belay.
+async fn approve(
+    approval: &PipelineApproval,
+    approved: bool,
+    summary: &str,
+    scene: Scene<'_>,
+) -> Result<Came, AwsError> {
+    let PipelineApproval { stage, action, execution } = approval;
+    let pipelines = &scene.adapters.codepipeline;
+    let token = match pipelines.approval(stage, action, execution).await? {
+        ApprovalState::Waiting { token } => token,
+        ApprovalState::Answered { .. } | ApprovalState::Gone => return Ok(Came::AnsweredBefore),
+    };
+    Ok(match pipelines.answer_approval(stage, action, &token, approved, summary).await? {
+        ApprovalAnswer::Taken => Came::Answered,
+        // An answer of ours whose receipt was lost says what it says by its summary.
+        ApprovalAnswer::AnsweredBefore => match pipelines.approval(stage, action, execution).await? {
+            ApprovalState::Answered { approved: so, summary: Some(said), .. }
+                if so == approved && said == summary =>
+            {
+                Came::Answered
+            }
+            ApprovalState::Answered { .. } | ApprovalState::Waiting { .. } | ApprovalState::Gone => {
+                Came::AnsweredBefore
+            }
+        },
+    })
+}
+
+fn pointer(owed: &OwedMessage, scene: Scene<'_>) -> Owed {
+    Owed {
+        to: owed.to,
+        partition: owed.partition.clone(),
+        key: owed.key.clone(),
+        since: scene.invocation.now,
+    }
+}
+
 /// The deployment by which a release is taken back is looked after from its beginning: its START may be lost, too.
 async fn look_after(outcome: &mut Outcome, decision: &Decision, came: &Came, scene: Scene<'_>) {
-    let (Came::Redeployed { deployment }, Some(service), Some(subject)) =
-        (came, &decision.service, &decision.release)
-    else {
+    let (Some(service), Some(subject)) = (&decision.service, &decision.release) else {
         return;
     };
-    let watch = Watch {
-        release: deployment.clone(),
-        service: service.clone(),
-        place: subject.deployment.place.clone(),
-        began: scene.invocation.now,
+    let by = match came {
+        Came::Redeployed { deployment } | Came::Stopped { rollback: Some(deployment), .. } => {
+            deployment.clone()
+        }
+        Came::Stopped { rollback: None, .. }
+        | Came::StageRolledBack { .. }
+        | Came::OfNothing
+        | Came::StageHalted { .. }
+        | Came::Answered
+        | Came::AnsweredBefore
+        | Came::Retried
+        | Came::Failed(_) => return,
     };
-    if let Err(error) = scene.adapters.ledger.keep(&Note::Watched(watch), scene.invocation.now).await {
-        outcome.failures.push(error);
+    let mut notes = vec![Note::GoesBackBy { release: subject.deployment.id.clone(), by: by.clone() }];
+    if matches!(came, Came::Redeployed { .. }) {
+        notes.push(Note::Watched(Watch {
+            release: by,
+            service: service.clone(),
+            place: subject.deployment.place.clone(),
+            began: scene.invocation.now,
+        }));
     }
+    for note in notes {
+        if let Err(error) = scene.adapters.ledger.keep(&note, scene.invocation.now).await {
+            outcome.failures.push(error);
+        }
+    }
+}
+
+/// Shows a release's card as it is now.
+///
+/// # Errors
+/// When something that it shows could not be read, or the chat product did not take it.
+pub async fn refresh(card: &OnCard, scene: Scene<'_>) -> Result<(), AwsError> {
+    show(card, scene).await.map(|_| ())
 }
 
 /// Sends one message that was written down and, as far as the ledger knows, not sent.
 pub async fn send(owed: &OwedMessage, scene: Scene<'_>) -> Outcome {
-    let mut outcome = Outcome {
-        verdict: Verdict::Ignore,
-        reasons: vec![format!("The message {} was written down and not sent.", owed.key)],
-        done: Vec::new(),
-        failures: Vec::new(),
-        judged_before: false,
-        look_again: false,
-    };
-    tell(&mut outcome, &owed.partition, &owed.key, &owed.message, None, scene).await;
+    let reason = format!("The message {} was written down and not sent.", owed.key);
+    let mut outcome = Outcome::of(Verdict::Ignore, vec![reason]);
+    Box::pin(deliver(&mut outcome, &pointer(owed, scene), &owed.message, None, scene)).await;
     outcome
 }
 
@@ -245,98 +387,5 @@ fn keep(outcome: &mut Outcome, result: Result<(), AwsError>, done: String) {
     match result {
         Ok(()) => outcome.done.push(done),
         Err(error) => outcome.failures.push(error),
-    }
-}
-
-/// Writes the message down, finishes the effect that it tells of, and sends it.
-///
-/// The order is the promise: once the message is written down it cannot be lost, and only then is the effect
-/// called done, so that there is no moment at which an effect is done and nobody will ever be told.
-async fn tell(
-    outcome: &mut Outcome,
-    partition: &Partition,
-    key: &str,
-    message: &Message,
-    effect: Option<Claim>,
-    scene: Scene<'_>,
-) {
-    let ledger = &scene.adapters.ledger;
-    let owner = scene.invocation.claimant();
-    let by = Claimant { owner: &owner, now: scene.invocation.now };
-    let since = scene.invocation.now;
-    let owed = Owed { partition: partition.clone(), key: key.to_owned(), since };
-    let claimed = match outcome.failures.iter().find(|failure| failure.operation.starts_with("dynamodb:")) {
-        Some(down) => Err(down.clone()),
-        None => {
-            // First where it is, then what it says: whoever dies in between leaves a pointer to nothing, which the
-            // sweep forgets; the other way round it would leave a message that nobody finds.
-            match ledger.keep(&Note::Owes(owed.clone()), scene.invocation.now).await {
-                Ok(()) => ledger.claim_message(partition, key, message, by).await,
-                Err(error) => Err(error),
-            }
-        }
-    };
-    if claimed.is_ok()
-        && let Some(effect) = effect
-        && let Err(error) = ledger.done(effect).await
-    {
-        outcome.failures.push(error);
-    }
-    let claim = match claimed {
-        Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(claim),
-        Ok(Claimed::Before) => {
-            outcome.done.push(format!("the message {key} was told before"));
-            if let Err(error) = ledger.keep(&Note::Paid(owed), scene.invocation.now).await {
-                outcome.failures.push(error);
-            }
-            return;
-        }
-        Ok(Claimed::BySomebodyElse) => {
-            outcome.done.push(format!("the message {key} is being told already"));
-            outcome.look_again = true;
-            return;
-        }
-        Err(error) => {
-            // Better told twice than never: without the ledger nobody remembers that it is owed.
-            outcome.failures.push(error);
-            None
-        }
-    };
-    // A message that is sent late is sent by somebody else as well: its lease counts from our beginning.
-    if claim.is_some() && too_late(scene.invocation.begun).await {
-        let why = "the time in which this invocation may tell was up before it could";
-        outcome.failures.push(AwsError::unreadable("sns:Publish", key, why));
-        if let Some(claim) = claim
-            && let Err(kept) = ledger.give_back(claim, scene.invocation.now).await
-        {
-            warn!(error = %kept, "could not give the message's claim back; it ends by itself");
-        }
-        return;
-    }
-    let notification = amazon_q::render(message, &format!("{}/{key}", partition.key()));
-    match scene.adapters.topic.publish(&notification).await {
-        Ok(()) => {
-            info!(key, title = message.title, "told");
-            outcome.done.push(format!("told: {}", message.title));
-            if let Some(claim) = claim {
-                let paid = match ledger.done(claim).await {
-                    Ok(()) => ledger.keep(&Note::Paid(owed), scene.invocation.now).await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = paid {
-                    outcome.failures.push(error);
-                }
-            }
-        }
-        Err(error) => {
-            // Nothing is lost: it is written down, and the next delivery, of this or of any other signal about
-            // the release, sends it.
-            if let Some(claim) = claim
-                && let Err(kept) = ledger.give_back(claim, scene.invocation.now).await
-            {
-                warn!(error = %kept, "could not give the message's claim back; it ends by itself");
-            }
-            outcome.failures.push(error);
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! follow are in the repository's ARCHITECTURE.md, row by row.
 
 pub mod alarm;
+pub mod approval;
 pub mod hook;
 pub mod release;
 pub mod silence;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{Redeploy, Way},
-    ledger::Half,
+    ledger::{About, Half, Question},
     reason::{Reason, Reasons, Silent},
     release::{Place, Release, ReleaseId, ServiceName},
 };
@@ -44,6 +45,10 @@ pub struct Decision {
     pub half: Half,
     /// What is asked, for `Ask`.
     pub question: Option<Asking>,
+    /// What waits for the answer to an `Ask`, where that is not an alarm's question.
+    pub waits: Option<About>,
+    /// A question that is asked again with more time.
+    pub extends: Option<Question>,
     /// An earlier release that was on watch when the alarm went off. It is not touched any more, and nothing to go back
     /// to either.
     pub blames: Option<ReleaseId>,
@@ -132,6 +137,8 @@ impl Decision {
             effect: None,
             half: Half::Whole,
             question: None,
+            waits: None,
+            extends: None,
             blames: None,
             observed: false,
         }
@@ -179,8 +186,10 @@ pub enum Verdict {
     Halt,
     /// Take the release back.
     RollBack,
-    /// Answer the lifecycle hook.
+    /// Answer what waits: a lifecycle hook, or a pipeline's manual approval.
     Answer(HookAnswer),
+    /// Run again what failed in a pipeline's stage. Only a person asks for that.
+    Retry,
 }
 
 /// How loud a message is.
@@ -206,7 +215,7 @@ impl Verdict {
     /// More bad news must never turn a verdict that does not into one that does.
     pub fn lets_it_go_on(self) -> bool {
         match self {
-            Self::Ignore | Self::Notify(_) | Self::Answer(HookAnswer::Succeeded) => true,
+            Self::Ignore | Self::Notify(_) | Self::Answer(HookAnswer::Succeeded) | Self::Retry => true,
             Self::LookAgain | Self::Ask | Self::Halt | Self::RollBack | Self::Answer(HookAnswer::Failed) => {
                 false
             }
@@ -224,6 +233,7 @@ impl Verdict {
             Self::RollBack => "RollBack",
             Self::Answer(HookAnswer::Succeeded) => "Succeeded",
             Self::Answer(HookAnswer::Failed) => "Failed",
+            Self::Retry => "Retry",
         }
     }
 }

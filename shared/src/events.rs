@@ -34,7 +34,7 @@ pub use chat::{
     chat_event, http,
 };
 pub use hook::hook;
-pub use release::release;
+pub use release::{PipelineEvent, release};
 pub use schedule::schedule;
 
 /// Why a payload did not become a signal.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ledger::{Incident, Judged, Open, ReleaseLedger, Would},
+    ledger::{Answered, Incident, Judged, Open, ReleaseLedger, Would},
+    policy::Service,
     release::{
         AlarmArn, AlarmName, DeploymentGroup, LifecycleEvent, Place, Release, ReleaseId, Revision,
         ServiceName,
@@ -281,6 +282,38 @@ impl OpenEvidence {
     }
 }
 
+/// What is known of a release, for its card. Nothing is decided by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardFacts {
+    /// The service, as the policy has it.
+    pub service: Service,
+    /// The release.
+    pub id: ReleaseId,
+    /// Where it is released.
+    pub place: Place,
+    /// The release, as its deployer describes it now.
+    pub release: Observed<Release>,
+    /// What the ledger holds of it.
+    pub ledger: ReleaseLedger,
+    /// The release that takes it back, if there is one.
+    pub rollback: Option<Release>,
+    /// The watched alarms right now.
+    pub alarms: Observed<BTreeMap<AlarmName, WatchedState>>,
+    /// How much of the traffic it gets, in percent.
+    pub traffic: Observed<u8>,
+}
+
+/// What is known when a person has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalEvidence {
+    /// Where the release is, if something is to be done to it.
+    pub place: Option<PlaceEvidence>,
+    /// The release itself, where only its hook or its pipeline is answered.
+    pub release: Observed<Release>,
+    /// Which delivery of this answer this is (see [`AlarmEvidence::delivery`]).
+    pub delivery: Observed<u32>,
+}
+
 /// What is known when a lifecycle hook was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookEvidence {
@@ -288,8 +321,12 @@ pub struct HookEvidence {
     pub deployment: Observed<Release>,
     /// The lifecycle event that waits for this answer.
     pub event: Observed<LifecycleEvent>,
-    /// What the checks of that event found, in the policy's order.
+    /// What the checks of that event found, in the policy's order; those that people do are not among them.
     pub checks: Vec<CheckResult>,
+    /// The answer that a person, or silence, has given to this very call before.
+    pub answered: Option<Answered>,
+    /// When it was called: a person's time to answer counts from here.
+    pub called: Timestamp,
 }
 
 /// What one check found.

@@ -2,6 +2,8 @@
 //! fact with its reason, never an error that hides the rest, and never a guess.
 
 pub mod alarm;
+pub mod approval;
+pub mod card;
 mod group;
 pub mod hook;
 pub mod open;

@@ -2,6 +2,8 @@
 //! which no event calls, takes the same way under the same keys.
 
 mod alarm;
+mod approval;
+mod card;
 mod open;
 mod release;
 
@@ -16,6 +18,8 @@ use crate::{
 };
 
 pub use alarm::alarm;
+pub use approval::{manual, pressed};
+pub use card::cards;
 pub use open::{found, hook_left, left, owed, silence};
 pub use release::release;
 

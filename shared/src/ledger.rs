@@ -7,6 +7,8 @@
 //! Every item carries the [`VERSION`] of its writer. A reader takes its own version and older ones down to
 //! [`OLDEST`]: a newer item is missing evidence, not a guess.
 
+mod offers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,12 +19,16 @@ use crate::{
     evidence::{Observed, Target, Undone},
     message::Message,
     reason::{Reasons, Silent},
-    release::{AlarmName, Place, Platform, Release, ReleaseError, ReleaseId, ReleaseStatus, ServiceName},
+    release::{
+        AlarmName, Change, Place, Platform, Release, ReleaseError, ReleaseId, ReleaseStatus, ServiceName,
+    },
     signal::{AlarmChange, AlarmState, HookCall},
 };
 
-/// The version of the records this Belay writes and reads.
-pub const VERSION: u32 = 2;
+pub use offers::{About, Answered, Answerer, Offer, PipelineApproval, Press, Pressed, ShownCard};
+
+/// The version of the records this Belay writes and reads. Version 3 added offers, answers, presses and cards.
+pub const VERSION: u32 = 3;
 
 /// The oldest records that this Belay reads. Version 1 knew no effects in its claims (it could only stop), no open
 /// partition and no places but deployment groups; what it wrote means the same here.
@@ -58,6 +64,8 @@ pub enum Partition {
     Open,
     /// What a service's releases added up to: the budget and the scoreboard.
     Service(ServiceName),
+    /// What an offer's opaque id stands for.
+    Offer(String),
 }
 
 impl Partition {
@@ -69,6 +77,7 @@ impl Partition {
             Self::Signal(key) => format!("signal/{key}"),
             Self::Open => "open".to_owned(),
             Self::Service(name) => format!("service/{name}"),
+            Self::Offer(id) => format!("offer/{id}"),
         }
     }
 }
@@ -110,6 +119,25 @@ pub mod sort_key {
     pub const OWED: &str = "owed/";
     /// Prefix of messages; the message's key follows.
     pub const MESSAGE: &str = "message/";
+    /// Prefix of messages as a chat product gets them; the product and the message's key follow.
+    pub const SAID: &str = "said/";
+    /// Prefix of what people were asked about a release; the offer's key follows.
+    pub const ASKED: &str = "asked/";
+    /// Prefix of answers; the offer's key follows.
+    pub const ANSWER: &str = "answer/";
+    /// Prefix of presses, allowed or refused; their time and stamp follow. In the open partition, of those that nobody
+    /// has handled yet; the offer's id and the stamp follow.
+    pub const PRESS: &str = "press/";
+    /// The release's card.
+    pub const CARD: &str = "card";
+    /// Whoever is drawing the release's card.
+    pub const CARD_LOCK: &str = "card-lock";
+    /// The release by which this one is taken back.
+    pub const GOES_BACK_BY: &str = "goes-back-by";
+    /// In an offer's partition: what its id stands for.
+    pub const OFFER: &str = "offer";
+    /// In a service's partition, prefix of its releases; their beginning and id follow.
+    pub const RELEASE: &str = "release/";
 }
 
 /// Everything the ledger holds about one release.
@@ -133,6 +161,18 @@ pub struct ReleaseLedger {
     pub would: Option<Would>,
     /// In a signal's partition: for which services it was judged.
     pub judged: Vec<Judged>,
+    /// What was decided, in order.
+    pub decisions: Vec<DecisionRecord>,
+    /// What people were asked.
+    pub asked: Vec<Offer>,
+    /// The answers, by the offers' keys.
+    pub answers: BTreeMap<String, Answered>,
+    /// Every press, allowed or refused, in order.
+    pub presses: Vec<Pressed>,
+    /// Its card, if it has one.
+    pub card: Option<ShownCard>,
+    /// The release by which it is taken back, where Belay was told.
+    pub goes_back_by: Option<ReleaseId>,
 }
 
 /// Everything that is not over yet.
@@ -148,17 +188,49 @@ pub struct Open {
     pub incidents: Vec<Incident>,
     /// Messages that were written down and are not known to be sent.
     pub owed: Vec<Owed>,
+    /// Presses that nobody has handled.
+    pub presses: Vec<Press>,
 }
 
 /// Where a message is written down that may not have been sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owed {
+    /// For whom.
+    #[serde(default)]
+    pub to: Destination,
     /// The partition.
     pub partition: Partition,
     /// Its key there, without the prefix.
     pub key: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Where a message goes. Each has a claim of its own: one that is down keeps nothing from the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// The topic, which gets every message.
+    #[default]
+    Topic,
+    /// Slack.
+    Slack,
+    /// Microsoft Teams.
+    Teams,
+    /// The picture of an alarm's graph, in Slack.
+    Picture,
+}
+
+impl Destination {
+    /// Where a message for it is written down: the beginning of its sort key.
+    pub fn sort_key(self) -> String {
+        match self {
+            Self::Topic => sort_key::MESSAGE.to_owned(),
+            Self::Slack => format!("{}slack/", sort_key::SAID),
+            Self::Teams => format!("{}teams/", sort_key::SAID),
+            Self::Picture => format!("{}picture/", sort_key::SAID),
+        }
+    }
 }
 
 /// A release on watch.
@@ -212,8 +284,11 @@ pub struct WaitingHook {
     pub call: HookCall,
     /// When it came.
     pub since: Timestamp,
-    /// When whoever is at it must have answered or be dead.
+    /// When whoever is at it must have answered or be dead; when a person is asked, until when they may answer.
     pub until: Timestamp,
+    /// If a person is asked: what it is answered when nobody does.
+    #[serde(default)]
+    pub otherwise: Option<Silent>,
 }
 
 /// An alarm that went off for a service and is not OK again.
@@ -271,6 +346,25 @@ pub enum Note {
     Would(Would),
     /// A release that would have been undone has ended.
     WouldEnded(Would),
+    /// A hook waits for a person.
+    WaitsForPerson(WaitingHook),
+    /// Something was asked about a release.
+    Offered(Offer),
+    /// Somebody pressed a button.
+    Pressed(Press),
+    /// What became of a press.
+    Handled(ReleaseId, Pressed),
+    /// Nothing is to be done about a press any more.
+    Unpressed(Press),
+    /// A release is taken back by another one.
+    GoesBackBy {
+        /// The release.
+        release: ReleaseId,
+        /// The other one.
+        by: ReleaseId,
+    },
+    /// A release of a service, for its history.
+    Listed(Watch),
     /// A message is about to be written down.
     Owes(Owed),
     /// A message is sent.
@@ -306,6 +400,9 @@ pub struct Began {
     pub target: Observed<Target>,
     /// What the watched alarms were.
     pub alarms: BTreeMap<AlarmName, RecordedState>,
+    /// The change it brings.
+    #[serde(default)]
+    pub change: Change,
 }
 
 /// What an alarm was when a release began.
@@ -394,6 +491,8 @@ pub enum EffectState {
 /// A message that is written down and not known to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwedMessage {
+    /// For whom.
+    pub to: Destination,
     /// Where it is written down.
     pub partition: Partition,
     /// Its key there, without the prefix.

@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Urgency;
+use crate::{
+    decision::Urgency,
+    release::{AlarmArn, Place, ReleaseId, ServiceName},
+};
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,50 @@ pub struct Message {
     pub service: Option<String>,
     /// The release, where one is concerned.
     pub release: Option<String>,
+    /// Who answered, if a person did: their user id in the chat product.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// Where it goes in Slack, if it does.
+    #[serde(default)]
+    pub slack: Option<InSlack>,
+    /// The graph that goes with it.
+    #[serde(default)]
+    pub graph: Option<Graph>,
+}
+
+/// Where in Slack a message goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InSlack {
+    /// The channel's id.
+    pub channel: String,
+    /// In whose card's thread; without one it stands for itself.
+    pub card: Option<OnCard>,
+    /// Whether the whole channel sees what is said in the thread.
+    pub broadcast: bool,
+}
+
+/// The release whose card it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnCard {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its service.
+    pub service: ServiceName,
+    /// Where it is released.
+    pub place: Place,
+}
+
+/// An alarm's graph around a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The alarm.
+    pub alarm: AlarmArn,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when; what is drawn later is drawn until then.
+    pub to: Timestamp,
+    /// When the release began: a vertical line.
+    pub began: Timestamp,
 }
 
 /// A place to look.

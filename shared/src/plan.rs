@@ -5,12 +5,15 @@ pub mod check;
 use jiff::Timestamp;
 
 use crate::{
-    decision::{Decision, Effect, HookAnswer, Verdict},
+    approval::Choice,
+    decision::{self, Asking, Decision, Effect, HookAnswer, Verdict},
     evidence::Undone,
     ledger::{
-        Began, DecisionRecord, Ended, Half, Incident, Note, OwedMessage, Partition, Question, Watch, Would,
+        About, Began, DecisionRecord, Ended, Half, Incident, Note, Offer, OwedMessage, Partition,
+        PipelineApproval, Question, WaitingHook, Watch, Would,
     },
-    release::{HookExecutionId, ReleaseId},
+    reason::Reason,
+    release::{HookExecutionId, Place, ReleaseId, ServiceName, Stage},
     signal::{AlarmState, Signal},
 };
 
@@ -45,6 +48,22 @@ pub enum Action {
         /// The answer.
         answer: HookAnswer,
     },
+    /// Answer a pipeline's manual approval. CodePipeline itself takes only the first answer.
+    Approve {
+        /// Which.
+        approval: PipelineApproval,
+        /// Whether it lets the pipeline go on.
+        approved: bool,
+        /// What CodePipeline keeps of it.
+        summary: String,
+    },
+    /// Run again what failed in a pipeline's stage.
+    Retry {
+        /// The stage.
+        stage: Stage,
+        /// The execution.
+        execution: String,
+    },
     /// Write down how a release began, unless that is written down already.
     Open {
         /// The release.
@@ -68,12 +87,22 @@ pub enum Action {
     },
     /// Remember or forget one thing.
     Keep(Note),
-    /// Tell people of the decision and of what came of it. Claimed under the message's key.
+    /// Tell people of the decision and of what came of it: the topic first, then the chat products, each with a claim
+    /// under the message's key.
     Tell {
         /// Where the message is written down before it is sent.
         partition: Partition,
         /// Its key there.
         key: String,
+    },
+    /// Show a release's card as it is now.
+    Show {
+        /// The release whose card it is.
+        release: ReleaseId,
+        /// Its service.
+        service: ServiceName,
+        /// Where it is released.
+        place: Place,
     },
     /// Send a message that an earlier invocation wrote down and did not send.
     SendOwed(OwedMessage),
@@ -143,6 +172,27 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
                 answer,
             });
         }
+        (Verdict::Answer(answer), _, Signal::Approval(approval)) => match &approval.offer.about {
+            About::Hook { call, .. } => actions.push(Action::Answer {
+                deployment: call.deployment.clone(),
+                execution: call.execution.clone(),
+                answer,
+            }),
+            About::Pipeline(manual) => actions.push(Action::Approve {
+                approval: manual.clone(),
+                approved: answer == HookAnswer::Succeeded,
+                summary: decision::approval::summary(&approval.press),
+            }),
+            About::Question(_) | About::Release => {}
+        },
+        (Verdict::Retry, Some(subject), _) => {
+            if let (Place::Stage(stage), Some(execution)) =
+                (&subject.deployment.place, subject.deployment.id.execution())
+            {
+                let execution = execution.to_owned();
+                actions.push(Action::Retry { stage: stage.clone(), execution });
+            }
+        }
         (
             Verdict::Ignore
             | Verdict::Notify(_)
@@ -150,6 +200,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
             | Verdict::Ask
             | Verdict::Halt
             | Verdict::RollBack
+            | Verdict::Retry
             | Verdict::Answer(_),
             _,
             _,
@@ -186,6 +237,12 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     let owed: Vec<Action> = owed.cloned().map(Action::SendOwed).collect();
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
+    }
+    if decision.verdict != Verdict::LookAgain
+        && let (Some(subject), Some(service)) = (&decision.release, &decision.service)
+    {
+        let (release, place) = (subject.thread.clone(), subject.deployment.place.clone());
+        actions.push(Action::Show { release, service: service.clone(), place });
     }
     actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
     // Over only now: whoever comes after a crash before this finds it open and finishes it.
@@ -224,6 +281,7 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     if decision.effect.is_none() || decision.observed {
         notes.extend(around.watch.clone().map(Note::Watched));
     }
+    notes.extend(around.watch.clone().map(Note::Listed));
     notes.extend(around.notes.iter().cloned());
     let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
     let Some(service) = &decision.service else {
@@ -236,16 +294,15 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
         let undone = Undone { release: release.clone(), at: around.now };
         notes.push(Note::TookBack(service.clone(), undone));
     }
-    let change = match around.signal {
-        Signal::Alarm(change) => change,
-        Signal::Silence(silence) => &silence.change,
-        Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => return notes,
+    notes.extend(asked_elsewhere(decision, around));
+    let Some(change) = around.signal.alarm() else {
+        return notes;
     };
     if let Some(release) = decision.blames.clone() {
         notes.push(Note::Blamed { release, alarm: change.alarm.clone(), at: around.now });
     }
     if let (Some(asking), Some(key)) = (&decision.question, key) {
-        notes.push(Note::Asked(Question {
+        let question = Question {
             key: key.to_owned(),
             service: service.clone(),
             release: release.clone(),
@@ -253,7 +310,11 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
             asked: around.now,
             deadline: asking.deadline,
             otherwise: asking.otherwise,
-        }));
+        };
+        // What can be answered is written down before that it waits: a question that nobody can answer yet is worse
+        // than one whose silence nobody counts yet.
+        notes.extend(offer(decision, &question).map(Note::Offered));
+        notes.push(Note::Asked(question));
     }
     if matches!(around.signal, Signal::Alarm(_))
         && change.to != AlarmState::Ok
@@ -270,18 +331,85 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     notes
 }
 
+/// A question about an alarm, as people may answer it. None where no release is concerned: there is nothing to act on.
+fn offer(decision: &Decision, question: &Question) -> Option<Offer> {
+    let release = &decision.release.as_ref()?.deployment;
+    let nowhere = decision.reasons.iter().any(|reason| matches!(reason, Reason::NoGoodTarget { .. }));
+    let choices = if nowhere || decision.observed || release.is_rollback() {
+        vec![Choice::Keep, Choice::Extend]
+    } else {
+        vec![Choice::RollBack, Choice::Keep, Choice::Extend]
+    };
+    Some(Offer {
+        key: format!("question/{}", question.key),
+        service: question.service.clone(),
+        release: release.id.clone(),
+        place: release.place.clone(),
+        about: About::Question(Box::new(question.clone())),
+        choices,
+        asked: question.asked,
+        deadline: Some(question.deadline),
+        otherwise: Some(question.otherwise),
+    })
+}
+
+/// What is asked of people that is no alarm's question: a hook's or a pipeline's approval, and a question that is asked
+/// again.
+fn asked_elsewhere(decision: &Decision, around: &Circumstances<'_>) -> Vec<Note> {
+    let (Some(service), Some(subject)) = (&decision.service, &decision.release) else {
+        return Vec::new();
+    };
+    let mut notes = Vec::new();
+    if let (Some(question), Signal::Approval(approval)) = (&decision.extends, around.signal) {
+        notes.push(Note::Offered(Offer {
+            key: format!("question/{}", question.key),
+            about: About::Question(Box::new(question.clone())),
+            asked: question.asked,
+            deadline: Some(question.deadline),
+            ..approval.offer.clone()
+        }));
+        notes.push(Note::Asked(question.clone()));
+    }
+    let Some(about) = &decision.waits else {
+        return notes;
+    };
+    let asking = decision.question;
+    let key = match (about, around.signal) {
+        (About::Pipeline(_), Signal::Manual(change)) => change.key(),
+        (About::Hook { .. } | About::Pipeline(_) | About::Question(_) | About::Release, signal) => {
+            signal.key()
+        }
+    };
+    notes.push(Note::Offered(Offer {
+        key,
+        service: service.clone(),
+        release: subject.deployment.id.clone(),
+        place: subject.deployment.place.clone(),
+        about: about.clone(),
+        choices: vec![Choice::Approve, Choice::Reject],
+        asked: around.now,
+        deadline: asking.map(|asking| asking.deadline),
+        otherwise: asking.map(|asking| asking.otherwise),
+    }));
+    if let (About::Hook { call, .. }, Some(Asking { deadline, otherwise })) = (about, asking) {
+        let since = around.now;
+        notes.push(Note::WaitsForPerson(WaitingHook {
+            call: call.clone(),
+            since,
+            until: deadline,
+            otherwise: Some(otherwise),
+        }));
+    }
+    notes
+}
+
 /// Where the decision and its message are written down.
 fn partition(decision: &Decision, signal: &Signal) -> Partition {
-    match (&decision.release, signal) {
-        (Some(subject), _) => Partition::Release(subject.deployment.id.clone()),
-        (None, Signal::Alarm(change)) => Partition::Alarm(change.alarm.clone()),
-        (None, Signal::Left(left)) => Partition::Release(left.release.clone()),
-        (None, Signal::Silence(silence)) => match &silence.release {
-            Some(release) => Partition::Release(release.clone()),
-            None => Partition::Alarm(silence.change.alarm.clone()),
-        },
-        (None, Signal::Release(change)) => Partition::Release(change.deployment.clone()),
-        (None, Signal::Hook(call) | Signal::HookLeft(call)) => Partition::Release(call.deployment.clone()),
+    let release = decision.release.as_ref().map(|subject| &subject.deployment.id).or(signal.release());
+    match (release, signal.alarm()) {
+        (Some(release), _) => Partition::Release(release.clone()),
+        (None, Some(change)) => Partition::Alarm(change.alarm.clone()),
+        (None, None) => Partition::Signal(signal.key()),
     }
 }
 
@@ -296,9 +424,11 @@ fn message_key(decision: &Decision, signal: &Signal) -> Option<String> {
             Half::Whole => "undo".to_owned(),
             Half::Second => "redeploy".to_owned(),
         }),
-        Verdict::Notify(_) | Verdict::Ask | Verdict::Answer(_) => Some(match &decision.service {
-            Some(service) => format!("{service}/{}", signal.key()),
-            None => signal.key(),
-        }),
+        Verdict::Notify(_) | Verdict::Ask | Verdict::Answer(_) | Verdict::Retry => {
+            Some(match &decision.service {
+                Some(service) => format!("{service}/{}", signal.key()),
+                None => signal.key(),
+            })
+        }
     }
 }

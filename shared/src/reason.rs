@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    approval::Choice,
     evidence::Target,
-    release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus},
+    release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, ReleaseHappening},
 };
 
@@ -381,10 +382,62 @@ pub enum Reason {
     },
     /// In `observe`, a hook is let through that would have failed.
     WouldHaveFailed,
+    /// In `observe`, a hook is let through for which a person would have been asked.
+    WouldHaveAsked,
     /// Whoever was to answer a hook has not.
     HookLeftWaiting {
         /// Since when it waits.
         since: Timestamp,
+    },
+    /// A person answered. Who is not in the sentence: sentences are logged, approvers are not.
+    PersonChose {
+        /// What.
+        choice: Choice,
+        /// Why, in their words.
+        why: Option<String>,
+    },
+    /// The release that a person answered about is a rollback.
+    IsRollback {
+        /// The rollback.
+        release: ReleaseId,
+    },
+    /// The release that a person answered about is being undone already, or was.
+    UndoneAlready {
+        /// By whom.
+        by: UndoneBy,
+    },
+    /// The release that was to be halted has ended.
+    NothingToHalt,
+    /// A lifecycle hook waits for a person's approval.
+    HookWaits {
+        /// The lifecycle event.
+        event: LifecycleEvent,
+    },
+    /// Nobody approved in time.
+    NobodyApproved {
+        /// When it was asked.
+        asked: Timestamp,
+        /// Whether silence lets the deployment go on.
+        succeeded: bool,
+    },
+    /// A pipeline waits for a manual approval.
+    ManualWaits {
+        /// The stage it stands in.
+        stage: Stage,
+        /// The action.
+        action: String,
+    },
+    /// A pipeline's manual approval has its answer, and Belay did not give it.
+    ManualAnsweredElsewhere {
+        /// The action.
+        action: String,
+        /// Whether it lets the pipeline go on.
+        approved: bool,
+    },
+    /// A pipeline's manual approval waits no more, or is about nothing that is guarded.
+    ManualIsNoQuestion {
+        /// The action.
+        action: String,
     },
     /// Our own program failed.
     OwnFailure {
@@ -402,6 +455,10 @@ pub enum Silent {
     Keeps,
     /// Belay looks again, and decides by what it finds then.
     LooksAgain,
+    /// The lifecycle hook succeeds: the deployment goes on.
+    LetsThrough,
+    /// The lifecycle hook fails, and with it the deployment.
+    HoldsUp,
 }
 
 /// Who is taking a release back.
@@ -563,6 +620,8 @@ impl fmt::Display for Reason {
                     Silent::RollsBack => "the release is taken back.",
                     Silent::Keeps => "the release stays as it is.",
                     Silent::LooksAgain => "Belay looks again and decides by what it finds then.",
+                    Silent::LetsThrough => "the deployment goes on.",
+                    Silent::HoldsUp => "the deployment fails.",
                 })
             }
             Self::NobodyAnswered { asked, otherwise } => {
@@ -571,6 +630,8 @@ impl fmt::Display for Reason {
                     Silent::RollsBack => "`roll_back`.",
                     Silent::Keeps => "`keep`.",
                     Silent::LooksAgain => "another look.",
+                    Silent::LetsThrough => "`succeed`.",
+                    Silent::HoldsUp => "`fail`.",
                 })
             }
             Self::QuestionOvertaken { by: Some(by) } => {
@@ -720,10 +781,56 @@ impl fmt::Display for Reason {
             Self::WouldHaveFailed => f.write_str(
                 "The service is in `observe`: the hook is let through, where Belay would have failed it.",
             ),
+            Self::WouldHaveAsked => f.write_str(
+                "The service is in `observe`: the hook is let through, where Belay would have asked a person.",
+            ),
             Self::HookLeftWaiting { since } => write!(
                 f,
                 "The hook has waited since {since:.0}, longer than the function that was to answer it can run."
             ),
+            Self::PersonChose { choice, why } => {
+                write!(f, "An approver chose: {choice}.")?;
+                match why {
+                    Some(why) => write!(f, " In their words: {}", ended_sentence(why)),
+                    None => Ok(()),
+                }
+            }
+            Self::IsRollback { release } => {
+                write!(f, "{release} takes another release back, and a rollback is never rolled back.")
+            }
+            Self::UndoneAlready { by: UndoneBy::Belay { at } } => {
+                write!(f, "Belay undid it already, at {at:.0}.")
+            }
+            Self::UndoneAlready { by: UndoneBy::BelayRightNow { since } } => {
+                write!(f, "Belay is undoing it already, since {since:.0}.")
+            }
+            Self::UndoneAlready { by: UndoneBy::Deployer { rollback } } => {
+                write!(f, "It is being rolled back already, by {rollback}.")
+            }
+            Self::NothingToHalt => f.write_str("It has ended: there is nothing left to halt."),
+            Self::HookWaits { event } => {
+                write!(f, "The policy wants a person's approval before {event} is passed.")
+            }
+            Self::NobodyApproved { asked, succeeded } => write!(
+                f,
+                "The approval asked for at {asked:.0} was not given in time, and the policy answers silence with `{}`.",
+                if *succeeded { "succeed" } else { "fail" }
+            ),
+            Self::ManualWaits { stage, action } => write!(
+                f,
+                "The pipeline {} waits in the stage {} for the approval {action}.",
+                stage.pipeline, stage.stage
+            ),
+            Self::ManualAnsweredElsewhere { action, approved: true } => {
+                write!(f, "The approval {action} was given in the console or by the CLI.")
+            }
+            Self::ManualAnsweredElsewhere { action, approved: false } => write!(
+                f,
+                "The approval {action} was rejected in the console or by the CLI, or was not given in its time."
+            ),
+            Self::ManualIsNoQuestion { action } => {
+                write!(f, "The approval {action} is no question to anybody here.")
+            }
             Self::OwnFailure { what } => write!(f, "Belay itself failed: {what}."),
         }
     }

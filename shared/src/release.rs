@@ -3,10 +3,14 @@
 //! A release is one change on its way to users. Everything here is a plain value: it was true when
 //! somebody read it, and says nothing about now.
 
+mod change;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use change::{Change, requested_by};
 
 /// Declares newtypes over `String`, so that an alarm's name cannot be passed where a deployment's id
 /// is meant.
@@ -347,6 +351,8 @@ pub struct Release {
     pub revision: Revision,
     /// The deployment's own description.
     pub description: Option<String>,
+    /// What is known of the change itself.
+    pub change: Change,
 }
 
 impl Release {

@@ -8,7 +8,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId};
+use crate::{
+    ledger::{Offer, PipelineApproval, Press},
+    release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId},
+};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,57 @@ pub enum Signal {
     HookLeft(HookCall),
     /// A release was left behind in the middle of its undo.
     Left(Left),
+    /// A person answered, and may.
+    Approval(Box<Approval>),
+    /// A pipeline's manual approval waits for a person, or has its answer.
+    Manual(ManualChange),
+}
+
+/// A person's answer that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// To what.
+    pub offer: Offer,
+    /// Who, what and when.
+    pub press: Press,
+}
+
+/// What happened to a pipeline's manual approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManualChange {
+    /// The approval.
+    pub approval: PipelineApproval,
+    /// Which run of the action: a stage that is retried asks again.
+    pub run: String,
+    /// What happened.
+    pub what: ManualHappening,
+    /// The event's own time.
+    pub at: Timestamp,
+}
+
+/// Where a manual approval stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManualHappening {
+    /// It waits for a person.
+    Waits,
+    /// Somebody approved it.
+    Approved,
+    /// Somebody rejected it, nobody answered in its time, or it is misconfigured: the event says the same of all
+    /// three (reference: CodePipeline, "Events").
+    Failed,
+    /// It waits no more, because the execution was stopped or replaced.
+    Gone,
+}
+
+impl ManualHappening {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::Approved => "approved",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// A release that was left behind in the middle of its undo.
@@ -197,7 +251,41 @@ pub struct HookCall {
     pub execution: HookExecutionId,
 }
 
+impl ManualChange {
+    /// What the approval is called in the ledger: the same when it waits and when it is answered.
+    pub fn key(&self) -> String {
+        let PipelineApproval { stage, action, execution } = &self.approval;
+        bounded(format!("manual/{stage}/{action}/{execution}/{}", self.run))
+    }
+}
+
 impl Signal {
+    /// The release that it names itself, before anybody has looked.
+    pub fn release(&self) -> Option<&ReleaseId> {
+        match self {
+            Self::Alarm(_) | Self::Manual(_) => None,
+            Self::Silence(silence) => silence.release.as_ref(),
+            Self::Release(change) => Some(&change.deployment),
+            Self::Hook(call) | Self::HookLeft(call) => Some(&call.deployment),
+            Self::Left(left) => Some(&left.release),
+            Self::Approval(approval) => Some(&approval.offer.release),
+        }
+    }
+
+    /// The alarm's change that it is about, where it is about one.
+    pub fn alarm(&self) -> Option<&AlarmChange> {
+        match self {
+            Self::Alarm(change) => Some(change),
+            Self::Silence(silence) => Some(&silence.change),
+            Self::Release(_)
+            | Self::Hook(_)
+            | Self::HookLeft(_)
+            | Self::Left(_)
+            | Self::Approval(_)
+            | Self::Manual(_) => None,
+        }
+    }
+
     /// A key that is the same for every delivery of the same happening, by whatever route it came.
     ///
     /// At most 300 bytes: it is part of the ledger's keys, whose limit is 1,024.
@@ -219,6 +307,8 @@ impl Signal {
             Self::Left(Left { release, what: LeftAt::Stopped }) => format!("no-rollback/{release}"),
             Self::Left(Left { release, what: LeftAt::Redeploying }) => format!("left-redeploy/{release}"),
             Self::Silence(silence) => format!("silence/{}", silence.question),
+            Self::Approval(approval) => format!("answer/{}", approval.offer.key),
+            Self::Manual(change) => format!("{}/{}", change.key(), change.what.word()),
         })
     }
 }

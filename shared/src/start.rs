@@ -71,7 +71,13 @@ pub enum StartError {
 impl Guard {
     /// Where and when this invocation carries plans out.
     pub fn scene<'a>(&'a self, invocation: Invocation<'a>) -> Scene<'a> {
-        Scene { adapters: &self.adapters, console: &self.console, pause: self.patience.pause, invocation }
+        Scene {
+            policy: &self.policy,
+            adapters: &self.adapters,
+            console: &self.console,
+            pause: self.patience.pause,
+            invocation,
+        }
     }
 
     /// Reads the settings through `lookup`, then the policy, and makes the clients. Calls nothing outside.

@@ -16,6 +16,7 @@ mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod from_outside;
 mod many_at_once;
+mod people_in_chat;
 mod pipelines_are_guarded;
 mod protocol;
 mod the_pipeline_adapter;

@@ -149,6 +149,7 @@ async fn a_hook_whose_function_died_is_answered_by_on_doubt() {
                     },
                     since: call.now,
                     until: call.now + SignedDuration::from_secs(90),
+                    otherwise: None,
                 };
                 ledger.keep(&Note::Waiting(waiting), call.now).await.unwrap();
                 Ok("{}".to_owned())

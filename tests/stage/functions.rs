@@ -15,13 +15,13 @@ use belay::{
     },
     chat::console::Console,
     policy::Policy,
-    settings::Settings,
+    settings::{ChatSettings, Settings},
     start::{Guard, Invocation as Ours, Patience},
 };
 use jiff::Timestamp;
 use lifecycle_hooks::Pace;
 
-use crate::{Invocation, Simulator};
+use crate::{Invocation, Simulator, SlackApp, SlackChannel};
 
 /// The ledger's table in the simulator.
 pub const TABLE: &str = "belay-ledger";
@@ -57,6 +57,41 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
+/// The chat products' secret in the simulator.
+pub const CHAT_SECRET: &str = "belay/chat";
+/// What is in it for Slack.
+pub const BOT_TOKEN: &str = "xoxb-rehearsed-token";
+/// What Slack signs with.
+pub const SIGNING_SECRET: &str = "rehearsed-signing-secret";
+/// The workspace.
+pub const TEAM: &str = "T0REHEARSE";
+
+/// The settings of chat, for a policy that talks to Slack.
+fn chat_settings(endpoint: &str, policy: &Policy) -> Option<ChatSettings> {
+    policy
+        .services()
+        .any(|service| service.chat.slack.is_some())
+        .then(|| ChatSettings { secret: CHAT_SECRET.to_owned(), slack_api: format!("{endpoint}/slack/api") })
+}
+
+/// Slack as the policy needs it: the app, and a channel for each service.
+fn install_chat(simulator: &Simulator, policy: &Policy) {
+    let channels: Vec<&str> = policy.services().filter_map(|service| service.chat.slack.as_deref()).collect();
+    if channels.is_empty() {
+        return;
+    }
+    simulator.install_slack(SlackApp {
+        bot_token: BOT_TOKEN.to_owned(),
+        signing_secret: SIGNING_SECRET.to_owned(),
+        team: TEAM.to_owned(),
+    });
+    for channel in channels {
+        simulator.slack_channel(channel, SlackChannel::Joined);
+    }
+    let secret = serde_json::json!({ "slack_bot_token": BOT_TOKEN, "slack_signing_secret": SIGNING_SECRET });
+    simulator.create_secret(CHAT_SECRET, &secret.to_string());
+}
+
 /// A function that is ready to work in the simulator.
 pub fn guard(endpoint: &str, policy: Policy) -> Guard {
     let settings = Settings {
@@ -64,7 +99,7 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
         ledger_table: TABLE.to_owned(),
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
-        chat: None,
+        chat: chat_settings(endpoint, &policy),
     };
     Guard {
         policy,
@@ -88,6 +123,7 @@ pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
 
 /// Puts Belay's functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
+    install_chat(simulator, &policy);
     let guard = guard(&simulator.endpoint(), policy);
     install_with(simulator, RETRY_EVERY, move |_| guard.clone());
 }
@@ -169,6 +205,15 @@ fn install_with(
         Box::pin(async move {
             let handled =
                 pipeline_events::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    let ours = guard.clone();
+    simulator.register("chat-actions", move |call: Invocation| {
+        let guard = ours(&call);
+        Box::pin(async move {
+            let now = invocation(&call.id, call.now);
+            let handled = chat_actions::handle(&guard, &call.payload, "chat-actions", now).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

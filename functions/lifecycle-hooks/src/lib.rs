@@ -101,22 +101,41 @@ pub async fn handle(
         async move { learn_and_decide(&guard, &call, now, pace, &so_far).await }
     };
     let until = must_be_dead(now, pace.left);
-    let waits = Note::Waiting(WaitingHook { call: call.clone(), since: now, until });
+    let waits = Note::Waiting(WaitingHook { call: call.clone(), since: now, until, otherwise: None });
     let (kept, decision) =
         tokio::join!(guard.adapters.ledger.keep(&waits, now), always(work, pace, &so_far),);
     if let Err(error) = kept {
         // It is answered all the same, unless this invocation dies.
         warn!(%error, "the sweep does not know of this hook");
     }
-    let signal = Signal::Hook(call.clone());
-    let around = Circumstances {
-        watch: watch(&decision),
-        over: vec![Note::Replied(call.clone())],
-        ..Circumstances::of(&signal, now)
-    };
-    let scene = guard.scene(invocation);
-    let outcome = Box::pin(carry_out(plan(decision, around), &signal, now, scene)).await;
+    let asks = decision.verdict == Verdict::Ask;
+    let outcome = Box::pin(settle(guard, &call, decision, invocation)).await;
+    if asks && outcome.failures.iter().any(|failure| failure.operation.starts_with("dynamodb:")) {
+        // A question that nobody wrote down is never answered: then doubt is, now.
+        let (on_doubt, deployment) = so_far.known();
+        let what = "it could not write down that a person is asked".to_owned();
+        let decision = hook::own_failure(on_doubt, deployment.as_ref(), what);
+        return answered(&call, &Box::pin(settle(guard, &call, decision, invocation)).await);
+    }
     answered(&call, &outcome)
+}
+
+async fn settle(guard: &Guard, call: &HookCall, decision: Decision, invocation: Invocation<'_>) -> Outcome {
+    let now = invocation.now;
+    let signal = Signal::Hook(call.clone());
+    // A hook that waits for a person stays open: the answer, or the deadline's, closes it.
+    let over = match decision.verdict {
+        Verdict::Ask => Vec::new(),
+        Verdict::Ignore
+        | Verdict::Notify(_)
+        | Verdict::LookAgain
+        | Verdict::Halt
+        | Verdict::RollBack
+        | Verdict::Answer(_)
+        | Verdict::Retry => vec![Note::Replied(call.clone())],
+    };
+    let around = Circumstances { watch: watch(&decision), over, ..Circumstances::of(&signal, now) };
+    Box::pin(carry_out(plan(decision, around), &signal, now, guard.scene(invocation))).await
 }
 
 /// When an invocation that began `now` and has `left` of its time is certainly over: Lambda ends it by then, and clocks
@@ -168,7 +187,23 @@ async fn learn_and_decide(
 ) -> Decision {
     let deadline = tokio::time::sleep(pace.checks());
     tokio::pin!(deadline);
-    let (deployment, event) = gather::hook::caller(&guard.adapters, call, now).await;
+    let ((deployment, event), ledger) = tokio::join!(
+        gather::hook::caller(&guard.adapters, call, now),
+        guard.adapters.ledger.release(&call.deployment, now),
+    );
+    // Without the ledger nobody can be asked either, and an answer that was given before is given again by whoever
+    // gave it.
+    let key = Signal::Hook(call.clone()).key();
+    let (answered, called) = match ledger {
+        Ok(ledger) => {
+            let asked = ledger.asked.iter().find(|offer| offer.key == key).map(|offer| offer.asked);
+            (ledger.answers.get(&key).cloned(), asked.unwrap_or(now))
+        }
+        Err(error) => {
+            warn!(%error, "whether the hook was answered before is not known");
+            (None, now)
+        }
+    };
     let mut checks = Vec::new();
     if let Ok(deployment) = deployment.known() {
         let service = guard.policy.deployed_by(&deployment.place);
@@ -182,7 +217,8 @@ async fn learn_and_decide(
                 gather::hook::run(adapters, service, asked, deployment, retry_every, deadline, now).await;
         }
     }
-    hook::decide(&guard.policy, &HookEvidence { deployment, event, checks })
+    let evidence = HookEvidence { deployment, event, checks, answered, called };
+    hook::decide(&guard.policy, &evidence, call)
 }
 
 fn answered(call: &HookCall, outcome: &Outcome) -> Result<Value, Failure> {

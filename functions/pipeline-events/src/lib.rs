@@ -1,7 +1,7 @@
-//! Deployments and stages: a release began, a release ended.
+//! Deployments, stages and manual approvals: a release began, ended, or waits for a person.
 
 use belay::{
-    events,
+    events::{self, PipelineEvent},
     judge::{self, Origin},
     start::{Failure, Guard, Invocation},
 };
@@ -19,7 +19,11 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
     match change {
-        Some(change) => {
+        Some(PipelineEvent::Manual(change)) => {
+            let outcomes = Box::pin(judge::manual(guard, &change, invocation)).await?;
+            Ok(json!({ "outcomes": outcomes }))
+        }
+        Some(PipelineEvent::Release(change)) => {
             let outcome = Box::pin(judge::release(guard, &change, Origin::Event, invocation)).await?;
             Ok(json!({ "outcomes": [outcome] }))
         }

@@ -32,10 +32,23 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
         failures.extend(evidence.unread().into_iter().map(|why| format!("not read: {why}")));
         let looked = Arc::new(Looked::default());
-        for due in due(&guard.policy, &evidence, now) {
+        let (over, due): (Vec<Due>, Vec<Due>) =
+            due(&guard.policy, &evidence, now).into_iter().partition(|due| matches!(due, Due::Unwatched(_)));
+        for due in due {
             match settle(guard, due, &looked, invocation).await {
                 Ok(settled) => outcomes.extend(settled),
                 // One that fails must not keep the others waiting.
+                Err(failure) => failures.push(failure.to_string()),
+            }
+        }
+        // Cards come after everything that matters more, and a release is let go only once its card says how it ended.
+        let stale = Box::pin(judge::cards(guard, &evidence, invocation)).await;
+        for due in over {
+            if matches!(&due, Due::Unwatched(release) if stale.contains(release)) {
+                continue;
+            }
+            match settle(guard, due, &looked, invocation).await {
+                Ok(settled) => outcomes.extend(settled),
                 Err(failure) => failures.push(failure.to_string()),
             }
         }
@@ -56,20 +69,23 @@ async fn settle(
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
     match due {
-        Due::Alarm(change) => judge::found(guard, &change, looked, invocation).await,
+        Due::Alarm(change) => Box::pin(judge::found(guard, &change, looked, invocation)).await,
         Due::Left(release, undo, what) => {
-            judge::left(guard, &release, &undo, what, invocation).await.map(|outcome| vec![outcome])
+            Box::pin(judge::left(guard, &release, &undo, what, invocation)).await.map(|outcome| vec![outcome])
         }
         Due::Silence(question) => {
-            judge::silence(guard, &question, invocation).await.map(|outcome| vec![outcome])
+            Box::pin(judge::silence(guard, &question, invocation)).await.map(|outcome| vec![outcome])
         }
         Due::HookLeft(waiting) => {
-            judge::hook_left(guard, &waiting, invocation).await.map(|outcome| vec![outcome])
+            Box::pin(judge::hook_left(guard, &waiting, invocation)).await.map(|outcome| vec![outcome])
         }
-        Due::Owed(owed) => judge::owed(guard, &owed, invocation).await,
-        Due::Release(change) => {
-            judge::release(guard, &change, Origin::Sweep, invocation).await.map(|outcome| vec![outcome])
+        Due::Pressed(press) => {
+            Box::pin(judge::pressed(guard, &press, invocation)).await.map(|outcome| vec![outcome])
         }
+        Due::Owed(owed) => Box::pin(judge::owed(guard, &owed, invocation)).await,
+        Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, invocation))
+            .await
+            .map(|outcome| vec![outcome]),
         Due::Watched(watch) => keep(guard, Note::Watched(watch), invocation).await,
         Due::Unwatched(release) => keep(guard, Note::Unwatched(release), invocation).await,
     }

@@ -19,8 +19,8 @@ use crate::{
     decision::HookAnswer,
     evidence::{Redeploy, Sent},
     release::{
-        DeploymentGroup, HookExecutionId, LifecycleEvent, Place, Platform, Release, ReleaseError, ReleaseId,
-        ReleaseStatus, Revision, taken_back_by_description, undo_description,
+        Change, DeploymentGroup, HookExecutionId, LifecycleEvent, Place, Platform, Release, ReleaseError,
+        ReleaseId, ReleaseStatus, Revision, requested_by, taken_back_by_description, undo_description,
     },
 };
 
@@ -496,6 +496,12 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Release,
             .revision()
             .map_or_else(|| Revision::Named("a revision it does not name".to_owned()), revision),
         description: info.description().map(str::to_owned),
+        // CodeDeploy says what kind of thing created a deployment, and not who.
+        change: Change {
+            message: info.description().filter(|text| !text.is_empty()).map(str::to_owned),
+            requested_by: info.description().and_then(requested_by).into_iter().collect(),
+            ..Change::default()
+        },
     })
 }
 

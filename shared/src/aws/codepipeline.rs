@@ -2,6 +2,8 @@
 
 mod approvals;
 
+use std::collections::BTreeMap;
+
 pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAnswer};
 
 use aws_config::SdkConfig;
@@ -10,7 +12,7 @@ use aws_sdk_codepipeline::{
     types::{
         ActionExecutionDetail, ActionExecutionFilter, ExecutionMode, ExecutionType, PipelineExecutionFilter,
         PipelineExecutionSummary, PipelineType, StageExecutionStatus, StageState, StageTransitionType,
-        SucceededInStageFilter,
+        SucceededInStageFilter, TriggerType,
     },
 };
 use jiff::Timestamp;
@@ -87,6 +89,9 @@ pub struct ActionRun {
     pub updated: Timestamp,
     /// The provider's own id of the work: a CodeDeploy deployment's id.
     pub external: Option<String>,
+    /// What it found out for later actions, by name: a source action's commit, message and author (CodePipeline User
+    /// Guide, "Variables reference").
+    pub variables: BTreeMap<String, String>,
 }
 
 /// One execution of a pipeline.
@@ -104,6 +109,10 @@ pub struct ExecutionSummary {
     pub started: Timestamp,
     /// Its source revision in a few words for people: the summary, or else the id.
     pub revision: Option<String>,
+    /// The source revision's id.
+    pub commit: Option<String>,
+    /// The IAM principal that started it, if it was started by hand.
+    pub started_by: Option<String>,
 }
 
 /// What CodePipeline made of a request to roll a stage back.
@@ -447,6 +456,11 @@ fn action_run(
             .and_then(|result| result.external_execution_id())
             .filter(|id| !id.is_empty())
             .map(str::to_owned),
+        variables: detail
+            .output()
+            .and_then(|output| output.output_variables())
+            .map(|variables| variables.clone().into_iter().collect())
+            .unwrap_or_default(),
     })
 }
 
@@ -472,6 +486,12 @@ fn execution_summary(
             let short = |id: &str| id.chars().take(12).collect();
             told.map(str::to_owned).or_else(|| source.revision_id().map(short))
         }),
+        commit: summary.source_revisions().first().and_then(|source| source.revision_id()).map(str::to_owned),
+        started_by: summary
+            .trigger()
+            .filter(|trigger| trigger.trigger_type() == Some(&TriggerType::StartPipelineExecution))
+            .and_then(|trigger| trigger.trigger_detail())
+            .map(str::to_owned),
     })
 }
 

@@ -5,6 +5,7 @@
 //! in seconds (DynamoDB deletes lazily: an expired item that is still there is read as if it were not).
 
 mod notes;
+mod people;
 mod records;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, t
 use crate::{
     aws::AwsError,
     decision::{Decision, Effect},
-    ledger::{Began, DecisionRecord, Ended, Half, Judged, Partition, ReleaseLedger, VERSION, sort_key},
+    ledger::{Began, DecisionRecord, Ended, Half, Judged, Owed, Partition, ReleaseLedger, VERSION, sort_key},
     message::Message,
     release::ReleaseId,
 };
@@ -237,18 +238,18 @@ impl Ledger {
         self.write_once(&Partition::Signal(signal.to_owned()), &sort, judged, now).await
     }
 
-    /// Writes a message down and claims its sending.
+    /// Writes a message down and claims its sending to one destination.
     ///
     /// # Errors
     /// When DynamoDB does not take it.
     pub async fn claim_message(
         &self,
-        partition: &Partition,
-        key: &str,
+        owed: &Owed,
         message: &Message,
         by: Claimant<'_>,
     ) -> Result<Claimed, AwsError> {
-        self.claim(partition, &format!("{}{key}", sort_key::MESSAGE), message, by).await
+        let sort = format!("{}{}", owed.to.sort_key(), owed.key);
+        self.claim(&owed.partition, &sort, message, by).await
     }
 
     async fn claim(

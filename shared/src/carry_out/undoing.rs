@@ -379,6 +379,7 @@ pub(super) fn sentence(release: &ReleaseId, came: &Came) -> String {
         | Came::OfNothing
         | Came::Answered
         | Came::AnsweredBefore
+        | Came::Retried
         | Came::Failed(_) => format!("stopped {release}"),
     }
 }

@@ -1,20 +1,22 @@
 //! Everything Belay can say. One function per message; the reasons' own sentences are in `reason.rs`.
 
+mod people;
 mod steps;
 mod undoing;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::{
+    people::{answered, approval_given, ask, hook_answered, manual_told, retried},
     steps::next_step,
     undoing::{effect_failed, halted, taking_back, would_have},
 };
 
 use crate::{
     chat::console::Console,
-    decision::{Decision, HookAnswer, Urgency, Verdict},
-    message::{Link, Message},
-    reason::{Reason, Silent},
+    decision::{Decision, Urgency, Verdict},
+    message::{Graph, InSlack, Link, Message, OnCard},
+    reason::Reason,
     release::{Place, ReleaseId},
     signal::{ReleaseHappening, Signal},
 };
@@ -48,10 +50,12 @@ pub enum Came {
         /// The stage whose way in is closed.
         next: Option<String>,
     },
-    /// CodeDeploy has the hook's answer.
+    /// The hook, or the pipeline, has its answer.
     Answered,
-    /// CodeDeploy had an answer to the hook before.
+    /// It had an answer before.
     AnsweredBefore,
+    /// The pipeline runs again what failed.
+    Retried,
     /// It failed; the sentence says how.
     Failed(String),
 }
@@ -71,14 +75,25 @@ pub enum Stopped {
 /// The message of a decision.
 ///
 /// `at` is when the signal happened. Decisions that say nothing (`Ignore`, `LookAgain`) have one too, for the
-/// log; nobody sends it.
-pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, console: &Console) -> Message {
+/// log; nobody sends it. `channel` is the Slack channel of the service, where it has one.
+pub fn of(
+    decision: &Decision,
+    came: &Came,
+    signal: &Signal,
+    at: Timestamp,
+    console: &Console,
+    channel: Option<&str>,
+) -> Message {
     let service = decision.service.as_ref().map_or("a service".to_owned(), ToString::to_string);
     let asked_about = match signal {
         Signal::Silence(silence) => silence.release.as_ref(),
-        Signal::Alarm(_) | Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => {
-            None
-        }
+        Signal::Alarm(_)
+        | Signal::Release(_)
+        | Signal::Hook(_)
+        | Signal::HookLeft(_)
+        | Signal::Left(_)
+        | Signal::Approval(_)
+        | Signal::Manual(_) => None,
     };
     let release = decision.release.as_ref().map(|subject| &subject.deployment.id).or(asked_about);
     let release = release.map(ToString::to_string);
@@ -89,9 +104,21 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
         (Verdict::RollBack, _) => taking_back(&service, name, decision, came),
         (Verdict::Halt, _) => halted(&service, name, decision, came),
         (Verdict::Ask, _) => ask(&service, name, decision),
-        (Verdict::Answer(answer), _) => hook_answered(&service, name, answer, came),
+        (Verdict::Answer(answer), _) => match signal {
+            Signal::Approval(approval) => approval_given(&service, name, answer, came, approval),
+            Signal::Alarm(_)
+            | Signal::Release(_)
+            | Signal::Hook(_)
+            | Signal::Silence(_)
+            | Signal::HookLeft(_)
+            | Signal::Left(_)
+            | Signal::Manual(_) => hook_answered(&service, name, answer, came),
+        },
+        (Verdict::Retry, _) => retried(&service, name),
         (Verdict::Notify(urgency), _) => match signal {
             Signal::Release(change) => deployment_told(&service, name, decision, change.what, urgency),
+            Signal::Approval(_) => answered(&service, name, decision, urgency),
+            Signal::Manual(_) => manual_told(&service, name, decision),
             Signal::Alarm(_)
             | Signal::Hook(_)
             | Signal::HookLeft(_)
@@ -113,71 +140,22 @@ pub fn of(decision: &Decision, came: &Came, signal: &Signal, at: Timestamp, cons
         links: links(decision, came, signal, console),
         service: decision.service.as_ref().map(ToString::to_string),
         release,
+        who: match signal {
+            Signal::Approval(approval) => Some(approval.press.by.user.clone()),
+            Signal::Alarm(_)
+            | Signal::Release(_)
+            | Signal::Hook(_)
+            | Signal::Silence(_)
+            | Signal::HookLeft(_)
+            | Signal::Left(_)
+            | Signal::Manual(_) => None,
+        },
+        slack: channel.and_then(|channel| in_slack(decision, signal, urgency, channel)),
+        graph: graph(decision, signal),
     }
 }
 
 type Words = (String, Urgency, String, Vec<String>);
-
-fn ask(service: &str, release: &str, decision: &Decision) -> Words {
-    let subject = decision.release.as_ref().map(|subject| &subject.deployment);
-    let stop = match subject.map(|release| (&release.place, release.completed_at.is_some(), &release.id)) {
-        Some((Place::Group(_), false, id)) => format!(
-            "To take it back now: aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled"
-        ),
-        Some((Place::Group(_), true, _)) => {
-            "To take it back now: CodeDeploy, Deployments, the last good one, Copy deployment.".to_owned()
-        }
-        Some((Place::Stage(stage), _, _)) => {
-            format!("To take it back now: the pipeline {}, the stage {}, Start rollback.", stage.pipeline, stage.stage)
-        }
-        None => "If a release is on its way, stop it in the console: CodeDeploy goes back to the last good revision."
-            .to_owned(),
-    };
-    let did = match decision.question.map(|asking| asking.otherwise) {
-        Some(Silent::RollsBack) if decision.observed => {
-            "Belay did nothing yet, and will only say what it would do, because the policy says `mode: observe`."
-        }
-        Some(Silent::RollsBack) => {
-            "Belay did nothing yet. Silence is an answer: it takes the release back at the deadline."
-        }
-        Some(Silent::Keeps) => "Belay did nothing, and nothing happens unless somebody does something.",
-        Some(Silent::LooksAgain) | None => {
-            "Belay did nothing, because it does not act on a guess. It looks once more at the deadline."
-        }
-    };
-    (
-        format!("{service}: somebody has to decide about {release}"),
-        Urgency::Loud,
-        did.to_owned(),
-        vec!["Look whether users are hurt.".to_owned(), stop],
-    )
-}
-
-fn hook_answered(service: &str, release: &str, answer: HookAnswer, came: &Came) -> Words {
-    if *came == Came::AnsweredBefore {
-        // What was found this time is news to nobody: an earlier answer, or the end of CodeDeploy's hour, stands.
-        return (
-            format!("{service}: a hook of {release} had its answer already"),
-            Urgency::Calm,
-            "Belay was called again for a hook that CodeDeploy does not wait for any more; what follows from it is decided already.".to_owned(),
-            Vec::new(),
-        );
-    }
-    match answer {
-        HookAnswer::Succeeded => (
-            format!("{service}: {release} passed its checks"),
-            Urgency::Calm,
-            "Belay answered the hook with Succeeded: the deployment goes on.".to_owned(),
-            Vec::new(),
-        ),
-        HookAnswer::Failed => (
-            format!("{service}: {release} failed its checks"),
-            Urgency::Loud,
-            "Belay answered the hook with Failed: CodeDeploy fails the deployment, and goes back if its group says so.".to_owned(),
-            vec!["Look at what the check saw; the release's own end follows in this thread.".to_owned()],
-        ),
-    }
-}
 
 fn deployment_told(
     service: &str,
@@ -266,17 +244,56 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
 }
 
 fn thread(decision: &Decision, signal: &Signal) -> String {
-    match (&decision.release, signal) {
-        (Some(subject), _) => subject.thread.to_string(),
-        (None, Signal::Alarm(change)) => change.alarm.to_string(),
-        (None, Signal::Left(left)) => left.release.to_string(),
-        (None, Signal::Silence(silence)) => match &silence.release {
-            Some(release) => release.to_string(),
-            None => silence.change.alarm.to_string(),
-        },
-        (None, Signal::Release(change)) => change.deployment.to_string(),
-        (None, Signal::Hook(call) | Signal::HookLeft(call)) => call.deployment.to_string(),
+    let release = decision.release.as_ref().map(|subject| &subject.thread).or(signal.release());
+    match (release, signal.alarm()) {
+        (Some(release), _) => release.to_string(),
+        (None, Some(change)) => change.alarm.to_string(),
+        (None, None) => signal.key(),
     }
+}
+
+/// Where in Slack a message goes: what deserves a ping into the release's thread, loud ones into the channel as well.
+/// What the card says by itself is said there and not again.
+fn in_slack(decision: &Decision, signal: &Signal, urgency: Urgency, channel: &str) -> Option<InSlack> {
+    let card = match (&decision.release, &decision.service) {
+        (Some(subject), Some(service)) => Some(OnCard {
+            release: subject.thread.clone(),
+            service: service.clone(),
+            place: subject.deployment.place.clone(),
+        }),
+        (_, _) => None,
+    };
+    let on_the_card = match signal {
+        Signal::Release(_)
+        | Signal::Hook(_)
+        | Signal::HookLeft(_)
+        | Signal::Approval(_)
+        | Signal::Manual(_) => true,
+        Signal::Alarm(_) | Signal::Silence(_) | Signal::Left(_) => false,
+    };
+    if card.is_some() && on_the_card && urgency == Urgency::Calm {
+        return None;
+    }
+    Some(InSlack { channel: channel.to_owned(), card, broadcast: urgency == Urgency::Loud })
+}
+
+/// The alarm's graph around the release, where an alarm led to something.
+fn graph(decision: &Decision, signal: &Signal) -> Option<Graph> {
+    let (Verdict::RollBack | Verdict::Halt | Verdict::Ask, Signal::Alarm(change)) =
+        (decision.verdict, signal)
+    else {
+        return None;
+    };
+    let release = &decision.release.as_ref()?.deployment;
+    let before =
+        |at: Timestamp, minutes: i64| at.checked_sub(SignedDuration::from_mins(minutes)).unwrap_or(at);
+    Some(Graph {
+        alarm: change.arn.clone()?,
+        // A quarter of an hour before the release shows what was usual; three hours are as much as a picture shows well.
+        from: before(release.created_at, 15).max(before(change.at, 180)),
+        to: change.at,
+        began: release.created_at,
+    })
 }
 
 fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -> Vec<Link> {
@@ -309,14 +326,10 @@ fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -
         | Came::OfNothing
         | Came::Answered
         | Came::AnsweredBefore
+        | Came::Retried
         | Came::Failed(_) => {}
     }
-    let change = match signal {
-        Signal::Alarm(change) => Some(change),
-        Signal::Silence(silence) => Some(&silence.change),
-        Signal::Release(_) | Signal::Hook(_) | Signal::HookLeft(_) | Signal::Left(_) => None,
-    };
-    if let Some(change) = change {
+    if let Some(change) = signal.alarm() {
         // The alarm may live in another region than the function.
         let home = change.region.as_deref().map(Console::of);
         links.push(home.as_ref().unwrap_or(console).alarm(change.alarm.as_str()));

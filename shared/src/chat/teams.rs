@@ -138,6 +138,9 @@ mod tests {
             }],
             service: Some("orders".to_owned()),
             release: None,
+            who: None,
+            slack: None,
+            graph: None,
         }
     }
 

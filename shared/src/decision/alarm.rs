@@ -495,12 +495,7 @@ impl Case<'_> {
             ..Ruling::from((Verdict::Ask, because(reason)))
         };
         let halting = |reason: Reason| Ruling {
-            effect: Some(match &release.place {
-                Place::Group(_) => Effect::Stop { auto_rollback: false },
-                Place::Stage(_) => {
-                    Effect::HaltStage { deployments: running_within(place), next: place.next_stage.clone() }
-                }
-            }),
+            effect: Some(halting(release, place)),
             half,
             ..Ruling::from((Verdict::Halt, because(reason)))
         };
@@ -571,7 +566,7 @@ impl Case<'_> {
 
 /// The undo that stands, and which part of it comes next. A release that was asked to stop and finished well all the
 /// same is live: that stop counts for nothing, and deploying again what ran before is the second half.
-fn standing_undo<'a>(
+pub(super) fn standing_undo<'a>(
     release: &Release,
     ledger: &'a ReleaseLedger,
 ) -> (Option<&'a crate::ledger::Effect>, Half) {
@@ -591,6 +586,16 @@ fn finish(release: &Release, undo: &crate::ledger::Effect, half: Half) -> Option
         return None;
     }
     Some(Ruling { effect: Some(effect), half, ..Ruling::from((undo.verdict, undo.reasons.clone())) })
+}
+
+/// What halts a release that runs.
+pub(super) fn halting(release: &Release, place: &PlaceEvidence) -> Effect {
+    match &release.place {
+        Place::Group(_) => Effect::Stop { auto_rollback: false },
+        Place::Stage(_) => {
+            Effect::HaltStage { deployments: running_within(place), next: place.next_stage.clone() }
+        }
+    }
 }
 
 /// The CodeDeploy deployments that run in a stage.

@@ -1,15 +1,18 @@
 //! A lifecycle hook was called: what CodeDeploy is told.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    decision::{Decision, HookAnswer, Verdict},
+    approval::Choice,
+    decision::{Asking, Decision, HookAnswer, Verdict},
     evidence::{CheckResult, Finding, HookEvidence, Observed},
-    policy::{Check, Mode, OnDoubt, Policy, Service},
-    reason::{Reason, Reasons},
+    ledger::{About, Answered, Answerer, WaitingHook},
+    policy::{ApprovalOtherwise, Check, Mode, OnDoubt, Policy, Service},
+    reason::{Reason, Reasons, Silent},
     release::{LifecycleEvent, Release},
+    signal::HookCall,
 };
 
 /// What a hook's call asks of the policy, once it is known which deployment and which event called.
@@ -42,8 +45,8 @@ pub fn in_doubt_for(service: &Service) -> OnDoubt {
     }
 }
 
-/// Decides what a lifecycle hook answers. Total: there is always an answer.
-pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
+/// Decides what a lifecycle hook answers. Total: there is always an answer, or a question whose silence is one.
+pub fn decide(policy: &Policy, evidence: &HookEvidence, call: &HookCall) -> Decision {
     let deployment = match evidence.deployment.known() {
         Ok(deployment) => deployment,
         Err(why) => {
@@ -56,6 +59,10 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
     if deployment.is_rollback() {
         let reason = Reason::RollbackNotHeldUp { of: deployment.rolls_back.clone() };
         return answer(guarding, Some(deployment), HookAnswer::Succeeded, reason.into());
+    }
+    // Called again after somebody answered: that answer stands, and nobody is asked twice.
+    if let Some(answered) = &evidence.answered {
+        return as_answered(guarding, deployment, answered);
     }
     let event = match evidence.event.known() {
         Ok(event) => event,
@@ -95,21 +102,105 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence) -> Decision {
     if !doubted.is_empty() {
         let first = doubted.remove(0);
         doubted.extend(passed);
-        return in_doubt(service, deployment, first, doubted);
+        if service.approvers.is_empty() || service.chat.slack.is_none() || service.mode == Mode::Observe {
+            return in_doubt(service, deployment, first, doubted);
+        }
+        // People who can look decide better than a rule does; should they be silent, the rule does.
+        let otherwise = match service.on_doubt {
+            OnDoubt::Fail => Silent::HoldsUp,
+            OnDoubt::Succeed => Silent::LetsThrough,
+        };
+        let asking = asking(evidence.called, service.ask.within.min(LONGEST), otherwise);
+        return ask(service, deployment, call, event, asking, Reasons::new(first, doubted));
     }
+    let measured = checks.iter().filter(|check| !matches!(check, Check::Approval { .. })).count();
+    let approval = approval(checks, evidence.called);
     // A check that left no result behind is not a check that passed.
     match NonZeroUsize::new(passed.len()) {
-        Some(count) if passed.len() == checks.len() => {
+        _ if passed.len() == measured && approval.is_some() && service.mode == Mode::Enforce => {
+            let asking = approval.unwrap_or_else(|| asking(evidence.called, LONGEST, Silent::HoldsUp));
+            let first = Reason::HookWaits { event: event.clone() };
+            ask(service, deployment, call, event, asking, Reasons::new(first, passed))
+        }
+        Some(count) if passed.len() == measured => {
             let first = Reason::ChecksPassed { count, event: event.clone() };
             let reasons = Reasons::new(first, passed);
             answer(Some(service), Some(deployment), HookAnswer::Succeeded, reasons)
         }
+        // In `observe` nobody is held up by a person who is asked.
+        None if measured == 0 && approval.is_some() => {
+            let reasons =
+                Reasons::new(Reason::WouldHaveAsked, vec![Reason::HookWaits { event: event.clone() }]);
+            answer(Some(service), Some(deployment), HookAnswer::Succeeded, reasons)
+        }
         Some(_) | None => {
-            let what = format!("what the checks found: {} results for {} checks", passed.len(), checks.len());
+            let what = format!("what the checks found: {} results for {measured} checks", passed.len());
             let reason = learn(what, "a check left no result behind");
             in_doubt(service, deployment, reason, passed)
         }
     }
+}
+
+/// CodeDeploy waits for an hour, and what silence means has to be answered within it.
+const LONGEST: Duration = Duration::from_mins(55);
+
+/// Until when a person may answer, and what silence means, if the policy wants a person's approval. Of several, the
+/// shortest: all of them have to be given.
+fn approval(checks: &[Check], called: Timestamp) -> Option<Asking> {
+    let asked = checks.iter().filter_map(|check| match check {
+        Check::Approval { within, otherwise: ApprovalOtherwise::Fail } => Some((*within, Silent::HoldsUp)),
+        Check::Approval { within, otherwise: ApprovalOtherwise::Succeed } => {
+            Some((*within, Silent::LetsThrough))
+        }
+        Check::Http(_) | Check::AlarmsQuiet | Check::Lambda { .. } => None,
+    });
+    asked.min_by_key(|(within, _)| *within).map(|(within, otherwise)| asking(called, within, otherwise))
+}
+
+fn asking(called: Timestamp, within: Duration, otherwise: Silent) -> Asking {
+    let deadline = called.checked_add(super::alarm::signed(within)).unwrap_or(Timestamp::MAX);
+    Asking { deadline, otherwise }
+}
+
+fn ask(
+    service: &Service,
+    deployment: &Release,
+    call: &HookCall,
+    event: &LifecycleEvent,
+    asking: Asking,
+    reasons: Reasons,
+) -> Decision {
+    let Asking { deadline, otherwise } = asking;
+    let reasons = reasons.and(Reason::AnswerBy { deadline, otherwise }.into());
+    Decision {
+        question: Some(asking),
+        waits: Some(About::Hook { call: call.clone(), event: event.clone() }),
+        ..Decision::plain(Some(&service.name), Some(deployment), Verdict::Ask, reasons)
+    }
+}
+
+/// The answer that was given before, again.
+fn as_answered(service: Option<&Service>, deployment: &Release, answered: &Answered) -> Decision {
+    // Nothing but an approval lets it through.
+    let succeeded = answered.choice == Some(Choice::Approve);
+    let verdict = if succeeded { HookAnswer::Succeeded } else { HookAnswer::Failed };
+    let reason = match (&answered.by, answered.choice) {
+        (Answerer::Person { .. } | Answerer::Elsewhere { .. }, Some(choice)) => {
+            Reason::PersonChose { choice, why: answered.why.clone() }
+        }
+        (Answerer::Silence, _) | (_, None) => Reason::NobodyApproved { asked: answered.at, succeeded },
+    };
+    answer(service, Some(deployment), verdict, reason.into())
+}
+
+/// Decides about a hook that waited for a person, when nobody has answered in time.
+pub fn unanswered(policy: &Policy, deployment: &Observed<Release>, waiting: &WaitingHook) -> Decision {
+    let succeeded = waiting.otherwise == Some(Silent::LetsThrough);
+    let verdict = if succeeded { HookAnswer::Succeeded } else { HookAnswer::Failed };
+    let deployment = deployment.known().ok();
+    let service = deployment.and_then(|deployment| policy.deployed_by(&deployment.place));
+    let reason = Reason::NobodyApproved { asked: waiting.since, succeeded };
+    answer(service, deployment, verdict, reason.into())
 }
 
 /// The decision when our own program failed, or ran out of time, before there was another.

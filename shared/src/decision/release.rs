@@ -105,6 +105,7 @@ fn began(
         rolls_back: deployment.rolls_back.clone(),
         target: evidence.target.clone(),
         alarms: recorded(evidence, change.at),
+        change: deployment.change.clone(),
     };
     let mut rest = Vec::new();
     let mut kept = false;

@@ -9,7 +9,7 @@ use super::release::ROLLBACK_FOLLOWS;
 use crate::{
     decision::{Effect, alarm::signed},
     evidence::{OpenEvidence, WatchedState},
-    ledger::{EffectState, Open, Owed, Question, ReleaseLedger, WaitingHook, Watch},
+    ledger::{EffectState, LEASE, Open, Owed, Press, Question, ReleaseLedger, WaitingHook, Watch},
     policy::{Missing, Policy, Service},
     release::{AlarmName, Phase, Release, ReleaseId, ReleaseStatus},
     signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening},
@@ -22,6 +22,8 @@ pub enum Due {
     Silence(Question),
     /// A hook waits for somebody who must be dead.
     HookLeft(WaitingHook),
+    /// A press was written down, and whoever was to judge it has not.
+    Pressed(Press),
     /// A release was left in the middle of its undo.
     Left(Box<Release>, crate::ledger::Effect, LeftAt),
     /// A message was written down and may not have been sent.
@@ -62,6 +64,8 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
     let mut due = left;
     due.extend(alarms(policy, evidence, &on_watch).into_iter().map(Due::Alarm));
     let open = &evidence.open;
+    let late = |press: &&Press| now.duration_since(press.at) >= LEASE;
+    due.extend(open.presses.iter().filter(late).cloned().map(Due::Pressed));
     due.extend(open.questions.iter().filter(|question| question.deadline <= now).cloned().map(Due::Silence));
     due.extend(open.hooks.iter().filter(|hook| hook.until <= now).cloned().map(Due::HookLeft));
     due.extend(told);

@@ -30,6 +30,7 @@ fn told() -> ReleaseLedger {
         rolls_back: None,
         target: missing(),
         alarms: BTreeMap::new(),
+        change: crate::release::Change::default(),
     };
     ReleaseLedger { began: Some(began), ..ReleaseLedger::default() }
 }
@@ -131,8 +132,13 @@ fn a_stop_that_no_rollback_follows_is_noticed_after_a_minute_and_once() {
 #[test]
 fn hooks_messages_and_incidents_are_looked_after() {
     let call = HookCall { deployment: "d-2".into(), execution: "e".into() };
-    let hook = WaitingHook { call, since: at(0), until: at(90) };
-    let owed = Owed { partition: Partition::Alarm("a".into()), key: "k".into(), since: at(0) };
+    let hook = WaitingHook { call, since: at(0), until: at(90), otherwise: None };
+    let owed = Owed {
+        to: crate::ledger::Destination::Topic,
+        partition: Partition::Alarm("a".into()),
+        key: "k".into(),
+        since: at(0),
+    };
     let incident = Incident {
         alarm: "checkout-5xx".into(),
         service: "checkout".into(),

@@ -52,6 +52,10 @@ pub(super) fn missing<T>() -> Observed<T> {
     Observed::Missing { why: "no answer in time".to_owned() }
 }
 
+pub(super) fn hook_call() -> HookCall {
+    HookCall { deployment: "d-2".into(), execution: "h-1".into() }
+}
+
 pub(super) fn release() -> Release {
     Release {
         id: "d-2".into(),
@@ -66,6 +70,7 @@ pub(super) fn release() -> Release {
         error: None,
         revision: Revision::Named("v42".into()),
         description: None,
+        change: crate::release::Change::default(),
     }
 }
 
@@ -501,7 +506,13 @@ fn hook_evidence(findings: Vec<Finding>) -> HookEvidence {
         .enumerate()
         .map(|(number, finding)| CheckResult { check: format!("check {number}"), finding })
         .collect();
-    HookEvidence { deployment: known(release()), event: known("AfterAllowTraffic".into()), checks }
+    HookEvidence {
+        deployment: known(release()),
+        event: known("AfterAllowTraffic".into()),
+        checks,
+        answered: None,
+        called: at(0),
+    }
 }
 
 fn pass() -> Finding {
@@ -509,7 +520,7 @@ fn pass() -> Finding {
 }
 
 fn answer(evidence: &HookEvidence) -> HookAnswer {
-    match hook::decide(&policy(), evidence).verdict {
+    match hook::decide(&policy(), evidence, &hook_call()).verdict {
         Verdict::Answer(answer) => answer,
         other => panic!("a hook is answered, not {other:?}"),
     }
@@ -550,7 +561,7 @@ fn a_hook_that_checks_nothing_fails() {
     let place = DeploymentGroup { application: "other".into(), group: "prod".into() }.into();
     unknown_service.deployment = known(Release { place, ..release() });
     for evidence in [unknown_event, unknown_service] {
-        let decision = hook::decide(&policy(), &evidence);
+        let decision = hook::decide(&policy(), &evidence, &hook_call());
         assert_eq!(decision.verdict, Verdict::Answer(HookAnswer::Failed));
         assert!(matches!(first(&decision), Reason::NotConfigured { .. }));
     }
@@ -776,7 +787,7 @@ proptest! {
     ) {
         let all_passed = checks.len() == 2 && checks.iter().all(|finding| *finding == pass());
         let evidence = HookEvidence { deployment, event, ..hook_evidence(checks) };
-        let decision = hook::decide(&policy(), &evidence);
+        let decision = hook::decide(&policy(), &evidence, &hook_call());
         let known = evidence.deployment.known().is_ok()
             && evidence.event.known().is_ok_and(|event| event.as_str() == "AfterAllowTraffic");
         // A rollback is held up by nothing, as long as it is known to be one.

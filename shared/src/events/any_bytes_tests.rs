@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::samples::{self, message_of};
-use super::{AlarmPayload, EventError, alarm, hook, release, schedule};
+use super::{AlarmPayload, EventError, PipelineEvent, alarm, hook, release, schedule};
 use crate::release::Place;
 use crate::signal::ReleaseHappening;
 
@@ -135,7 +135,11 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         }
     }
     match release(bytes) {
-        Ok(Some(change)) => {
+        Ok(Some(PipelineEvent::Manual(change))) => {
+            prop_assert_eq!(value.pointer("/detail/type/category").and_then(Value::as_str), Some("Approval"));
+            prop_assert!(!change.run.is_empty());
+        }
+        Ok(Some(PipelineEvent::Release(change))) => {
             let word = value.pointer("/detail/state").and_then(Value::as_str);
             let what = change.what.to_string();
             match change.place {

@@ -22,7 +22,6 @@ use super::EventError;
 use super::foreign;
 use super::wire::{Part, Text, payload, read};
 use crate::chat::slack::button::is_offer;
-use crate::release::ReleaseId;
 
 /// The longest body that is looked at, in bytes. Slack's are a few kilobytes; Lambda would let six megabytes in.
 pub const LONGEST_BODY: usize = 256 * 1024;
@@ -121,22 +120,20 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// Work that the chat function gives to itself, because Slack waits three seconds only: an answer that is written
-/// down, and is to be carried out.
+/// Work that the chat function gives to itself, because Slack waits three seconds only: a press that is written down,
+/// and is to be judged. Who pressed what is in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// The release that was asked about.
-    pub release: ReleaseId,
-    /// The offer that was answered. What the answer is, is in the ledger.
+    /// The offer that was answered.
     pub offer: String,
+    /// Which press of it.
+    pub stamp: String,
 }
 
 impl Work {
     /// The payload of the invocation, as [`chat_event`] reads it.
     pub fn payload(&self) -> Vec<u8> {
-        json!({ "belay": ANSWER, "release": self.release.as_str(), "offer": self.offer })
-            .to_string()
-            .into_bytes()
+        json!({ "belay": ANSWER, "offer": self.offer, "stamp": self.stamp }).to_string().into_bytes()
     }
 }
 
@@ -168,7 +165,7 @@ pub fn chat_event(bytes: &[u8]) -> Result<ChatEvent, ChatRefusal> {
     if work.belay.0 != ANSWER {
         return Err(ChatRefusal::malformed("belay", "`answer`"));
     }
-    Ok(ChatEvent::Work(Work { release: ReleaseId::from(work.release.0), offer: work.offer.0 }))
+    Ok(ChatEvent::Work(Work { offer: work.offer.0, stamp: work.stamp.0 }))
 }
 
 /// Reads a request of a function URL or an HTTP API (payload 2.0), and nothing of its body.
@@ -238,8 +235,8 @@ struct Http {
 #[serde(expecting = "an object")]
 struct WorkWire {
     belay: Text,
-    release: Text,
     offer: OfferId,
+    stamp: Text,
 }
 
 /// An offer's id.

@@ -7,8 +7,9 @@ use super::EventError;
 use super::foreign::{self, NOT_YET, not_for_us};
 use super::moment::Stamp;
 use super::wire::{Part, Text, payload, read};
+use crate::ledger::PipelineApproval;
 use crate::release::{DeploymentGroup, Place, ReleaseId, Stage};
-use crate::signal::{ReleaseChange, ReleaseHappening};
+use crate::signal::{ManualChange, ManualHappening, ReleaseChange, ReleaseHappening};
 
 const DEPLOYMENT: &str = "CodeDeploy Deployment State-change Notification";
 const INSTANCE: &str = "CodeDeploy Instance State-change Notification";
@@ -93,6 +94,61 @@ impl<'de> Deserialize<'de> for Happening {
     }
 }
 
+/// An action's detail. Only manual approvals are of concern.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct OfAction {
+    pipeline: Text,
+    execution_id: Text,
+    stage: Text,
+    action: Text,
+    action_execution_id: Option<Text>,
+    state: Text,
+    r#type: OfType,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct OfType {
+    category: Text,
+}
+
+/// What a pipeline's event says, as far as Belay is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipelineEvent {
+    /// A release began, ended or waits.
+    Release(ReleaseChange),
+    /// A manual approval waits, or has its answer.
+    Manual(ManualChange),
+}
+
+/// A manual approval's change; none for other actions, and for states that change nothing. An approval that was given
+/// succeeds; one that was rejected or not given in its time fails (reference: CodePipeline, "Events").
+fn manual(event: Event<OfAction>) -> Option<ManualChange> {
+    let OfAction { pipeline, execution_id, stage, action, action_execution_id, state, r#type } = event.detail;
+    if r#type.category.0 != "Approval" {
+        return None;
+    }
+    let what = match state.0.as_str() {
+        "STARTED" => ManualHappening::Waits,
+        "SUCCEEDED" => ManualHappening::Approved,
+        "FAILED" => ManualHappening::Failed,
+        "CANCELED" | "ABANDONED" => ManualHappening::Gone,
+        _ => return None,
+    };
+    Some(ManualChange {
+        // Missing in older events: then an approval that is asked for again in a retried stage is one with the first.
+        run: action_execution_id.map_or_else(|| execution_id.0.clone(), |run| run.0),
+        approval: PipelineApproval {
+            stage: Stage { pipeline: pipeline.0, stage: stage.0 },
+            action: action.0,
+            execution: execution_id.0,
+        },
+        what,
+        at: event.time.0,
+    })
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", expecting = "an object")]
 struct Label {
@@ -100,14 +156,14 @@ struct Label {
     source: Text,
 }
 
-/// Reads a change of a deployment, of one of its instances, or of a pipeline's stage. Events of a whole pipeline and of
-/// single actions are understood, and nothing: the stage's own event says what came of them.
+/// Reads a change of a deployment, of one of its instances, of a pipeline's stage or of a manual approval. Events of a
+/// whole pipeline and of other actions are understood, and nothing: the stage's own event says what came of them.
 ///
 /// # Errors
 ///
 /// `NotForUs` for anything else, also for CodeBuild's events and approval requests, which a later version will
 /// handle; `Malformed` when a field is missing or its word unknown.
-pub fn release(bytes: &[u8]) -> Result<Option<ReleaseChange>, EventError> {
+pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
     let value = payload(bytes)?;
     let whole = Part::whole(&value);
     if !whole.has("detail-type") && !whole.has("detail") {
@@ -118,41 +174,42 @@ pub fn release(bytes: &[u8]) -> Result<Option<ReleaseChange>, EventError> {
         ("aws.codedeploy", DEPLOYMENT) => {
             let event: Event<OfDeployment> = whole.decode()?;
             let OfDeployment { deployment_id, application, deployment_group, state } = event.detail;
-            Ok(Some(ReleaseChange {
+            Ok(Some(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::from(deployment_id.0),
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: None,
                 region: event.region,
                 at: event.time.0,
-            }))
+            })))
         }
         ("aws.codedeploy", INSTANCE) => {
             let event: Event<OfInstance> = whole.decode()?;
             let OfInstance { deployment_id, application, deployment_group, instance_id, state } =
                 event.detail;
-            Ok(Some(ReleaseChange {
+            Ok(Some(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::from(deployment_id.0),
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: Some(instance_id.0),
                 region: event.region,
                 at: event.time.0,
-            }))
+            })))
         }
         ("aws.codepipeline", STAGE) => {
             let event: Event<OfStage> = whole.decode()?;
             let OfStage { pipeline, execution_id, stage, state } = event.detail;
-            Ok(Some(ReleaseChange {
+            Ok(Some(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::of_stage(&stage.0, &execution_id.0),
                 place: Place::Stage(Stage { pipeline: pipeline.0, stage: stage.0 }),
                 what: state.0,
                 instance: None,
                 region: event.region,
                 at: event.time.0,
-            }))
+            })))
         }
-        ("aws.codepipeline", PIPELINE | ACTION) => Ok(None),
+        ("aws.codepipeline", ACTION) => Ok(manual(whole.decode()?).map(PipelineEvent::Manual)),
+        ("aws.codepipeline", PIPELINE) => Ok(None),
         (source @ "aws.codebuild", detail_type) => {
             let came = format!("{}{NOT_YET}", foreign::eventbridge(detail_type, source));
             Err(not_for_us(came, EXPECTED))
@@ -194,7 +251,11 @@ mod tests {
             ("queued", ReleaseHappening::Queued),
         ] {
             let file = format!("codedeploy/codedeploy-deployment-{word}.json");
-            assert_eq!(release(sample(&file).as_bytes()), Ok(Some(orders(what, None))), "{file}");
+            assert_eq!(
+                release(sample(&file).as_bytes()),
+                Ok(Some(PipelineEvent::Release(orders(what, None)))),
+                "{file}"
+            );
         }
     }
 
@@ -202,7 +263,7 @@ mod tests {
     fn an_instance_is_named() {
         let change = release(sample("codedeploy/codedeploy-instance-failure.json").as_bytes());
         let instance = Some("i-0000000aaaaaaaaaa");
-        assert_eq!(change, Ok(Some(orders(ReleaseHappening::Failed, instance))));
+        assert_eq!(change, Ok(Some(PipelineEvent::Release(orders(ReleaseHappening::Failed, instance)))));
     }
 
     #[test]
@@ -213,7 +274,9 @@ mod tests {
             ("failed", ReleaseHappening::Failed),
         ] {
             let file = format!("codepipeline/codepipeline-stage-{word}.json");
-            let change = release(sample(&file).as_bytes()).unwrap().unwrap();
+            let Ok(Some(PipelineEvent::Release(change))) = release(sample(&file).as_bytes()) else {
+                panic!("{file}")
+            };
             assert_eq!(change.what, what, "{file}");
             let Place::Stage(place) = &change.place else { panic!("{file}: {:?}", change.place) };
             assert_eq!(place.pipeline, "orders-release");
@@ -225,6 +288,22 @@ mod tests {
         change(&mut odd, "/detail/state", Some(json!("CANCELLED")));
         let words = "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED or CANCELED";
         assert_malformed(release(odd.to_string().as_bytes()), "detail.state", "\"CANCELLED\"", words);
+    }
+
+    #[test]
+    fn a_manual_approval_waits_and_is_answered() {
+        for (file, what) in [
+            ("codepipeline-action-approval-started", ManualHappening::Waits),
+            ("codepipeline-action-approval-rejected", ManualHappening::Failed),
+        ] {
+            let file = format!("codepipeline/{file}.json");
+            let Ok(Some(PipelineEvent::Manual(change))) = release(sample(&file).as_bytes()) else {
+                panic!("{file}")
+            };
+            assert_eq!(change.what, what, "{file}");
+            assert_eq!(change.approval.stage.pipeline, "orders-release");
+            assert_eq!(change.approval.execution, "12345678-1234-5678-abcd-12345678abcd");
+        }
     }
 
     #[test]

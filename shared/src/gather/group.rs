@@ -120,7 +120,7 @@ async fn latest_release(
     if last.is_release() { Ok(Some(last)) } else { codedeploy.newest_release(group, last.created_at).await }
 }
 
-async fn traffic(adapters: &Adapters, release: &ReleaseId, now: Timestamp) -> Observed<u8> {
+pub(super) async fn traffic(adapters: &Adapters, release: &ReleaseId, now: Timestamp) -> Observed<u8> {
     match adapters.codedeploy.target(release).await {
         Ok(state) => match state.traffic {
             Some(value) => Observed::Known { value, at: now },

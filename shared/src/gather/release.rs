@@ -15,7 +15,7 @@ use crate::{
     evidence::{Back, Observed, ReleaseEvidence, Target},
     ledger::ReleaseLedger,
     policy::{Policy, Service},
-    release::{DeploymentGroup, Place, Release, Revision},
+    release::{DeploymentGroup, Place, Release, Revision, requested_by},
     signal::{ReleaseChange, ReleaseHappening},
 };
 
@@ -106,7 +106,11 @@ async fn deployment(
                 Spec::None | Spec::Unread(_) => None,
             };
             let revision = revision.unwrap_or_else(|| found.revision.clone());
-            (Ok(Release { revision, ..found }), marked)
+            let mut change = found.change.clone();
+            if let Spec::Text(text) = &spec {
+                change.requested_by.extend(requested_by(text));
+            }
+            (Ok(Release { revision, change, ..found }), marked)
         },
         async {
             let last = codedeploy.last(group).await.map(|(_, successful)| successful);

@@ -9,7 +9,10 @@ use crate::{
         codepipeline::{ActionRun, ExecutionSummary, StageStatus, Structure},
     },
     evidence::{Back, Observed, Target, Way},
-    release::{Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage, no_rollback},
+    release::{
+        Change, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage, no_rollback,
+        requested_by,
+    },
     signal::ReleaseChange,
 };
 
@@ -134,9 +137,10 @@ impl Entered<'_> {
                 return (told, Vec::new());
             }
         };
+        let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
+        let change = change(&runs, summary);
         runs.retain(|run| run.stage == stage);
         let within = deployments(&runs, |_| true);
-        let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
         let words = summary.and_then(|summary| summary.revision.clone());
         // The commit's message is where the owners of a pipeline write their mark.
         let marked = match (&all, &words) {
@@ -144,7 +148,7 @@ impl Entered<'_> {
             (Ok(_), None) => Observed::Known { value: None, at: now },
             (Ok(_), Some(words)) => Observed::Known { value: no_rollback(words), at: now },
         };
-        let release = self.release(&runs, words);
+        let release = self.release(&runs, words, change);
         let back = match &release {
             Err(why) => Observed::Missing { why: why.clone() },
             Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
@@ -153,7 +157,7 @@ impl Entered<'_> {
     }
 
     /// The execution as a release: it begins with the stage's first action and ends with its last one.
-    fn release(&self, runs: &[ActionRun], words: Option<String>) -> Result<Release, String> {
+    fn release(&self, runs: &[ActionRun], words: Option<String>, change: Change) -> Result<Release, String> {
         let began = runs.iter().map(|run| run.started).min();
         let created_at = began.ok_or_else(|| {
             format!("no action of the execution {} has begun in the stage {}", self.execution, self.place)
@@ -181,6 +185,7 @@ impl Entered<'_> {
             error: None,
             revision: Revision::Named(words.unwrap_or_else(|| format!("the execution {}", self.execution))),
             description: None,
+            change,
         })
     }
 
@@ -258,6 +263,31 @@ impl Entered<'_> {
         } else {
             nowhere("no earlier execution has succeeded in this stage.")
         }
+    }
+}
+
+/// What is known of the change that an execution brings: by what its source action found out, and by who started it.
+/// The names are those of a connection to GitHub, GitLab or Bitbucket; CodeCommit says less (CodePipeline User Guide,
+/// "Variables reference").
+pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> Change {
+    let source = runs.iter().find(|run| run.variables.contains_key("CommitId"));
+    let variable =
+        |name: &str| source.and_then(|run| run.variables.get(name)).filter(|value| !value.is_empty());
+    let commit = variable("CommitId").cloned().or_else(|| summary.and_then(|summary| summary.commit.clone()));
+    let message =
+        variable("CommitMessage").cloned().or_else(|| summary.and_then(|summary| summary.revision.clone()));
+    let started_by = summary.and_then(|summary| summary.started_by.clone());
+    let names = ["AuthorEmail", "AuthorId", "AuthorDisplayName"];
+    let authors = names.into_iter().filter_map(variable).cloned();
+    let named = message.as_deref().and_then(requested_by);
+    let mut all: Vec<String> = authors.chain(started_by.clone()).chain(named).collect();
+    all.dedup();
+    Change {
+        author: variable("AuthorDisplayName").or_else(|| variable("AuthorId")).cloned(),
+        commit,
+        message,
+        started_by,
+        requested_by: all,
     }
 }
 

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::{
+    approval::Choice,
     aws::{AwsError, ledger::Claimant},
     carry_out::{carry_out, send},
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
     judge::{Origin, settled},
-    ledger::{Effect, Half, LEASE, Note, Owed, Partition, Question, WaitingHook},
+    ledger::{
+        Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Question,
+        WaitingHook,
+    },
     plan::{Circumstances, plan},
-    release::Release,
+    reason::Silent,
+    release::{Release, ReleaseId},
     signal::{AlarmChange, AlarmState, Left, LeftAt, Quieted, Signal, Silence},
     start::{Failure, Guard, Invocation},
 };
@@ -30,6 +35,13 @@ pub async fn silence(
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
     let now = invocation.now;
+    if let Some(release) = &question.release {
+        let key = format!("question/{}", question.key);
+        if !silence_answers(guard, release, &key, None, invocation).await? {
+            // A person's answer came in time, and is being carried out: that closes the question.
+            return Ok(json!({ "question": "answered" }));
+        }
+    }
     let signal = Signal::Silence(Silence {
         question: question.key.clone(),
         release: question.release.clone(),
@@ -66,6 +78,21 @@ pub async fn silence(
     .await
 }
 
+/// Gives an offer silence for its answer; false if a person's came first.
+async fn silence_answers(
+    guard: &Guard,
+    release: &ReleaseId,
+    key: &str,
+    choice: Option<Choice>,
+    invocation: Invocation<'_>,
+) -> Result<bool, Failure> {
+    let now = invocation.now;
+    let answered = Answered { by: Answerer::Silence, choice, why: None, at: now };
+    let first = guard.adapters.ledger.answer(release, key, &answered, now).await;
+    let first = first.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+    Ok(first.by == Answerer::Silence)
+}
+
 /// A hook waits for an answer that nobody can give any more: the policy's `on_doubt` does.
 ///
 /// # Errors
@@ -77,9 +104,19 @@ pub async fn hook_left(
 ) -> Result<Value, Failure> {
     let now = invocation.now;
     let signal = Signal::HookLeft(waiting.call.clone());
+    if let Some(otherwise) = waiting.otherwise {
+        let key = Signal::Hook(waiting.call.clone()).key();
+        let choice = if otherwise == Silent::LetsThrough { Choice::Approve } else { Choice::Reject };
+        if !silence_answers(guard, &waiting.call.deployment, &key, Some(choice), invocation).await? {
+            return Ok(json!({ "question": "answered" }));
+        }
+    }
     let deployment =
         Observed::from_result(guard.adapters.codedeploy.deployment(&waiting.call.deployment).await, now);
-    let decision = decision::hook::left_waiting(&guard.policy, &deployment, waiting.since, now);
+    let decision = match waiting.otherwise {
+        Some(_) => decision::hook::unanswered(&guard.policy, &deployment, waiting),
+        None => decision::hook::left_waiting(&guard.policy, &deployment, waiting.since, now),
+    };
     let over = vec![Note::Replied(waiting.call.clone())];
     finish(guard, decision, Circumstances { over, ..Circumstances::of(&signal, now) }, now, invocation).await
 }
@@ -136,6 +173,9 @@ pub async fn found(
     Box::pin(super::alarm(guard, &change, looked, Origin::Sweep, invocation)).await
 }
 
+/// How long a message is still worth sending to a chat product.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
+
 /// A message was written down and may not have been sent: it is, unless somebody is at it.
 ///
 /// # Errors
@@ -144,10 +184,12 @@ pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Res
     let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let now = invocation.now;
     let ledger = guard.adapters.ledger.read(&owed.partition, now).await.map_err(failed)?;
-    let Some(message) = ledger.owed.iter().find(|message| message.key == owed.key) else {
+    let is_it = |message: &&OwedMessage| message.key == owed.key && message.to == owed.to;
+    let Some(message) = ledger.owed.iter().find(is_it) else {
         // It was sent, and whoever did died before saying so here; or it was never written down, and whoever was to
         // write it is dead.
-        if ledger.told.contains(&owed.key) || now.duration_since(owed.since) > LEASE {
+        let told = owed.to == Destination::Topic && ledger.told.contains(&owed.key);
+        if told || now.duration_since(owed.since) > LEASE {
             guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
         }
         return Ok(Vec::new());
@@ -155,9 +197,15 @@ pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Res
     if now < message.until {
         return Ok(Vec::new());
     }
+    // The topic has had it. After a day it is no news to anybody, and what did not pass by then never will.
+    if owed.to != Destination::Topic && now.duration_since(message.message.at) > STALE {
+        guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
+        return Ok(Vec::new());
+    }
     let scene = guard.scene(invocation);
     let outcome = send(message, scene).await;
-    match outcome.failed() {
+    let owed = outcome.owed.first().map(ToString::to_string);
+    match outcome.failed().or(owed) {
         Some(message) => Err(Failure { kind: "AwsCallFailed", message }),
         None => Ok(vec![outcome.report()]),
     }

@@ -68,7 +68,11 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     let verdict = plan.decision.verdict;
     let tells = plan.actions.iter().filter(|action| matches!(action, Action::Tell { .. })).count();
     let silent = matches!(verdict, Verdict::Ignore | Verdict::LookAgain);
-    let asked = plan.actions.iter().filter(|action| matches!(action, Action::Keep(Note::Asked(_)))).count();
+    let waits = |action: &&Action| {
+        matches!(action, Action::Keep(Note::Asked(_) | Note::WaitsForPerson(_)))
+            && plan.decision.extends.is_none()
+    };
+    let asked = plan.actions.iter().filter(waits).count();
     if asked != usize::from(verdict == Verdict::Ask && plan.decision.question.is_some()) {
         wrong.push(Inconsistency::Asked { verdict: verdict.word(), questions: asked });
     }
@@ -114,11 +118,15 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
                 HookAnswer::Succeeded => "let the hook pass",
                 HookAnswer::Failed => "fail the hook",
             }),
+            Action::Approve { approved: true, .. } => effects.push("let the hook pass"),
+            Action::Approve { approved: false, .. } => effects.push("fail the hook"),
+            Action::Retry { .. } => effects.push("retry"),
             Action::Open { .. }
             | Action::Close { .. }
             | Action::Record { .. }
             | Action::Keep(_)
             | Action::Tell { .. }
+            | Action::Show { .. }
             | Action::SendOwed(_) => {}
         }
     }
@@ -127,6 +135,7 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
         Verdict::Halt | Verdict::RollBack if plan.decision.observed => &[],
         Verdict::Halt => &["halt"],
         Verdict::RollBack => &["take back"],
+        Verdict::Retry => &["retry"],
         Verdict::Answer(HookAnswer::Succeeded) => &["let the hook pass"],
         Verdict::Answer(HookAnswer::Failed) => &["fail the hook"],
     };
@@ -134,8 +143,12 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
         wrong.push(Inconsistency::Effects { verdict: verdict.word(), effects: effects.join(", ") });
     }
     let first_tell = plan.actions.iter().position(|action| matches!(action, Action::Tell { .. }));
-    let last_effect =
-        plan.actions.iter().rposition(|action| matches!(action, Action::Undo { .. } | Action::Answer { .. }));
+    let last_effect = plan.actions.iter().rposition(|action| {
+        matches!(
+            action,
+            Action::Undo { .. } | Action::Answer { .. } | Action::Approve { .. } | Action::Retry { .. }
+        )
+    });
     if let (Some(tell), Some(effect)) = (first_tell, last_effect)
         && tell < effect
     {

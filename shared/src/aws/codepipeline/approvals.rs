@@ -322,6 +322,7 @@ mod tests {
             started: at,
             updated: at,
             external: external.map(str::to_owned),
+            variables: std::collections::BTreeMap::new(),
         };
         let runs = [one("Test", "Succeeded", None), one("Prod", "InProgress", Some("made-up"))];
         let token = ApprovalToken("made-up".to_owned());

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     aws::AwsError,
     evidence::Undone,
-    ledger::{Incident, Note, Open, Owed, Partition, Would, sort_key},
+    ledger::{Destination, Incident, Note, Open, Owed, Partition, Press, Would, sort_key},
     release::{AlarmName, ServiceName},
     signal::{HookCall, Signal},
 };
@@ -91,6 +91,30 @@ impl Ledger {
             Note::Answered(key) => self.forget(&format!("{}{key}", sort_key::QUESTION)).await,
             Note::Waiting(hook) => self.write_once(&Partition::Open, &hook_key(&hook.call), hook, now).await,
             Note::Replied(call) => self.forget(&hook_key(call)).await,
+            Note::WaitsForPerson(hook) => {
+                self.replace(&Partition::Open, &hook_key(&hook.call), hook, now).await
+            }
+            Note::Offered(offer) => {
+                let partition = Partition::Release(offer.release.clone());
+                self.write_once(&partition, &format!("{}{}", sort_key::ASKED, offer.key), offer, now).await
+            }
+            Note::Pressed(press) => self.write_once(&Partition::Open, &press_key(press), press, now).await,
+            Note::Unpressed(press) => self.forget(&press_key(press)).await,
+            Note::Handled(release, pressed) => {
+                let partition = Partition::Release(release.clone());
+                let Press { at, stamp, .. } = &pressed.press;
+                let sort = format!("{}{at:.3}/{stamp}", sort_key::PRESS);
+                self.write_once(&partition, &sort, pressed, now).await
+            }
+            Note::GoesBackBy { release, by } => {
+                let partition = Partition::Release(release.clone());
+                self.write_once(&partition, sort_key::GOES_BACK_BY, by, now).await
+            }
+            Note::Listed(watch) => {
+                let partition = Partition::Service(watch.service.clone());
+                let sort = format!("{}{:.3}/{}", sort_key::RELEASE, watch.began, watch.release);
+                self.write_once(&partition, &sort, watch, now).await
+            }
             Note::Broke(incident) => {
                 self.write_once(&Partition::Open, &incident_key(incident), incident, now).await
             }
@@ -124,7 +148,7 @@ impl Ledger {
         }
     }
 
-    async fn bodies<T: DeserializeOwned>(
+    pub(super) async fn bodies<T: DeserializeOwned>(
         &self,
         partition: &Partition,
         between: (&str, &str),
@@ -186,7 +210,18 @@ fn hook_key(call: &HookCall) -> String {
 }
 
 fn owed_key(owed: &Owed) -> String {
-    format!("{}{}/{}", sort_key::OWED, owed.partition.key(), owed.key)
+    match owed.to {
+        // As versions before the third wrote it.
+        Destination::Topic => format!("{}{}/{}", sort_key::OWED, owed.partition.key(), owed.key),
+        Destination::Slack | Destination::Teams | Destination::Picture => {
+            let to = owed.to.sort_key();
+            format!("{}{}/{to}{}", sort_key::OWED, owed.partition.key(), owed.key)
+        }
+    }
+}
+
+fn press_key(press: &Press) -> String {
+    format!("{}{}/{}", sort_key::PRESS, press.offer, press.stamp)
 }
 
 /// One open incident for an alarm and a service: an alarm that goes off again while it is open is the same one.
@@ -199,6 +234,6 @@ fn would_key(would: &Would) -> String {
 }
 
 /// A key behind all keys with this beginning.
-fn beyond(beginning: &str) -> String {
+pub(super) fn beyond(beginning: &str) -> String {
     format!("{beginning}\u{10ffff}")
 }

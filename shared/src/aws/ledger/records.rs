@@ -11,7 +11,7 @@ use crate::{
     aws::AwsError,
     decision::{self, Verdict},
     ledger::{
-        DecisionRecord, Effect, EffectState, KEPT, LEASE, OLDEST, Open, OwedMessage, Partition,
+        DecisionRecord, Destination, Effect, EffectState, KEPT, LEASE, OLDEST, Open, OwedMessage, Partition,
         ReleaseLedger, VERSION, sort_key,
     },
     reason::{Reason, Reasons},
@@ -102,6 +102,8 @@ pub(super) fn file_open(open: &mut Open, item: &Item, now: Timestamp) -> Result<
         open.hooks.push(body(item, sort)?);
     } else if sort.starts_with(sort_key::OWED) {
         open.owed.push(body(item, sort)?);
+    } else if sort.starts_with(sort_key::PRESS) {
+        open.presses.push(body(item, sort)?);
     } else if sort.starts_with(sort_key::INCIDENT) {
         open.incidents.push(body(item, sort)?);
     } else {
@@ -150,18 +152,33 @@ pub(super) fn file(
         ledger.would = Some(body(item, sort)?);
     } else if sort.starts_with(sort_key::JUDGED) {
         ledger.judged.push(body(item, sort)?);
-    } else if let Some(key) = sort.strip_prefix(sort_key::MESSAGE) {
-        match claim_state(item, sort)? {
+    } else if let Some((to, key)) = sent_to(sort) {
+        match (claim_state(item, sort)?.0, to) {
             (EffectState::Claimed { until }, _) => ledger.owed.push(OwedMessage {
+                to,
                 partition: partition.clone(),
                 key: key.to_owned(),
                 message: body(item, sort)?,
                 until,
             }),
-            (EffectState::Done | EffectState::Overtaken, _) => {
+            (EffectState::Done | EffectState::Overtaken, Destination::Topic) => {
                 ledger.told.insert(key.to_owned());
             }
+            (
+                EffectState::Done | EffectState::Overtaken,
+                Destination::Slack | Destination::Teams | Destination::Picture,
+            ) => {}
         }
+    } else if sort.starts_with(sort_key::ASKED) {
+        ledger.asked.push(body(item, sort)?);
+    } else if let Some(key) = sort.strip_prefix(sort_key::ANSWER) {
+        ledger.answers.insert(key.to_owned(), body(item, sort)?);
+    } else if sort.starts_with(sort_key::PRESS) {
+        ledger.presses.push(body(item, sort)?);
+    } else if sort == sort_key::CARD {
+        ledger.card = Some(body(item, sort)?);
+    } else if sort == sort_key::GOES_BACK_BY {
+        ledger.goes_back_by = Some(body(item, sort)?);
     } else if sort.starts_with(sort_key::DECISION) {
         let record: DecisionRecord = body(item, sort)?;
         let blamed = record.reasons.iter().find_map(|reason| match reason {
@@ -173,10 +190,19 @@ pub(super) fn file(
         if let Some(alarm) = blamed {
             ledger.blamed_by = Some((alarm.clone(), record.at));
         }
-    } else if sort != sort_key::DELIVERIES {
+        // By time: the keys are in another order.
+        let at = ledger.decisions.partition_point(|other| other.at <= record.at);
+        ledger.decisions.insert(at, record);
+    } else if sort != sort_key::DELIVERIES && sort != sort_key::CARD_LOCK {
         return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
     }
     Ok(())
+}
+
+/// For whom a record is a message, and its key.
+fn sent_to(sort: &str) -> Option<(Destination, &str)> {
+    let all = [Destination::Topic, Destination::Slack, Destination::Teams, Destination::Picture];
+    all.into_iter().find_map(|to| Some((to, sort.strip_prefix(&to.sort_key())?)))
 }
 
 pub(super) fn body<T: DeserializeOwned>(item: &Item, sort: &str) -> Result<T, String> {

@@ -60,7 +60,10 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::AlreadyWouldHave { .. }
         | Reason::Scoreboard { .. }
         | Reason::AnswerBy { .. }
-        | Reason::NobodyAnswered { otherwise: Silent::RollsBack | Silent::LooksAgain, .. }
+        | Reason::NobodyAnswered {
+            otherwise: Silent::RollsBack | Silent::LooksAgain | Silent::LetsThrough | Silent::HoldsUp,
+            ..
+        }
         | Reason::QuestionOvertaken { .. }
         | Reason::Restored { .. }
         | Reason::FoundBySweep
@@ -68,6 +71,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::AlarmAfterRelease { .. }
         | Reason::RollbackNotHeldUp { .. }
         | Reason::WouldHaveFailed
+        | Reason::WouldHaveAsked
         | Reason::HookLeftWaiting { .. }
         | Reason::AlarmDuringRelease { .. }
         | Reason::NotGuarded { .. }
@@ -88,6 +92,15 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::CheckInDoubt { .. }
         | Reason::OnDoubtAnswers { .. }
         | Reason::NotConfigured { .. }
+        | Reason::PersonChose { .. }
+        | Reason::IsRollback { .. }
+        | Reason::UndoneAlready { .. }
+        | Reason::NothingToHalt
+        | Reason::HookWaits { .. }
+        | Reason::NobodyApproved { .. }
+        | Reason::ManualWaits { .. }
+        | Reason::ManualAnsweredElsewhere { .. }
+        | Reason::ManualIsNoQuestion { .. }
         | Reason::OwnFailure { .. } => return None,
     };
     Some(step.to_owned())

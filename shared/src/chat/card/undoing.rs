@@ -39,6 +39,7 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         | Came::OfNothing
         | Came::Answered
         | Came::AnsweredBefore
+        | Came::Retried
         | Came::Failed(_) => {
             format!("Belay stopped {release} and asked CodeDeploy to go back to the last good revision.")
         }
@@ -98,6 +99,7 @@ pub(super) fn halted(service: &str, release: &str, decision: &Decision, came: &C
         | Came::OfNothing
         | Came::Answered
         | Came::AnsweredBefore
+        | Came::Retried
         | Came::Failed(_) => {
             format!("Belay stopped {release} where it was. It did not go back, {why}.")
         }
@@ -143,6 +145,10 @@ pub(super) fn would_have(service: &str, release: &str, decision: &Decision) -> W
 
 pub(super) fn effect_failed(service: &str, release: &str, decision: &Decision, how: &str) -> Words {
     let (what, step) = match (decision.verdict, &decision.effect) {
+        (Verdict::Retry, _) => (
+            format!("{service}: {release} could not be tried again"),
+            "Look at the pipeline in the console: it says why a stage cannot be retried.",
+        ),
         (Verdict::Answer(_), _) => (
             format!("{service}: the hook of {release} could not be answered"),
             "CodeDeploy waits for an hour and then fails the deployment: stop it by hand if that is too long.",

@@ -228,7 +228,21 @@ prop_compose! {
         (service, release) in (prop::option::of(hostile()), prop::option::of(hostile())),
     ) -> Message {
         let urgency = if loud { Urgency::Loud } else { Urgency::Calm };
-        Message { thread: String::new(), urgency, title, at, reasons, did, next_steps, links, service, release }
+        Message {
+            thread: String::new(),
+            urgency,
+            title,
+            at,
+            reasons,
+            did,
+            next_steps,
+            links,
+            service,
+            release,
+            who: None,
+            slack: None,
+            graph: None,
+        }
     }
 }
 

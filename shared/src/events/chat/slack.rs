@@ -47,6 +47,8 @@ pub struct SlashCommand {
     pub command: String,
     /// What followed. Text from outside; may be empty.
     pub text: String,
+    /// The command itself (`trigger_id`): the same one sent twice has the same.
+    pub stamp: String,
 }
 
 /// A press of a button on one of our messages. Whether it may count is not known from this: the offer may be
@@ -95,8 +97,8 @@ fn json(path: &str, text: &str) -> Result<Value, ChatRefusal> {
 struct Form(Vec<(&'static str, String)>);
 
 impl Form {
-    const FIELDS: [&'static str; 7] =
-        ["ssl_check", "payload", "command", "text", "team_id", "user_id", "channel_id"];
+    const FIELDS: [&'static str; 8] =
+        ["ssl_check", "payload", "command", "text", "team_id", "user_id", "channel_id", "trigger_id"];
 
     /// A field that is there twice is refused: who checks one must not be answered by the other.
     fn read(body: &[u8]) -> Result<Self, ChatRefusal> {
@@ -136,7 +138,14 @@ fn form(form: &Form) -> Result<ChatRequest, ChatRefusal> {
         channel: form.id("channel_id")?,
         command: command.to_owned(),
         text: form.get("text").unwrap_or_default().to_owned(),
+        stamp: form.get("trigger_id").filter(|stamp| is_stamp(stamp)).map(str::to_owned).ok_or_else(
+            || ChatRefusal::malformed("trigger_id", "1 to 100 letters, digits, `.`, `_` or `-`"),
+        )?,
     }))
+}
+
+fn is_stamp(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// The Events API. Only its check of the address is read: nothing is subscribed to.

@@ -47,6 +47,7 @@ fn slacks_sample_command_is_read_whole() {
         channel: "G8PSS9T3V".to_owned(),
         command: "/webhook-collect".to_owned(),
         text: String::new(),
+        stamp: "398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c".to_owned(),
     };
     let read = chat(request.header("content-type"), &request.body);
     assert_eq!(read, Ok(ChatRequest::Command(command)));
@@ -98,12 +99,12 @@ fn a_request_shows_nothing_of_its_headers_and_body() {
 
 #[test]
 fn work_is_read_back() {
-    let work = Work { release: "Deploy/1f3c".into(), offer: "offer-1".to_owned() };
+    let work = Work { offer: "offer-1".to_owned(), stamp: "1772719560.123456".to_owned() };
     assert_eq!(chat_event(&work.payload()), Ok(ChatEvent::Work(work)));
-    let other = json!({"belay": "answer", "release": "d-1", "offer": "not an id"}).to_string();
+    let other = json!({"belay": "answer", "stamp": "1.2", "offer": "not an id"}).to_string();
     let expected = "an offer's id: 1 to 64 letters, digits, `_` or `-`";
     assert_eq!(chat_event(other.as_bytes()), malformed("offer", expected));
-    let other = json!({"belay": "approve", "release": "d-1", "offer": "o"}).to_string();
+    let other = json!({"belay": "approve", "stamp": "1.2", "offer": "o"}).to_string();
     assert_eq!(chat_event(other.as_bytes()), malformed("belay", "`answer`"));
 }
 

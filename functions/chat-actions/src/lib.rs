@@ -1,0 +1,152 @@
+//! Chat: people press buttons and type commands. Signature first, then everything else.
+//!
+//! Slack waits three seconds. Within them a press is written down and handed to another invocation of this same
+//! function, which judges it; should that be lost, the sweep finds the press and judges it. What cannot be verified is
+//! answered with a status and nothing else.
+
+mod commands;
+
+use belay::{
+    channel::Chat,
+    chat::{
+        signature::{self, Unsigned},
+        slack,
+    },
+    events::{self, ChatEvent, ChatRequest, HttpRequest, Work},
+    judge,
+    ledger::{Note, Press},
+    start::{Failure, Guard, Invocation},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{error, info, warn};
+
+/// Handles one request of a function URL or an HTTP API, or work that this function gave to itself. `own` is its ARN.
+///
+/// # Errors
+/// When the payload is neither, or when work could not be done: Lambda repeats that, and the sweep does.
+pub async fn handle(
+    guard: &Guard,
+    payload: &[u8],
+    own: &str,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    match events::chat_event(payload) {
+        Ok(ChatEvent::Http(request)) => Ok(Box::pin(respond(guard, &request, own, invocation)).await),
+        Ok(ChatEvent::Work(work)) => Box::pin(judge_press(guard, &work, invocation)).await,
+        Err(refusal @ events::ChatRefusal::NotForUs { .. }) => {
+            error!(kind = refusal.kind(), %refusal, "refused");
+            Err(Failure { kind: refusal.kind(), message: refusal.to_string() })
+        }
+        // It came over HTTP: whoever sent it gets a status and learns nothing.
+        Err(refusal) => Ok(refuse(refusal.status(), refusal.kind())),
+    }
+}
+
+/// Judges a press that an invocation before this one wrote down.
+async fn judge_press(guard: &Guard, work: &Work, invocation: Invocation<'_>) -> Result<Value, Failure> {
+    let found = guard.adapters.ledger.pressed(&work.offer, &work.stamp, invocation.now).await;
+    let found = found.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+    match found {
+        Some(press) => Box::pin(judge::pressed(guard, &press, invocation)).await,
+        None => Ok(json!({ "press": "handled before" })),
+    }
+}
+
+async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: Invocation<'_>) -> Value {
+    let Some(chat) = &guard.adapters.chat else {
+        error!("a request came, and BELAY_CHAT_SECRET is not set: nothing can be verified");
+        return refuse(401, "NotConfigured");
+    };
+    if let Err(refused) = verified(chat, request, invocation.now).await {
+        return refused;
+    }
+    if request.method != "POST" {
+        return refuse(400, "NotPost");
+    }
+    match events::chat(request.header("content-type"), &request.body) {
+        Err(refusal) => refuse(refusal.status(), refusal.kind()),
+        Ok(ChatRequest::Probe) => empty(),
+        Ok(ChatRequest::Challenge(challenge)) => answer(&json!({ "challenge": challenge })),
+        Ok(ChatRequest::Nothing { kind }) => {
+            info!(kind, "nothing to do about this");
+            empty()
+        }
+        Ok(ChatRequest::Press(pressed)) => {
+            let press = Press {
+                offer: pressed.offer,
+                choice: pressed.choice,
+                by: pressed.by,
+                why: pressed.why,
+                at: invocation.now,
+                stamp: pressed.stamp,
+                channel: pressed.channel,
+            };
+            match take(guard, &press, own, invocation.now).await {
+                Ok(()) => empty(),
+                // Slack shows a warning at the button: whoever pressed knows that nothing came of it.
+                Err(status) => status,
+            }
+        }
+        Ok(ChatRequest::Command(command)) => {
+            let text = Box::pin(commands::run(guard, &command, own, invocation)).await;
+            let post = slack::words(&text);
+            answer(&json!({ "response_type": "ephemeral", "text": post.text, "blocks": post.blocks }))
+        }
+    }
+}
+
+/// Writes a press down and hands it on. Once it is written down it is judged, by that invocation or by the sweep.
+pub(crate) async fn take(guard: &Guard, press: &Press, own: &str, now: Timestamp) -> Result<(), Value> {
+    if let Err(error) = guard.adapters.ledger.keep(&Note::Pressed(press.clone()), now).await {
+        error!(%error, "a press could not be written down");
+        return Err(refuse(500, "NotTaken"));
+    }
+    let work = Work { offer: press.offer.clone(), stamp: press.stamp.clone() };
+    info!(choice = press.choice.word(), "pressed");
+    if let Err(error) = guard.adapters.lambda.hand_off(own, &work.payload()).await {
+        warn!(%error, "could not hand a press on; the sweep judges it within its minute");
+    }
+    Ok(())
+}
+
+/// Whether Slack signed the request, over the bytes as they came. A secret that was rotated meanwhile is fetched again,
+/// at most once a minute, however many bad signatures come.
+async fn verified(chat: &Chat, request: &HttpRequest, now: Timestamp) -> Result<(), Value> {
+    for refresh in [false, true] {
+        let secrets = chat.signing_secrets(refresh).await.map_err(|error| {
+            error!(%error, "the signing secret cannot be read: nothing can be verified");
+            refuse(500, "NotConfigured")
+        })?;
+        let secrets: Vec<&[u8]> = secrets.iter().map(|secret| secret.reveal().as_bytes()).collect();
+        let header = |name: &str| request.header(name);
+        match signature::verify(&secrets, header, &request.body, now) {
+            Ok(()) => return Ok(()),
+            Err(Unsigned::Wrong) if !refresh => {}
+            Err(unsigned) => {
+                warn!(why = %unsigned, "a request is not Slack's");
+                return Err(refuse(401, "Unsigned"));
+            }
+        }
+    }
+    Err(refuse(401, "Unsigned"))
+}
+
+/// A refusal: a status, and no detail. The log line is what is counted.
+fn refuse(status: u16, kind: &'static str) -> Value {
+    warn!(status, kind, "refused a request");
+    json!({ "statusCode": status, "headers": { "content-type": "text/plain" }, "body": "" })
+}
+
+/// Slack shows nothing.
+fn empty() -> Value {
+    json!({ "statusCode": 200, "headers": { "content-type": "text/plain" }, "body": "" })
+}
+
+fn answer(body: &Value) -> Value {
+    json!({
+        "statusCode": 200,
+        "headers": { "content-type": "application/json" },
+        "body": body.to_string(),
+    })
+}

@@ -1,0 +1,244 @@
+//! Draws a release's card from what is known.
+
+mod story;
+
+use sha2::{Digest, Sha256};
+
+use self::story::{checks, story};
+use crate::{
+    chat::{
+        console::Console,
+        release_card::{CardAlarm, CardOffer, CardState, ReleaseCard},
+    },
+    decision::approval::standing,
+    evidence::CardFacts,
+    ledger::{About, EffectState, Offer, RecordedState},
+    message::Link,
+    reason::{Silent, spoken},
+    release::{Phase, Place, Release, ReleaseStatus, Revision},
+    signal::AlarmState,
+};
+
+/// The opaque id by which an offer is known outside: 128 bits of a hash of its key. It stands for nothing by itself;
+/// whoever presses is asked who they are each time.
+pub fn offer_id(key: &str) -> String {
+    hex::encode(&Sha256::digest(key)[..16])
+}
+
+/// A digest of what is shown.
+pub fn digest(text: &str, blocks: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(text);
+    hash.update([0]);
+    hash.update(blocks);
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// A release's card, and what its buttons stand for.
+pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, Offer)>) {
+    let open = open_offers(facts);
+    let (state, what) = state(facts, &open);
+    let release = facts.release.known().ok();
+    let began = facts.ledger.began.as_ref();
+    let offers: Vec<(String, Offer)> = open.into_iter().map(|offer| (offer_id(&offer.key), offer)).collect();
+    let ended = facts.ledger.ended.as_ref().map(|ended| ended.at);
+    let card = ReleaseCard {
+        service: facts.service.name.to_string(),
+        release: facts.id.to_string(),
+        state,
+        headline: format!("{}{what}", facts.id),
+        facts: told(facts),
+        began: release.map(|release| release.created_at).or(began.map(|began| began.at)).unwrap_or_default(),
+        ended: release.and_then(|release| release.completed_at).or(ended),
+        traffic: facts.traffic.known().ok().copied(),
+        alarms: alarms(facts),
+        checks: checks(&facts.ledger),
+        story: story(facts),
+        offers: offers.iter().map(|(id, offer)| shown(id, offer)).collect(),
+        links: links(facts, console),
+    };
+    (card, offers)
+}
+
+/// What people may answer now: what is asked and has no answer, and what may be done at any time.
+fn open_offers(facts: &CardFacts) -> Vec<Offer> {
+    if facts.service.approvers.is_empty() {
+        return Vec::new();
+    }
+    let Ok(release) = facts.release.known() else { return Vec::new() };
+    let standing = standing(&facts.service, release, &facts.ledger);
+    let over = release.status.phase() == Phase::Over;
+    let unanswered = facts.ledger.asked.iter().filter(|offer| !facts.ledger.answers.contains_key(&offer.key));
+    let mut open: Vec<Offer> = unanswered
+        .filter(|offer| match &offer.about {
+            // Once the release is being undone, or is to be let alone, there is nothing to answer.
+            About::Question(_) => {
+                !standing.choices.is_empty() || facts.service.mode == crate::policy::Mode::Observe
+            }
+            About::Hook { .. } => !over,
+            About::Pipeline(_) | About::Release => !over || release.status == ReleaseStatus::Created,
+        })
+        .cloned()
+        .collect();
+    let asked: Vec<_> = open.iter().flat_map(|offer| offer.choices.clone()).collect();
+    let rest: Vec<_> = standing.choices.iter().copied().filter(|choice| !asked.contains(choice)).collect();
+    // What has not begun cannot be stopped.
+    if !rest.is_empty() && release.status != ReleaseStatus::Created {
+        open.push(Offer { choices: rest, ..standing });
+    }
+    open
+}
+
+fn shown(id: &str, offer: &Offer) -> CardOffer {
+    let question = match &offer.about {
+        About::Question(question) => Some(format!(
+            "The alarm {} went off. What is to happen with {}?",
+            question.change.alarm, offer.release
+        )),
+        About::Hook { event, .. } => Some(format!("May {} go on past {event}?", offer.release)),
+        About::Pipeline(manual) => Some(format!(
+            "The pipeline {} waits in {} for the approval {}. May it go on?",
+            manual.stage.pipeline, manual.stage.stage, manual.action
+        )),
+        About::Release => None,
+    };
+    let otherwise = offer.otherwise.map(|otherwise| match otherwise {
+        Silent::RollsBack => "the release is taken back.",
+        Silent::Keeps => "the release stays as it is.",
+        Silent::LooksAgain => "Belay looks again and decides by what it finds then.",
+        Silent::LetsThrough => "the deployment goes on.",
+        Silent::HoldsUp => "the deployment fails.",
+    });
+    CardOffer {
+        id: id.to_owned(),
+        reason_box: question.is_some(),
+        question,
+        silence: offer.deadline.zip(otherwise.map(str::to_owned)),
+        choices: offer.choices.clone(),
+    }
+}
+
+/// How a release is doing, and the words for it right behind its name.
+fn state(facts: &CardFacts, open: &[Offer]) -> (CardState, String) {
+    let Ok(release) = facts.release.known() else {
+        return (CardState::Bad, " cannot be read at the moment".to_owned());
+    };
+    let noun = if release.is_rollback() { ", a rollback," } else { "" };
+    if let Some(undone) = undone(facts, release) {
+        return undone;
+    }
+    let asked = open.iter().any(|offer| !matches!(offer.about, About::Release));
+    let observed = facts.ledger.would.is_some();
+    match &release.status {
+        _ if asked => (CardState::Waiting, format!("{noun} waits for a person")),
+        ReleaseStatus::Created | ReleaseStatus::Queued => {
+            (CardState::Running, format!("{noun} has not begun yet"))
+        }
+        ReleaseStatus::InProgress | ReleaseStatus::Baking | ReleaseStatus::Ready => {
+            let would = if observed { ", and Belay would have taken it back" } else { "" };
+            (CardState::Running, format!("{noun} is on its way{would}"))
+        }
+        ReleaseStatus::Succeeded if observed => {
+            (CardState::Bad, format!("{noun} succeeded, and Belay would have taken it back"))
+        }
+        ReleaseStatus::Succeeded => (CardState::Good, format!("{noun} succeeded")),
+        ReleaseStatus::Failed => (CardState::Bad, format!("{noun} failed")),
+        ReleaseStatus::Stopped => (CardState::Bad, format!("{noun} was stopped")),
+        ReleaseStatus::Unrecognised(word) => {
+            (CardState::Bad, format!("{noun} is in the unknown state {word}"))
+        }
+    }
+}
+
+/// How the undo of a release is doing, if there is one.
+fn undone(facts: &CardFacts, release: &Release) -> Option<(CardState, String)> {
+    let undo = facts.ledger.undo.as_ref().filter(|undo| undo.state != EffectState::Overtaken);
+    let takes_back =
+        undo.and_then(|undo| undo.effect.as_ref()).is_none_or(crate::decision::Effect::takes_back);
+    if let Some(rollback) = &facts.rollback {
+        let by = &rollback.id;
+        return Some(match rollback.status.phase() {
+            Phase::Running | Phase::Unknown => (CardState::Undoing, format!(" is being taken back by {by}")),
+            Phase::Over if rollback.status == ReleaseStatus::Succeeded => {
+                (CardState::Undone, format!(" was taken back by {by}"))
+            }
+            Phase::Over => (CardState::Bad, format!(" was to be taken back, and {by} failed")),
+        });
+    }
+    let undo = undo?;
+    // One that finished in spite of a stop is live again.
+    if release.status == ReleaseStatus::Succeeded && undo.stops_only() {
+        return None;
+    }
+    let over = release.status.phase() == Phase::Over;
+    Some(match (takes_back, over) {
+        (true, _) if matches!(facts.place, Place::Stage(_)) && undo.state == EffectState::Done => {
+            (CardState::Undone, " was taken back".to_owned())
+        }
+        (true, _) => (CardState::Undoing, " is being taken back".to_owned()),
+        (false, true) => (CardState::Undone, " was halted, and not taken back".to_owned()),
+        (false, false) => (CardState::Undoing, " is being halted".to_owned()),
+    })
+}
+
+/// What is released, and where.
+fn told(facts: &CardFacts) -> Vec<(String, String)> {
+    let release = facts.release.known().ok();
+    let began = facts.ledger.began.as_ref();
+    let change = began.map(|began| &began.change).or(release.map(|release| &release.change));
+    let mut told = Vec::new();
+    let mut tell = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            told.push((name.to_owned(), value));
+        }
+    };
+    let named = began.map(|began| began.revision.clone());
+    let revision = named.or_else(|| {
+        release.map(|release| match &release.revision {
+            Revision::Named(name) => name.clone(),
+            other => other.to_string(),
+        })
+    });
+    let message = change.and_then(|change| change.message.clone());
+    let commit = change.and_then(|change| change.commit.clone());
+    tell("Brings", revision.filter(|revision| message.as_ref() != Some(revision)));
+    tell("Commit", commit.map(|commit| commit.chars().take(12).collect()));
+    tell("Message", message);
+    tell("Author", change.and_then(|change| change.author.clone()));
+    tell("Started by", change.and_then(|change| change.started_by.clone()));
+    let platform =
+        release.map(|release| release.platform.to_string()).or(began.map(|began| began.platform.to_string()));
+    let place = facts.place.to_string();
+    tell("Where", Some(platform.map_or(place.clone(), |platform| format!("{place} ({platform})"))));
+    if let (Some(release), Some(ended)) = (release, release.and_then(|release| release.completed_at)) {
+        tell("Took", Some(spoken(ended.duration_since(release.created_at))));
+    }
+    told
+}
+
+fn alarms(facts: &CardFacts) -> Vec<CardAlarm> {
+    let Ok(alarms) = facts.alarms.known() else {
+        return vec![CardAlarm { name: "the watched alarms".to_owned(), state: None, note: None }];
+    };
+    let at_start = |name| facts.ledger.began.as_ref().and_then(|began| began.alarms.get(name));
+    alarms
+        .iter()
+        .map(|(name, watched)| {
+            let red = matches!(at_start(name), Some(RecordedState::Was(AlarmState::Alarm)));
+            CardAlarm {
+                name: name.to_string(),
+                state: watched.state.known().ok().copied(),
+                note: red.then(|| "red before the release".to_owned()),
+            }
+        })
+        .collect()
+}
+
+fn links(facts: &CardFacts, console: &Console) -> Vec<Link> {
+    let mut links = match &facts.place {
+        Place::Group(_) => vec![console.deployment(facts.id.as_str())],
+        Place::Stage(stage) => vec![console.pipeline(&stage.pipeline, facts.id.execution())],
+    };
+    links.extend(facts.rollback.as_ref().map(|rollback| console.deployment(rollback.id.as_str())));
+    links
+}

@@ -1,0 +1,113 @@
+//! What is known when a person has answered.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::{Looked, card::in_stage};
+use crate::{
+    aws::{Adapters, AwsError},
+    evidence::{ApprovalEvidence, Observed, PlaceEvidence},
+    ledger::{About, Offer, ReleaseLedger},
+    policy::Service,
+    release::{Place, Release, ReleaseId, Stage},
+};
+
+/// Gathers what an answer turns on: where something is to be done to a release, what is released there now; else only
+/// the release itself. `ledger` is what the ledger holds of the release.
+pub async fn gather(
+    adapters: &Adapters,
+    offer: &Offer,
+    ledger: &ReleaseLedger,
+    now: Timestamp,
+) -> ApprovalEvidence {
+    let delivery = Observed::Known { value: 1, at: now };
+    match &offer.about {
+        About::Question(_) | About::Release => {
+            let place = at_place(adapters, &offer.place, &offer.release, ledger, now).await;
+            let unasked = "it was not asked for".to_owned();
+            ApprovalEvidence { place: Some(place), release: Observed::Missing { why: unasked }, delivery }
+        }
+        About::Hook { .. } | About::Pipeline(_) => {
+            let release = match &offer.place {
+                Place::Group(_) => {
+                    Observed::from_result(adapters.codedeploy.deployment(&offer.release).await, now)
+                }
+                Place::Stage(stage) => in_stage(adapters, stage, &offer.release, now).await,
+            };
+            ApprovalEvidence { place: None, release, delivery }
+        }
+    }
+}
+
+/// A release of a pipeline, also one that waits before its stage has begun.
+pub async fn waiting(
+    adapters: &Adapters,
+    stage: &Stage,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Observed<Release> {
+    in_stage(adapters, stage, release, now).await
+}
+
+/// A place, as far as people's answers turn on it: no alarm is concerned.
+pub async fn at_place(
+    adapters: &Adapters,
+    place: &Place,
+    release: &ReleaseId,
+    ledger: &ReleaseLedger,
+    now: Timestamp,
+) -> PlaceEvidence {
+    let standing = Arc::new(Looked::default()).at(adapters, place, now).await;
+    // The ledger that is known is that of the release which was answered about; of another one nothing is asked.
+    let same = standing
+        .latest
+        .known()
+        .is_ok_and(|latest| latest.as_ref().is_some_and(|latest| latest.id == *release));
+    let unasked = || "no alarm is concerned".to_owned();
+    PlaceEvidence {
+        place: place.clone(),
+        latest: standing.latest,
+        back: standing.back,
+        marked: standing.marked,
+        ledger: if same {
+            Observed::Known { value: ledger.clone(), at: now }
+        } else {
+            Observed::Missing { why: "another release is there now".to_owned() }
+        },
+        earlier: Observed::Missing { why: unasked() },
+        past: Observed::Missing { why: unasked() },
+        flaps: Observed::Missing { why: unasked() },
+        taken_back: Observed::Missing { why: unasked() },
+        next_stage: standing.next_stage,
+        within: standing.within,
+        traffic: standing.traffic,
+    }
+}
+
+/// The latest release of a service in each of its places, with what the ledger holds of it.
+///
+/// # Errors
+/// When a place or the ledger does not tell.
+pub async fn current(
+    adapters: &Adapters,
+    service: &Service,
+    now: Timestamp,
+) -> Result<Vec<(Release, ReleaseLedger)>, AwsError> {
+    let looked = Looked::default();
+    let found = join_all(service.deployed_by.iter().map(async |place| {
+        let standing = looked.at(adapters, place, now).await;
+        let latest =
+            standing.latest.known().map_err(|why| AwsError::unreadable("belay:gather", place, why))?;
+        match latest {
+            None => Ok(None),
+            Some(release) => {
+                let ledger = adapters.ledger.release(&release.id, now).await?;
+                Ok(Some((release.clone(), ledger)))
+            }
+        }
+    }))
+    .await;
+    found.into_iter().filter_map(Result::transpose).collect()
+}

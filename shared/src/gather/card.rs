@@ -1,0 +1,114 @@
+//! What is known of a release, for its card.
+
+use jiff::Timestamp;
+
+use super::{group::traffic, release::alarms};
+use crate::{
+    aws::{Adapters, AwsError},
+    decision::approval::not_begun,
+    evidence::{CardFacts, Observed},
+    ledger::Watch,
+    message::OnCard,
+    policy::Policy,
+    release::{Phase, Place, Release, ReleaseId, Stage},
+    signal::{ReleaseChange, ReleaseHappening},
+};
+
+/// Gathers what a card shows: one ledger query, the release, the watched alarms, of one that runs its traffic, of one
+/// that is taken back the release that does it.
+///
+/// # Errors
+/// When the ledger does not tell: a card that forgot half of its story would be worse than an old one.
+pub async fn gather(
+    adapters: &Adapters,
+    policy: &Policy,
+    card: &OnCard,
+    now: Timestamp,
+) -> Result<CardFacts, AwsError> {
+    let Some(service) = policy.service(&card.service) else {
+        let why = "the policy has no such service any more";
+        return Err(AwsError::unreadable("belay:show", &card.service, why));
+    };
+    let (ledger, release, alarms) = tokio::join!(
+        adapters.ledger.release(&card.release, now),
+        release(adapters, card, now),
+        alarms(adapters, service, now),
+    );
+    let ledger = ledger?;
+    let runs = release.known().is_ok_and(|release| release.status.phase() == Phase::Running);
+    let by = release.known().ok().and_then(|release| release.rolled_back_by.clone());
+    let by = by.or_else(|| ledger.goes_back_by.clone());
+    let (rollback, traffic) = tokio::join!(
+        async {
+            match (&card.place, by) {
+                (Place::Group(_), Some(by)) => adapters.codedeploy.deployment(&by).await.ok(),
+                (_, _) => None,
+            }
+        },
+        async {
+            match &card.place {
+                Place::Group(_) if runs => traffic(adapters, &card.release, now).await,
+                Place::Group(_) | Place::Stage(_) => {
+                    Observed::Missing { why: "nothing is being shifted".to_owned() }
+                }
+            }
+        },
+    );
+    Ok(CardFacts {
+        service: service.clone(),
+        id: card.release.clone(),
+        place: card.place.clone(),
+        release,
+        ledger,
+        rollback,
+        alarms: Observed::from_result(alarms, now),
+        traffic,
+    })
+}
+
+/// How much of the traffic a release gets.
+pub async fn traffic_of(adapters: &Adapters, release: &ReleaseId, now: Timestamp) -> Observed<u8> {
+    traffic(adapters, release, now).await
+}
+
+async fn release(adapters: &Adapters, card: &OnCard, now: Timestamp) -> Observed<Release> {
+    match &card.place {
+        Place::Group(_) => Observed::from_result(adapters.codedeploy.deployment(&card.release).await, now),
+        Place::Stage(stage) => Box::pin(in_stage(adapters, stage, &card.release, now)).await,
+    }
+}
+
+/// An execution in a stage; one that has not got there yet is described by what the pipeline knows of it.
+pub(super) async fn in_stage(
+    adapters: &Adapters,
+    stage: &Stage,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Observed<Release> {
+    let place = Place::Stage(stage.clone());
+    let change = ReleaseChange {
+        deployment: release.clone(),
+        place: place.clone(),
+        what: ReleaseHappening::Started,
+        instance: None,
+        region: None,
+        at: now,
+    };
+    let told = Box::pin(super::stage::told(adapters, stage, &change, now)).await.release;
+    let Some(execution) = release.execution().filter(|_| told.is_missing()) else {
+        return told;
+    };
+    let (all, runs) = tokio::join!(
+        adapters.codepipeline.executions(&stage.pipeline),
+        adapters.codepipeline.actions(&stage.pipeline, execution),
+    );
+    let found = all.ok().and_then(|all| all.into_iter().find(|one| one.id == execution));
+    match (found, runs) {
+        (Some(summary), Ok(runs)) => {
+            let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
+            let change = super::stage::change(&runs, Some(&summary));
+            Observed::Known { value: not_begun(&watch, change, summary.revision.clone()), at: now }
+        }
+        (_, _) => told,
+    }
+}

@@ -1,0 +1,246 @@
+//! A person answered, or a pipeline asks for one.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::settled;
+use crate::{
+    aws::{AwsError, codepipeline::ApprovalState, ledger::Claimant},
+    carry_out::carry_out,
+    chat::draw,
+    decision::{
+        self, Verdict,
+        approval::{Refused, is_this},
+    },
+    evidence::Observed,
+    gather,
+    ledger::{About, Answered, Answerer, Note, Offer, Press, Pressed, ReleaseLedger, Watch},
+    plan::{Circumstances, plan},
+    policy::Service,
+    release::{Place, Release},
+    signal::{Approval, ManualChange, ManualHappening, Signal},
+    start::{Failure, Guard, Invocation},
+};
+
+fn failed(error: AwsError) -> Failure {
+    Failure { kind: "AwsCallFailed", message: error.to_string() }
+}
+
+/// The one way through, for one press: does it count, what follows from it, and who is told. A press that comes again,
+/// from Slack, from Lambda or from the sweep, finds that it was handled.
+///
+/// # Errors
+/// When something that the answer turns on could not be learnt, or when a call kept failing. The press stays written
+/// down, and the sweep judges it in the next minute.
+pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -> Result<Value, Failure> {
+    let (ledger, now) = (&guard.adapters.ledger, invocation.now);
+    let Some(offer) = ledger.offered(&press.offer, now).await.map_err(failed)? else {
+        // A button of ours always stands for something: this one is older than the ledger remembers.
+        whisper(guard, press, "This button is too old: Belay does not know any more what it was about.")
+            .await;
+        ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+        return Ok(json!({ "press": "unknown" }));
+    };
+    let known = ledger.release(&offer.release, now).await.map_err(failed)?;
+    if known.presses.iter().any(|before| before.press.stamp == press.stamp && before.press.by == press.by) {
+        ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+        return Ok(json!({ "press": "handled before" }));
+    }
+    let evidence = Box::pin(gather::approval::gather(&guard.adapters, &offer, &known, now)).await;
+    let live = match &evidence.place {
+        Some(place) => place.latest.known().ok().and_then(Option::as_ref),
+        None => evidence.release.known().ok(),
+    };
+    let live = live.filter(|live| live.id == offer.release).map(|live| &live.change);
+    let may = decision::approval::may(&guard.policy, &offer, &known, live, press);
+    let may = match may {
+        Ok(()) => first(guard, &offer, press, now).await?,
+        Err(refused) => Err(refused),
+    };
+    if let Err(refused) = may {
+        return Box::pin(refuse(guard, press, &offer, &known, &refused, now)).await;
+    }
+    info!(choice = press.choice.word(), "an answer counts");
+    let approval = Approval { offer: offer.clone(), press: press.clone() };
+    let mut evidence = evidence;
+    let mut decision = decision::approval::decide(&guard.policy, &evidence, &approval, now);
+    let signal = Signal::Approval(Box::new(approval));
+    if decision.verdict == Verdict::LookAgain {
+        let owner = invocation.claimant();
+        evidence.delivery = gather::delivery(&guard.adapters, &signal, Claimant { owner: &owner, now }).await;
+        let Signal::Approval(approval) = &signal else { return Ok(Value::Null) };
+        decision = decision::approval::decide(&guard.policy, &evidence, approval, now);
+    }
+    let handled = Pressed { press: press.clone(), refused: None };
+    let mut over = vec![Note::Handled(offer.release.clone(), handled)];
+    over.extend(match &offer.about {
+        About::Question(question) => Some(Note::Answered(question.key.clone())),
+        About::Hook { call, .. } => Some(Note::Replied(call.clone())),
+        About::Pipeline(_) | About::Release => None,
+    });
+    over.push(Note::Unpressed(press.clone()));
+    let around = Circumstances { over, owed: &known.owed, ..Circumstances::of(&signal, now) };
+    let outcome =
+        Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
+    settled(&outcome, &signal.key())
+}
+
+/// Gives the offer its answer, unless somebody was first.
+async fn first(
+    guard: &Guard,
+    offer: &Offer,
+    press: &Press,
+    now: Timestamp,
+) -> Result<Result<(), Refused>, Failure> {
+    let answered = Answered {
+        by: Answerer::Person { who: press.by.clone(), stamp: press.stamp.clone() },
+        choice: Some(press.choice),
+        why: press.why.clone(),
+        at: press.at,
+    };
+    let first = guard.adapters.ledger.answer(&offer.release, &offer.key, &answered, now).await;
+    let first = first.map_err(failed)?;
+    Ok(if is_this(&first, press) { Ok(()) } else { Err(Refused::AnsweredBefore(Box::new(first))) })
+}
+
+/// A press that does not count: written down, and told to nobody but who pressed.
+async fn refuse(
+    guard: &Guard,
+    press: &Press,
+    offer: &Offer,
+    known: &ReleaseLedger,
+    refused: &Refused,
+    now: Timestamp,
+) -> Result<Value, Failure> {
+    let text = match refused {
+        Refused::AnsweredBefore(first) => was_first(guard, offer, known, first, now).await,
+        Refused::NotAnApprover
+        | Refused::OwnRelease
+        | Refused::NotOffered(_)
+        | Refused::TooLate(_)
+        | Refused::NotGuarded => refused.to_string(),
+    };
+    info!(choice = press.choice.word(), why = %refused, "an answer does not count");
+    whisper(guard, press, &text).await;
+    let pressed = Pressed { press: press.clone(), refused: Some(refused.to_string()) };
+    let ledger = &guard.adapters.ledger;
+    ledger.keep(&Note::Handled(offer.release.clone(), pressed), now).await.map_err(failed)?;
+    ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+    Ok(json!({ "press": "refused", "why": refused.to_string() }))
+}
+
+/// Who was first, and what came of it: the release as its card describes it now.
+async fn was_first(
+    guard: &Guard,
+    offer: &Offer,
+    known: &ReleaseLedger,
+    first: &Answered,
+    now: Timestamp,
+) -> String {
+    let who = match &first.by {
+        Answerer::Person { who, .. } => format!("<@{}>", who.user),
+        Answerer::Elsewhere { who: _ } => "Somebody in the console or by the CLI".to_owned(),
+        Answerer::Silence => "The deadline".to_owned(),
+    };
+    let chose = first.choice.map_or(String::new(), |choice| format!(" with “{choice}”"));
+    let on = crate::message::OnCard {
+        release: offer.release.clone(),
+        service: offer.service.clone(),
+        place: offer.place.clone(),
+    };
+    let now_is = match Box::pin(gather::card::gather(&guard.adapters, &guard.policy, &on, now)).await {
+        Ok(facts) => format!(" {}.", draw::card(&facts, &guard.console).0.headline),
+        Err(_) => {
+            known.decisions.last().map_or(String::new(), |last| format!(" Then: {}", last.reasons.first()))
+        }
+    };
+    format!("{who} was first{chose}, at {:.0}.{now_is}", first.at)
+}
+
+/// Tells whoever pressed, and nobody else. What is lost here is no message: the press stands in the ledger, and the
+/// card shows how things are.
+async fn whisper(guard: &Guard, press: &Press, text: &str) {
+    let Some(chat) = &guard.adapters.chat else { return };
+    if let Err(error) = chat.slack.whisper(&press.channel, &press.by.user, text).await {
+        warn!(%error, "could not answer whoever pressed");
+    }
+}
+
+/// The one way through, for a pipeline's manual approval: one decision for each service that it is about.
+///
+/// # Errors
+/// When something could not be read or written down: then it is to be delivered again.
+pub async fn manual(
+    guard: &Guard,
+    change: &ManualChange,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let mut outcomes = Vec::new();
+    for (service, watch) in decision::approval::concerned(&guard.policy, change) {
+        outcomes.push(Box::pin(manual_of(guard, service, &watch, change, invocation)).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn manual_of(
+    guard: &Guard,
+    service: &Service,
+    watch: &Watch,
+    change: &ManualChange,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let now = invocation.now;
+    let Place::Stage(stage) = &watch.place else { return Ok(Value::Null) };
+    let ledger = &guard.adapters.ledger;
+    let (known, release) = tokio::join!(
+        ledger.release(&watch.release, now),
+        gather::approval::waiting(&guard.adapters, stage, &watch.release, now),
+    );
+    let known = known.map_err(failed)?;
+    let release: Release = match release {
+        Observed::Known { value, .. } => value,
+        // A person is asked all the same: the pipeline waits.
+        Observed::Missing { .. } => decision::approval::not_begun(watch, Default::default(), None),
+    };
+    let mut answered = known.answers.get(&change.key()).cloned();
+    if change.what != ManualHappening::Waits && answered.is_none() {
+        answered = elsewhere(guard, watch, change, now).await?;
+    }
+    let decision = decision::approval::manual(service, &release, change, answered.as_ref());
+    let signal = Signal::Manual(change.clone());
+    let watch = Watch { began: release.created_at, ..watch.clone() };
+    let around = Circumstances { watch: Some(watch), owed: &known.owed, ..Circumstances::of(&signal, now) };
+    let outcome =
+        Box::pin(carry_out(plan(decision, around), &signal, change.at, guard.scene(invocation))).await;
+    settled(&outcome, &signal.key())
+}
+
+/// Writes down that an approval was answered elsewhere, by whom if CodePipeline says so, and gives back the answer that
+/// stands: ours, if it was ours after all.
+async fn elsewhere(
+    guard: &Guard,
+    watch: &Watch,
+    change: &ManualChange,
+    now: Timestamp,
+) -> Result<Option<Answered>, Failure> {
+    let approval = &change.approval;
+    let state =
+        guard.adapters.codepipeline.approval(&approval.stage, &approval.action, &approval.execution).await;
+    let (who, why) = match state {
+        Ok(ApprovalState::Answered { by, summary, .. }) => (by, summary),
+        Ok(ApprovalState::Waiting { .. } | ApprovalState::Gone) => (None, None),
+        Err(error) => {
+            warn!(%error, "who answered is not known");
+            (None, None)
+        }
+    };
+    let choice = match change.what {
+        ManualHappening::Approved => Some(crate::approval::Choice::Approve),
+        ManualHappening::Failed => Some(crate::approval::Choice::Reject),
+        ManualHappening::Waits | ManualHappening::Gone => None,
+    };
+    let answered = Answered { by: Answerer::Elsewhere { who }, choice, why, at: change.at };
+    let stands = guard.adapters.ledger.answer(&watch.release, &change.key(), &answered, now).await;
+    stands.map(Some).map_err(failed)
+}

@@ -1,0 +1,90 @@
+//! Cards that are not as they should be: a traffic share that moved, an alarm that is OK again, an update that a chat
+//! product did not take.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::warn;
+
+use crate::{
+    carry_out::refresh,
+    chat::{draw, slack},
+    evidence::{CardFacts, Observed, OpenEvidence},
+    gather,
+    ledger::Watch,
+    message::OnCard,
+    release::{Phase, Place, ReleaseId},
+    start::{Guard, Invocation},
+};
+
+/// How long after its beginning a release is kept on watch for its card's sake alone.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Shows the card of every release on watch again that is not as it should be. Those that could not be shown are given
+/// back.
+pub async fn cards(
+    guard: &Guard,
+    evidence: &OpenEvidence,
+    invocation: Invocation<'_>,
+) -> BTreeSet<ReleaseId> {
+    let mut stale = BTreeSet::new();
+    if guard.adapters.chat.is_none() {
+        return stale;
+    }
+    for watch in &evidence.open.watches {
+        let Some(facts) = facts(guard, watch, evidence, invocation.now).await else { continue };
+        let (card, _) = draw::card(&facts, &guard.console);
+        let post = slack::card(&card);
+        let digest = draw::digest(&post.text, &post.blocks.to_string());
+        if facts.ledger.card.as_ref().is_some_and(|card| card.shown == digest) {
+            continue;
+        }
+        let on = OnCard {
+            release: watch.release.clone(),
+            service: watch.service.clone(),
+            place: watch.place.clone(),
+        };
+        if let Err(error) = Box::pin(refresh(&on, guard.scene(invocation))).await {
+            warn!(%error, release = watch.release.as_str(), "a card is not as it should be");
+            if invocation.now.duration_since(watch.began) < STALE {
+                stale.insert(watch.release.clone());
+            }
+        }
+    }
+    stale
+}
+
+/// What is known of a release on watch, from what the sweep has read anyway; and its traffic, while that moves. None
+/// for one that has no card of its own.
+async fn facts(guard: &Guard, watch: &Watch, evidence: &OpenEvidence, now: Timestamp) -> Option<CardFacts> {
+    let service = guard.policy.service(&watch.service)?;
+    service.chat.slack.as_ref()?;
+    let release = evidence.releases.get(&watch.release)?.clone();
+    let ledger = evidence.ledgers.get(&watch.release)?.known().ok()?.clone();
+    let seen = release.known().ok()?;
+    if seen.rolls_back.is_some() {
+        return None;
+    }
+    let by = seen.rolled_back_by.clone().or_else(|| ledger.goes_back_by.clone());
+    let rollback = by.and_then(|by| evidence.releases.get(&by)?.known().ok().cloned());
+    let runs = seen.status.phase() == Phase::Running && matches!(watch.place, Place::Group(_));
+    let traffic = if runs {
+        gather::card::traffic_of(&guard.adapters, &watch.release, now).await
+    } else {
+        Observed::Missing { why: "nothing is being shifted".to_owned() }
+    };
+    let alarms = evidence.alarms.clone().map(|mut alarms| {
+        alarms.retain(|alarm, _| service.watched(alarm).is_some());
+        alarms
+    });
+    Some(CardFacts {
+        service: service.clone(),
+        id: watch.release.clone(),
+        place: watch.place.clone(),
+        release,
+        ledger,
+        rollback,
+        alarms,
+        traffic,
+    })
+}
