@@ -334,28 +334,17 @@ async fn look_after(outcome: &mut Outcome, decision: &Decision, came: &Came, sce
     let (Some(service), Some(subject)) = (&decision.service, &decision.release) else {
         return;
     };
-    let by = match came {
-        Came::Redeployed { deployment } | Came::Stopped { rollback: Some(deployment), .. } => {
-            deployment.clone()
-        }
-        Came::Stopped { rollback: None, .. }
-        | Came::StageRolledBack { .. }
-        | Came::OfNothing
-        | Came::StageHalted { .. }
-        | Came::Answered
-        | Came::AnsweredBefore
-        | Came::Retried
-        | Came::Failed(_) => return,
-    };
-    let mut notes = vec![Note::GoesBackBy { release: subject.deployment.id.clone(), by: by.clone() }];
-    if matches!(came, Came::Redeployed { .. }) {
-        notes.push(Note::Watched(Watch {
-            release: by,
+    // A rollback of CodeDeploy's own is named by the release itself.
+    let Came::Redeployed { deployment: by } = came else { return };
+    let notes = [
+        Note::GoesBackBy { release: subject.deployment.id.clone(), by: by.clone() },
+        Note::Watched(Watch {
+            release: by.clone(),
             service: service.clone(),
             place: subject.deployment.place.clone(),
             began: scene.invocation.now,
-        }));
-    }
+        }),
+    ];
     for note in notes {
         if let Err(error) = scene.adapters.ledger.keep(&note, scene.invocation.now).await {
             outcome.failures.push(error);

@@ -34,6 +34,9 @@ pub struct Message {
     pub service: Option<String>,
     /// The release, where one is concerned.
     pub release: Option<String>,
+    /// Whether a person has to answer.
+    #[serde(default)]
+    pub asks: bool,
     /// Who answered, if a person did: their user id in the chat product.
     #[serde(default)]
     pub who: Option<String>,

@@ -240,6 +240,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     }
     if decision.verdict != Verdict::LookAgain
         && let (Some(subject), Some(service)) = (&decision.release, &decision.service)
+        && subject.deployment.is_release()
     {
         let (release, place) = (subject.thread.clone(), subject.deployment.place.clone());
         actions.push(Action::Show { release, service: service.clone(), place });

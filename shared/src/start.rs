@@ -58,6 +58,14 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The policy talks to Slack, and there is no secret to do it with.
+    #[error(
+        "Belay does not start: the policy talks to Slack about {services}, and BELAY_CHAT_SECRET is not set.\nSet it to the id of the chat secret (README, \"Slack\"), or remove `chat` from the policy."
+    )]
+    NoChat {
+        /// Which services.
+        services: String,
+    },
     /// The policy is wrong; all its mistakes are named.
     #[error("Belay does not start: the policy {path} is refused.\n{mistakes}")]
     Policy {
@@ -87,6 +95,13 @@ impl Guard {
     pub async fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
         let settings = Settings::parse(lookup)?;
         let policy = read_policy(&settings)?;
+        if settings.chat.is_none() {
+            let talked = policy.services().filter(|service| service.chat.slack.is_some());
+            let services: Vec<&str> = talked.map(|service| service.name.as_str()).collect();
+            if !services.is_empty() {
+                return Err(StartError::NoChat { services: services.join(", ") });
+            }
+        }
         let config = aws::connect(&settings.region, aws::http_client()).await;
         Ok(Self {
             policy,

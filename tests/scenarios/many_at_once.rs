@@ -207,7 +207,7 @@ async fn what_one_event_costs() {
         ("GetDeploymentTarget", 1),
         ("DescribeAlarmHistory", 1),
         ("StopDeployment", 1),
-        ("PutItem", 8),
+        ("PutItem", 9),
         ("UpdateItem", 2),
         ("DeleteItem", 1),
         ("Publish", 1),

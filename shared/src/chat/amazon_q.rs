@@ -31,6 +31,10 @@ pub fn render(message: &Message, id: &str) -> Notification {
         description.push_str(&escape(reason));
         description.push('\n');
     }
+    if let Some(who) = &message.who {
+        // Not as a mention: in Slack it would ping them in every channel that the topic reaches.
+        description.push_str(&format!("\n*Who answered:* {}\n", escape(who)));
+    }
     description.push_str(&format!("\n*What Belay did:* {}\n", escape(&message.did)));
     description.push_str(&format!("*When:* {:.0}\n", message.at));
     for link in &message.links {

@@ -140,6 +140,7 @@ pub fn of(
         links: links(decision, came, signal, console),
         service: decision.service.as_ref().map(ToString::to_string),
         release,
+        asks: decision.verdict == Verdict::Ask,
         who: match signal {
             Signal::Approval(approval) => Some(approval.press.by.user.clone()),
             Signal::Alarm(_)

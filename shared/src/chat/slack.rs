@@ -98,7 +98,16 @@ pub fn message(message: &Message) -> Post {
     }
     let bullets = |texts: &[String]| texts.iter().map(|text| format!("• {}", outside(text, 1_500))).collect();
     blocks.extend(sections(&first(bullets(&message.reasons), 5_000)));
+    if let Some(who) = &message.who {
+        blocks.push(section(&format!("*Who answered:* {}", block::person(who))));
+    }
     blocks.push(section(&format!("*What Belay did:* {did}")));
+    let on_a_card = message.slack.as_ref().is_some_and(|place| place.card.is_some());
+    if message.asks && on_a_card {
+        blocks.push(section(
+            "*Answer on the card* at the top of this thread: its buttons are always the right ones.",
+        ));
+    }
     if !message.next_steps.is_empty() {
         let mut lines = vec!["*What to do now*".to_owned()];
         lines.extend(first(bullets(&message.next_steps), 2_500));

@@ -58,6 +58,9 @@ fn fitted(message: &Message, most: usize, limit: usize) -> Value {
             Some(json!({ "title": title, "value": outside(value.as_ref()?, limit) }))
         })
         .collect();
+    if let Some(who) = &message.who {
+        facts.push(json!({ "title": "Who answered", "value": outside(who, limit) }));
+    }
     facts.push(json!({ "title": "When", "value": format!("{:.0}", message.at) }));
     body.push(json!({ "type": "FactSet", "facts": facts }));
     body.push(block("What Belay did", "Bolder"));
@@ -65,6 +68,8 @@ fn fitted(message: &Message, most: usize, limit: usize) -> Value {
     if !message.next_steps.is_empty() {
         body.push(block("What to do now", "Bolder"));
         body.extend(listed(&message.next_steps, most, limit));
+    }
+    if message.asks {
         body.push(block(CANNOT_ANSWER, "Default"));
     }
     let actions: Vec<Value> = message.links.iter().filter_map(action).take(LINKS).collect();
@@ -138,6 +143,7 @@ mod tests {
             }],
             service: Some("orders".to_owned()),
             release: None,
+            asks: true,
             who: None,
             slack: None,
             graph: None,
@@ -200,7 +206,7 @@ mod tests {
 
     #[test]
     fn who_has_nothing_to_do_is_not_sent_elsewhere() {
-        let calm = Message { urgency: Urgency::Calm, next_steps: Vec::new(), ..told() };
+        let calm = Message { urgency: Urgency::Calm, next_steps: Vec::new(), asks: false, ..told() };
         assert!(!texts(&calm).iter().any(|text| text == CANNOT_ANSWER || text == "What to do now"));
         assert_eq!(content(&calm)["body"][0]["color"], "Default");
     }

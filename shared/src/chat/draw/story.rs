@@ -45,6 +45,7 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
         let (sign, what) = match ended.status {
             ReleaseStatus::Succeeded => ("✅", "It succeeded".to_owned()),
             ReleaseStatus::Failed => ("❌", "It failed".to_owned()),
+            _ if ledger.undo.is_none() => ("⏹️", "It was stopped, and not by Belay".to_owned()),
             _ => ("⏹️", "It was stopped".to_owned()),
         };
         let details = ended.error.iter().map(|error| format!("{}: {}", error.code, error.message)).collect();

@@ -239,6 +239,7 @@ prop_compose! {
             links,
             service,
             release,
+            asks: false,
             who: None,
             slack: None,
             graph: None,

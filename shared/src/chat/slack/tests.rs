@@ -217,6 +217,7 @@ pub(super) fn told() -> Message {
         links: vec![link("https://example.com/d-1")],
         service: Some("orders".to_owned()),
         release: Some("d-1".to_owned()),
+        asks: false,
         who: None,
         slack: None,
         graph: None,
