@@ -14,7 +14,7 @@ use crate::{
     evidence::CardFacts,
     ledger::{About, EffectState, Offer, RecordedState},
     message::Link,
-    reason::{Silent, spoken},
+    reason::Silent,
     release::{Phase, Place, Release, ReleaseStatus, Revision},
     signal::AlarmState,
 };
@@ -205,14 +205,13 @@ fn told(facts: &CardFacts) -> Vec<(String, String)> {
     tell("Commit", commit.map(|commit| commit.chars().take(12).collect()));
     tell("Message", message);
     tell("Author", change.and_then(|change| change.author.clone()));
-    tell("Started by", change.and_then(|change| change.started_by.clone()));
+    // Of an ARN, who it is: the rest is the same for everybody.
+    let who = |arn: &String| arn.rsplit_once(['/', ':']).map_or(arn.clone(), |(_, who)| who.to_owned());
+    tell("Started by", change.and_then(|change| change.started_by.as_ref()).map(who));
     let platform =
         release.map(|release| release.platform.to_string()).or(began.map(|began| began.platform.to_string()));
     let place = facts.place.to_string();
     tell("Where", Some(platform.map_or(place.clone(), |platform| format!("{place} ({platform})"))));
-    if let (Some(release), Some(ended)) = (release, release.and_then(|release| release.completed_at)) {
-        tell("Took", Some(spoken(ended.duration_since(release.created_at))));
-    }
     told
 }
 

@@ -55,7 +55,10 @@ pub fn card(card: &ReleaseCard) -> Post {
     };
     let title = format!("{sign} {}: {}", outside(&card.service, 60), outside_or_dash(&card.headline, TEXT));
     let text = cut(&title, TEXT);
+    // What is asked comes first: a long message is folded, and somebody who was just woken reads the top of it.
+    let (asked, standing) = offer::offers(card);
     let mut above = vec![header(&title)];
+    above.extend(asked);
     above.extend(facts(card));
     if let Some(percent) = card.traffic {
         above.push(section(&traffic(percent)));
@@ -75,7 +78,7 @@ pub fn card(card: &ReleaseCard) -> Post {
         above.extend(sections(&first(lines.collect(), CHECKS)));
     }
     let mut below = vec![fine_print(&times(card))];
-    below.extend(offer::offers(card));
+    below.extend(standing);
     below.extend(links(&card.links));
     // The story takes what the others leave. They leave enough for its newest line: their own limits see to that.
     let (above, below) = (Value::Array(above), Value::Array(below));
@@ -139,10 +142,9 @@ pub fn words(text: &str) -> Post {
 
 /// What is released, in two columns.
 fn facts(card: &ReleaseCard) -> Vec<Value> {
-    let release = [("Release".to_owned(), card.release.clone())];
-    let fields: Vec<String> = release
+    let fields: Vec<String> = card
+        .facts
         .iter()
-        .chain(&card.facts)
         .map(|(name, value)| format!("*{}*\n{}", outside_or_dash(name, 60), outside_or_dash(value, 300)))
         .take(2 * FIELDS)
         .collect();

@@ -111,6 +111,8 @@ fn decided(record: &DecisionRecord) -> Option<StoryLine> {
                     | Reason::CheckInDoubt { .. }
                     | Reason::PersonChose { .. }
                     | Reason::Watching { .. }
+                    // Stands beside the buttons.
+                    | Reason::AnswerBy { .. }
             )
         })
         .map(ToString::to_string)

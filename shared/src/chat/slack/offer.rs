@@ -16,9 +16,9 @@ const MOST: usize = 8;
 const QUESTION: usize = 350;
 const SILENCE: usize = 250;
 
-/// The blocks of all offers, as far as there is room.
-pub(super) fn offers(card: &ReleaseCard) -> Vec<Value> {
-    let (mut blocks, mut used, mut shown) = (Vec::new(), 0, 0);
+/// The blocks of all offers, as far as there is room: of what is asked, and of what may be done at any time.
+pub(super) fn offers(card: &ReleaseCard) -> (Vec<Value>, Vec<Value>) {
+    let (mut asked, mut standing, mut used, mut shown) = (Vec::new(), Vec::new(), 0, 0);
     for (n, offer) in card.offers.iter().enumerate().take(MOST) {
         let own = Value::Array(self::offer(card, offer, n));
         used += total(&own);
@@ -27,14 +27,14 @@ pub(super) fn offers(card: &ReleaseCard) -> Vec<Value> {
         }
         shown = n + 1;
         if let Value::Array(own) = own {
-            blocks.extend(own);
+            if offer.question.is_some() { asked.extend(own) } else { standing.extend(own) }
         }
     }
     let rest = card.offers.len() - shown;
     if rest > 0 {
-        blocks.push(section(&format!("… and {rest} more to answer, when these are answered.")));
+        asked.push(section(&format!("… and {rest} more to answer, when these are answered.")));
     }
-    blocks
+    (asked, standing)
 }
 
 fn offer(card: &ReleaseCard, offer: &CardOffer, n: usize) -> Vec<Value> {

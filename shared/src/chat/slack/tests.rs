@@ -86,29 +86,28 @@ fn a_card_says_what_is_known_from_top_to_bottom() {
     let blocks = blocks(&post);
     let kinds: Vec<&str> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
     let expected = [
-        "header", "section", "section", "section", "section", "section", "context", "section", "input",
-        "actions", "actions", "context",
+        "header", "section", "input", "actions", "section", "section", "section", "section", "section",
+        "context", "actions", "context",
     ];
     assert_eq!(kinds, expected);
     assert_eq!(blocks[0]["text"]["text"], "🟡 orders: d-1 waits for you");
-    assert_eq!(blocks[1]["fields"][0]["text"], "*Release*\nd-1");
-    assert_eq!(blocks[1]["fields"][1]["text"], "*Commit*\n1f3c &lt;!here&gt; &amp; more lines");
+    assert_eq!(blocks[4]["fields"][0]["text"], "*Commit*\n1f3c &lt;!here&gt; &amp; more lines");
     let began = "<!date^1772719541^{date_short_pretty} {time}|2026-03-05T14:05:41Z>";
     let answered = "<!date^1772719560^{date_short_pretty} {time}|2026-03-05T14:06:00Z>";
     let silence = "<!date^1772720141^{date_short_pretty} {time}|2026-03-05T14:15:41Z>";
     assert_eq!(
         said(&blocks),
         [
+            format!("*Roll back?*\nWithout an answer by {silence}, Belay rolls back."),
             "*Traffic* ▓▓▓░░░░░░░ 35 %".to_owned(),
             "🔴 orders-5xx (red before the release)\n⚪ orders-queue: no data\n⚪ orders-gone: cannot be read\n\
              🟢 orders-latency"
                 .to_owned(),
             "✅ health answers\n❌ p99 is 2 s\n❔ logs".to_owned(),
             format!("✋ {answered} <@U02ABCDEF>: kept it\n    • It is fine."),
-            format!("*Roll back?*\nWithout an answer by {silence}, Belay rolls back."),
         ]
     );
-    assert_eq!(blocks[6]["elements"][0]["text"], format!("Began {began}"));
+    assert_eq!(blocks[9]["elements"][0]["text"], format!("Began {began}"));
     assert_eq!(blocks[11]["elements"][0]["text"], "<https://example.com/d-1?a=1&amp;b=2|Deployment d-1>");
 }
 
@@ -151,7 +150,7 @@ fn an_offer_that_could_not_come_back_has_no_buttons() {
     ] {
         let blocks = blocks(&card(&ReleaseCard { offers: vec![offers], ..orders() }));
         assert!(of_type(&blocks, "actions").is_empty() && of_type(&blocks, "input").is_empty());
-        assert!(said(&blocks).last().unwrap().starts_with("*Roll back?*"));
+        assert!(said(&blocks).first().unwrap().starts_with("*Roll back?*"));
     }
     let twice = offer("offer-1", None, &[Choice::Keep, Choice::Keep], false);
     let blocks = blocks(&card(&ReleaseCard { offers: vec![twice], ..orders() }));
