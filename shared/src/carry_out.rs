@@ -225,8 +225,10 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 if ledger_is_down(&outcome) => {}
             // What did not happen, or was somebody else's doing, is not counted.
             Action::Keep(Note::TookBack(..)) if claim.is_none() => {}
-            // A hook that CodeDeploy took no answer for still waits: the sweep answers it.
-            Action::Keep(Note::Replied(_)) if matches!(came, Came::Failed(_)) => {}
+            // A hook that CodeDeploy took no answer for still waits: the sweep answers it. A press that could not be
+            // carried out is not handled: Lambda's repetition or the sweep does.
+            Action::Keep(Note::Replied(_) | Note::Handled(..) | Note::Unpressed(_))
+                if matches!(came, Came::Failed(_)) && !outcome.failures.is_empty() => {}
             Action::Keep(note) => {
                 if let Err(error) = scene.adapters.ledger.keep(note, scene.invocation.now).await {
                     outcome.failures.push(error);

@@ -11,6 +11,8 @@ pub mod silence;
 pub mod sweep;
 
 #[cfg(test)]
+mod approval_tests;
+#[cfg(test)]
 mod rows_tests;
 #[cfg(test)]
 mod sweep_tests;

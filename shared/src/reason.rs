@@ -408,6 +408,8 @@ pub enum Reason {
     },
     /// The release that was to be halted has ended.
     NothingToHalt,
+    /// Nothing has failed that could be run again.
+    NothingToRetry,
     /// A lifecycle hook waits for a person's approval.
     HookWaits {
         /// The lifecycle event.
@@ -807,6 +809,7 @@ impl fmt::Display for Reason {
             Self::UndoneAlready { by: UndoneBy::Deployer { rollback } } => {
                 write!(f, "It is being rolled back already, by {rollback}.")
             }
+            Self::NothingToRetry => f.write_str("Nothing has failed here that a pipeline could run again."),
             Self::NothingToHalt => f.write_str("It has ended: there is nothing left to halt."),
             Self::HookWaits { event } => {
                 write!(f, "The policy wants a person's approval before {event} is passed.")

@@ -202,7 +202,9 @@ fn each_adapter_uses_one_sdk_crate_and_no_other_adapter() {
         sdks.dedup();
         assert!(sdks.len() <= 1, "{} uses {sdks:?}", file.display());
         let own = file.file_stem().unwrap().to_string_lossy().into_owned();
-        for other in ["codedeploy", "codepipeline", "cloudwatch", "lambda", "ledger", "sns", "endpoint"] {
+        let adapters =
+            ["codedeploy", "codepipeline", "cloudwatch", "lambda", "ledger", "sns", "endpoint", "secrets"];
+        for other in adapters {
             if other != own {
                 let path = format!("crate::aws::{other}");
                 assert!(
@@ -211,6 +213,31 @@ fn each_adapter_uses_one_sdk_crate_and_no_other_adapter() {
                     file.display()
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn each_chat_product_is_on_its_own() {
+    for file in rust_files(&root().join("shared/src/channel")) {
+        let paths = paths_named(&fs::read_to_string(&file).unwrap());
+        let own = file.file_stem().unwrap().to_string_lossy().into_owned();
+        for path in paths {
+            // Of AWS it knows its secret and how errors are told.
+            let strange = path.starts_with("aws_sdk_")
+                || ["slack", "teams"].iter().any(|product| {
+                    *product != own && begins_with(&path, &format!("crate::channel::{product}"))
+                })
+                || (path.starts_with("crate::aws::")
+                    && ![
+                        "crate::aws::AwsError",
+                        "crate::aws::deepest",
+                        "crate::aws::secrets",
+                        "crate::aws::timer",
+                    ]
+                    .iter()
+                    .any(|known| path.starts_with(known)));
+            assert!(!strange, "{} names {path}", file.display());
         }
     }
 }

@@ -68,7 +68,13 @@ pub fn may(
     let service = policy.service(&offer.service).ok_or(Refused::NotGuarded)?;
     let approver = service.approvers.iter().find(|approver| approver.user == press.by.user);
     let approver = approver.ok_or(Refused::NotAnApprover)?;
-    if !offer.choices.contains(&press.choice) {
+    let offered = match &offer.about {
+        // What may be done to a release changes while it goes, and its buttons with it; whether it can be done now is
+        // decided from what is known now.
+        About::Release => matches!(press.choice, Choice::RollBack | Choice::Halt | Choice::Retry),
+        About::Question(_) | About::Hook { .. } | About::Pipeline(_) => offer.choices.contains(&press.choice),
+    };
+    if !offered {
         return Err(Refused::NotOffered(press.choice));
     }
     let known = ledger.began.as_ref().map(|began| &began.change);
@@ -286,7 +292,12 @@ impl Answering<'_> {
                     missing(format!("how {} is doing", release.id), &format!("it is {}", release.status))
                 }
             },
-            Choice::Retry => self.decision(Verdict::Retry, self.chose.clone().into()),
+            Choice::Retry => match (&release.place, &release.status) {
+                (Place::Stage(_), ReleaseStatus::Failed) => {
+                    self.decision(Verdict::Retry, self.chose.clone().into())
+                }
+                (Place::Stage(_) | Place::Group(_), _) => self.calm(Reason::NothingToRetry),
+            },
             Choice::Keep | Choice::Extend | Choice::Approve | Choice::Reject => self.keeps(),
         }
     }

@@ -64,7 +64,10 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
     let mut due = left;
     due.extend(alarms(policy, evidence, &on_watch).into_iter().map(Due::Alarm));
     let open = &evidence.open;
-    let late = |press: &&Press| now.duration_since(press.at) >= LEASE;
+    // Before silence answers anything, whatever was pressed in time is judged, however young it is.
+    let silent = open.questions.iter().any(|question| question.deadline <= now)
+        || open.hooks.iter().any(|hook| hook.otherwise.is_some() && hook.until <= now);
+    let late = |press: &&Press| silent || now.duration_since(press.at) >= LEASE;
     due.extend(open.presses.iter().filter(late).cloned().map(Due::Pressed));
     due.extend(open.questions.iter().filter(|question| question.deadline <= now).cloned().map(Due::Silence));
     due.extend(open.hooks.iter().filter(|hook| hook.until <= now).cloned().map(Due::HookLeft));

@@ -163,6 +163,9 @@ pub(super) fn answered(service: &str, release: &str, decision: &Decision, urgenc
             (format!("{service}: a question has settled itself"), "Belay did nothing.")
         }
         Reason::NothingToHalt => (format!("{service}: {release} has ended"), "Belay did nothing."),
+        Reason::NothingToRetry => {
+            (format!("{service}: nothing of {release} is to be retried"), "Belay did nothing.")
+        }
         _ => (format!("{service}: {release} could not be done as asked"), "Belay did nothing."),
     };
     let steps = if urgency == Urgency::Loud {

@@ -96,6 +96,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::IsRollback { .. }
         | Reason::UndoneAlready { .. }
         | Reason::NothingToHalt
+        | Reason::NothingToRetry
         | Reason::HookWaits { .. }
         | Reason::NobodyApproved { .. }
         | Reason::ManualWaits { .. }

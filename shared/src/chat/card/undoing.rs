@@ -2,9 +2,9 @@
 
 use super::{Came, Stopped, Words};
 use crate::{
-    decision::{Decision, Effect, Urgency, Verdict},
+    decision::{Decision, Effect, Subject, Urgency, Verdict},
     reason::Reason,
-    release::Platform,
+    release::{Place, Platform},
 };
 
 pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
@@ -143,11 +143,19 @@ pub(super) fn would_have(service: &str, release: &str, decision: &Decision) -> W
     )
 }
 
+fn in_a_pipeline(subject: &Subject) -> bool {
+    matches!(subject.deployment.place, Place::Stage(_))
+}
+
 pub(super) fn effect_failed(service: &str, release: &str, decision: &Decision, how: &str) -> Words {
     let (what, step) = match (decision.verdict, &decision.effect) {
         (Verdict::Retry, _) => (
             format!("{service}: {release} could not be tried again"),
             "Look at the pipeline in the console: it says why a stage cannot be retried.",
+        ),
+        (Verdict::Answer(_), _) if decision.release.as_ref().is_some_and(in_a_pipeline) => (
+            format!("{service}: the approval of {release} could not be given"),
+            "Approve or reject it in the console if that is too long to wait.",
         ),
         (Verdict::Answer(_), _) => (
             format!("{service}: the hook of {release} could not be answered"),
