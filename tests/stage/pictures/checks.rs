@@ -155,6 +155,7 @@ fn nothing_from_outside_comes_alive() {
         links: Vec::new(),
         service: Some(evil.to_owned()),
         release: None,
+        asks: false,
         who: None,
         slack: None,
         graph: None,
@@ -211,6 +212,9 @@ fn each_situation_is_in_its_picture() {
         ("succeeded", "@Jonas Lind"),
         ("failed-stage", "<span class=\"button\">Retry</span>"),
         ("observed", "would have taken it back"),
+        ("asked", "<b>Answer on the card</b>"),
+        ("commands", "checkout: d-7K2M9QX4B is on its way"),
+        ("commands", "It could go back to checkout:211 (d-1H8W3ZC5R)."),
         ("commands", "Did you mean <code>rollback</code>?"),
         ("teams", "<p class=\"large bolder attention\">checkout: taking back"),
     ] {

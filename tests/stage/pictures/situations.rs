@@ -11,6 +11,7 @@ use belay::{
     chat::{slack, slack::Post, teams},
     message::Message,
     reason::Reason,
+    release::DeploymentGroup,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -85,7 +86,7 @@ pub(super) fn slack() -> Vec<(&'static str, Conversation)> {
         (
             "commands",
             Conversation(vec![
-                Entry::Typed("/belay status"),
+                Entry::Typed("/belay status checkout"),
                 whisper(at(57, 5), slack::words(&answers::status())),
                 Entry::Typed("/belay why checkout"),
                 whisper(at(59, 30), slack::words(&answers::why())),
@@ -111,6 +112,11 @@ fn at(minute: i64, second: i64) -> Timestamp {
 /// So many minutes and seconds.
 fn lasting(minutes: i64, seconds: i64) -> SignedDuration {
     SignedDuration::from_secs(60 * minutes + seconds)
+}
+
+/// Where it is released.
+fn group() -> DeploymentGroup {
+    DeploymentGroup { application: "checkout".to_owned(), group: "prod".to_owned() }
 }
 
 /// Reasons as people read them.

@@ -1,31 +1,64 @@
 //! What one person is told: answers to commands, and why a press does not count.
 
-use belay::{chat::command::command, decision::approval::Refused};
+use std::collections::BTreeMap;
 
-use super::{RELEASE, ROLLBACK, because, cards::alarm_went_off};
+use belay::{
+    chat::{command::command, replies},
+    decision::{Verdict, approval::Refused},
+    evidence::Observed,
+    ledger::{Began, DecisionRecord, RecordedState, ReleaseLedger},
+    reason::Reasons,
+    release::{Change, Platform},
+    signal::AlarmState,
+};
+
+use super::{
+    ALARM, RELEASE, at,
+    cards::{alarm_went_off, running, target},
+    group,
+};
 
 /// Somebody pressed whom the policy does not name.
 pub(super) fn refused() -> String {
     Refused::NotAnApprover.to_string()
 }
 
-/// How every service's release is doing.
+/// How a service's release is doing.
 pub(super) fn status() -> String {
-    format!(
-        "*checkout*: {RELEASE} is on its way, with 30 % of the traffic; 3 alarms OK, 1 red before it\n\
-         *search*: d-2V6N0JH8K succeeded, and stays on watch until 2026-06-18T14:20:00Z\n\
-         *payments*: nothing is on its way"
-    )
+    replies::status(&running())
 }
 
 /// Why the last decision was taken.
 pub(super) fn why() -> String {
-    let mut words = format!("*Why {RELEASE} of checkout was taken back*");
-    for reason in because(&[alarm_went_off()]) {
-        words.push_str(&format!("\n• {reason}"));
-    }
-    words.push_str(&format!("\nBelay stopped it; {ROLLBACK} brought checkout:211 back."));
-    words
+    let alarms = [ALARM, "checkout-prod-latency-p99"].map(|alarm| {
+        let was = RecordedState::Was(AlarmState::Ok);
+        (alarm.into(), was)
+    });
+    let ledger = ReleaseLedger {
+        began: Some(Began {
+            service: "checkout".into(),
+            place: group().into(),
+            platform: Platform::Lambda,
+            revision: "checkout:212".to_owned(),
+            at: at(52, 10),
+            rolls_back: None,
+            target: Observed::Known { value: target(), at: at(52, 10) },
+            alarms: BTreeMap::from(alarms),
+            change: Change::default(),
+        }),
+        decisions: vec![DecisionRecord {
+            service: Some("checkout".into()),
+            verdict: Verdict::RollBack,
+            reasons: Reasons::new(alarm_went_off(), Vec::new()),
+            signal: format!(
+                "alarm/arn:aws:cloudwatch:eu-central-1:111122223333:alarm:{ALARM}/ALARM/{}",
+                at(57, 40)
+            ),
+            at: at(57, 43),
+        }],
+        ..ReleaseLedger::default()
+    };
+    replies::why(&RELEASE.into(), &ledger)
 }
 
 /// A command that there is not.

@@ -312,9 +312,12 @@ fn red() -> Vec<CardAlarm> {
 }
 
 fn it_began() -> StoryLine {
-    let target =
-        Target::KnownGood { deployment: "d-1H8W3ZC5R".to_owned(), revision: "checkout:211".to_owned() };
-    line(at(52, 10), "🚀", "It began", because(&[Reason::ReleaseBegan { target }]))
+    line(at(52, 10), "🚀", "It began", because(&[Reason::ReleaseBegan { target: target() }]))
+}
+
+/// What ran before.
+pub(super) fn target() -> Target {
+    Target::KnownGood { deployment: "d-1H8W3ZC5R".to_owned(), revision: "checkout:211".to_owned() }
 }
 
 fn line(at: Timestamp, sign: &'static str, what: &str, details: Vec<String>) -> StoryLine {

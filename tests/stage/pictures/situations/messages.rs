@@ -2,13 +2,14 @@
 
 use belay::{
     decision::Urgency,
-    message::{InSlack, Message},
+    message::{InSlack, Message, OnCard},
     reason::{Reason, Silent},
 };
 
 use super::{
     ALARM, RELEASE, ROLLBACK, at, because,
     cards::{alarm_went_off, console, marked, scoreboard},
+    group,
 };
 
 /// A person has to decide.
@@ -29,6 +30,7 @@ pub(super) fn asked() -> Message {
             ),
         ],
         links: vec![console().deployment(RELEASE), console().alarm(ALARM)],
+        asks: true,
         ..taken_back()
     }
 }
@@ -52,7 +54,12 @@ pub(super) fn taken_back() -> Message {
         service: Some("checkout".to_owned()),
         release: Some(RELEASE.to_owned()),
         who: None,
-        slack: Some(InSlack { channel: "C07CHECKOUT".to_owned(), card: None, broadcast: true }),
+        asks: false,
+        slack: Some(InSlack {
+            channel: "C07CHECKOUT".to_owned(),
+            card: Some(OnCard { release: RELEASE.into(), service: "checkout".into(), place: group().into() }),
+            broadcast: true,
+        }),
         graph: None,
     }
 }
