@@ -1,6 +1,7 @@
 //! The stage: Belay's functions in the simulator, playing scripted releases.
 
 pub mod functions;
+pub mod pictures;
 pub mod play;
 pub mod print;
 pub mod script;
