@@ -105,7 +105,7 @@ pub enum Action {
         place: Place,
     },
     /// Send a message that an earlier invocation wrote down and did not send.
-    SendOwed(OwedMessage),
+    SendOwed(Box<OwedMessage>),
 }
 
 /// What the plan needs besides the decision.
@@ -234,7 +234,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     // What else is owed comes last: sending it must not keep this one from being written down.
     let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
     let owed = owed.filter(|owed| owed.partition != partition || Some(&owed.key) != key.as_ref());
-    let owed: Vec<Action> = owed.cloned().map(Action::SendOwed).collect();
+    let owed: Vec<Action> = owed.cloned().map(|owed| Action::SendOwed(Box::new(owed))).collect();
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
     }

@@ -197,9 +197,9 @@ fn deployment_told(
                 decision.reasons.iter().any(|reason| matches!(reason, Reason::BelayAskedForIt { .. }));
             let hook = |reason: &Reason| matches!(reason, Reason::ReleaseEnded { error: Some((code, _)), .. } if code == "HOOK_EXECUTION_FAILURE");
             if asked {
-                "Belay stopped it; why is told in this thread.".to_owned()
+                "Belay stopped it; why was told before this.".to_owned()
             } else if decision.reasons.iter().any(hook) {
-                "A hook did not let it pass; if it was Belay's, why is told in this thread.".to_owned()
+                "A hook did not let it pass; if it was Belay's, why was told before this.".to_owned()
             } else {
                 "Belay did nothing about this; it is told so that you know.".to_owned()
             }

@@ -15,7 +15,7 @@ use crate::{
     ledger::{About, EffectState, Offer, RecordedState},
     message::Link,
     reason::Silent,
-    release::{Phase, Place, Release, ReleaseStatus, Revision},
+    release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Revision},
     signal::AlarmState,
 };
 
@@ -46,7 +46,7 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
         service: facts.service.name.to_string(),
         release: facts.id.to_string(),
         state,
-        headline: format!("{}{what}", facts.id),
+        headline: format!("{}{what}", short(&facts.id)),
         facts: told(facts),
         began: release.map(|release| release.created_at).or(began.map(|began| began.at)).unwrap_or_default(),
         ended: release.and_then(|release| release.completed_at).or(ended),
@@ -58,6 +58,17 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
         links: links(facts, console),
     };
     (card, offers)
+}
+
+/// A release as people call it: a deployment by its id, an execution by its stage and the beginning of its own, which is
+/// a UUID.
+pub fn short(id: &ReleaseId) -> String {
+    match (id.as_str().rsplit_once('/'), id.execution()) {
+        (Some((stage, _)), Some(execution)) => {
+            format!("{stage} {}", execution.chars().take(8).collect::<String>())
+        }
+        (_, _) => id.to_string(),
+    }
 }
 
 /// What people may answer now: what is asked and has no answer, and what may be done at any time.
@@ -93,9 +104,10 @@ fn shown(id: &str, offer: &Offer) -> CardOffer {
     let question = match &offer.about {
         About::Question(question) => Some(format!(
             "The alarm {} went off. What is to happen with {}?",
-            question.change.alarm, offer.release
+            question.change.alarm,
+            short(&offer.release)
         )),
-        About::Hook { event, .. } => Some(format!("May {} go on past {event}?", offer.release)),
+        About::Hook { event, .. } => Some(format!("May {} go on past {event}?", short(&offer.release))),
         About::Pipeline(manual) => Some(format!(
             "The pipeline {} waits in {} for the approval {}. May it go on?",
             manual.stage.pipeline, manual.stage.stage, manual.action
@@ -176,7 +188,7 @@ fn undone(facts: &CardFacts, release: &Release) -> Option<(CardState, String)> {
             (CardState::Undone, " was taken back".to_owned())
         }
         (true, _) => (CardState::Undoing, " is being taken back".to_owned()),
-        (false, true) => (CardState::Undone, " was halted, and not taken back".to_owned()),
+        (false, true) => (CardState::Halted, " was halted, and not taken back".to_owned()),
         (false, false) => (CardState::Undoing, " is being halted".to_owned()),
     })
 }

@@ -50,8 +50,10 @@ pub enum CardState {
     Undoing,
     /// It ended well, and is on watch or past it.
     Good,
-    /// It was taken back or stopped, and that is done.
+    /// It was taken back, and that is done.
     Undone,
+    /// It was stopped where it was, as somebody wanted.
+    Halted,
     /// It went wrong, or its undo did, and somebody has to look.
     Bad,
 }

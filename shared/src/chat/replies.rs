@@ -3,6 +3,7 @@
 use crate::{
     approval::Choice,
     chat::release_card::ReleaseCard,
+    decision::{HookAnswer, Verdict},
     ledger::{Offer, Open, ReleaseLedger, Watch},
     policy::{Policy, Service},
     reason::spoken,
@@ -76,53 +77,68 @@ pub fn all(policy: &Policy, open: &Open) -> String {
 
 /// How one release is doing, from its card.
 pub fn status(card: &ReleaseCard) -> String {
-    let mut text = format!("{}: {}\n", card.service, card.headline);
+    let mut text = format!("*{}: {}*\n", card.service, card.headline);
     for (name, value) in &card.facts {
-        text.push_str(&format!("{name}: {value}\n"));
+        text.push_str(&format!("• {name}: {value}\n"));
     }
     if let Some(traffic) = card.traffic {
-        text.push_str(&format!("Traffic: {traffic} %\n"));
+        text.push_str(&format!("• Traffic: {traffic} %\n"));
     }
     for alarm in &card.alarms {
         let state = alarm.state.map_or("cannot be read".to_owned(), |state| state.to_string());
-        text.push_str(&format!("Alarm {}: {state}\n", alarm.name));
+        let note = alarm.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        text.push_str(&format!("• Alarm {}: {state}{note}\n", alarm.name));
     }
     if let Some(last) = card.story.last() {
-        text.push_str(&format!("Last, at {:.0}: {}\n", last.at, last.what));
+        text.push_str(&format!("• Last, at {:.0}: {}\n", last.at, last.what));
     }
     text.trim_end().to_owned()
 }
 
 /// Why Belay decided what it decided about a release: its newest decisions with their reasons and what they rested on.
 pub fn why(release: &ReleaseId, ledger: &ReleaseLedger) -> String {
-    let mut text = format!("What Belay decided about {release}:\n");
+    let mut text = format!("*What Belay decided about {release}*\n");
     let skipped = ledger.decisions.len().saturating_sub(DECISIONS);
     if skipped > 0 {
         text.push_str(&format!("({skipped} earlier ones are left out)\n"));
     }
     for record in ledger.decisions.iter().skip(skipped) {
-        text.push_str(&format!("{:.0}: {}\n", record.at, record.verdict.word()));
+        text.push_str(&format!("*{:.0}: {}*\n", record.at, said(record.verdict)));
         for reason in record.reasons.iter() {
-            text.push_str(&format!("  • {reason}\n"));
+            text.push_str(&format!("• {reason}\n"));
         }
-        text.push_str(&format!("  (because of {})\n", record.signal));
     }
     if let Some(began) = &ledger.began {
-        text.push_str("What it rested on:\n");
-        text.push_str(&format!("  • It began at {:.0} and brings {}.\n", began.at, began.revision));
+        text.push_str("*What it rested on*\n");
+        text.push_str(&format!("• It began at {:.0} and brings {}.\n", began.at, began.revision));
         match began.target.known() {
-            Ok(target) => text.push_str(&format!("  • {}\n", replied_target(target))),
-            Err(why) => text.push_str(&format!("  • What it could go back to was not known: {why}\n")),
+            Ok(target) => text.push_str(&format!("• {}\n", replied_target(target))),
+            Err(why) => text.push_str(&format!("• What it could go back to was not known: {why}\n")),
         }
         for (alarm, state) in &began.alarms {
             let state = match state {
                 crate::ledger::RecordedState::Was(state) => state.to_string(),
                 crate::ledger::RecordedState::Unknown { why } => format!("not known, because {why}"),
             };
-            text.push_str(&format!("  • {alarm} was {state} when it began.\n"));
+            text.push_str(&format!("• {alarm} was {state} when it began.\n"));
         }
     }
     text.trim_end().to_owned()
+}
+
+/// A verdict as people say it.
+fn said(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ignore => "nothing to do",
+        Verdict::Notify(_) => "told",
+        Verdict::LookAgain => "looked again",
+        Verdict::Ask => "asked",
+        Verdict::Halt => "halt",
+        Verdict::RollBack => "roll back",
+        Verdict::Answer(HookAnswer::Succeeded) => "passed",
+        Verdict::Answer(HookAnswer::Failed) => "failed",
+        Verdict::Retry => "retry",
+    }
 }
 
 fn replied_target(target: &crate::evidence::Target) -> String {
@@ -139,7 +155,7 @@ pub fn history(service: &Service, releases: &[(Watch, ReleaseLedger)]) -> String
     if releases.is_empty() {
         return never_released(service);
     }
-    let mut text = format!("The last releases of {}:\n", service.name);
+    let mut text = format!("*The last releases of {}*\n", service.name);
     for (watch, ledger) in releases {
         let revision = ledger.began.as_ref().map_or(String::new(), |began| format!(", {}", began.revision));
         let took = ledger.ended.as_ref().map(|ended| spoken(ended.at.duration_since(watch.began)));

@@ -51,6 +51,7 @@ pub fn card(card: &ReleaseCard) -> Post {
         CardState::Undoing => "🟠",
         CardState::Good => "🟢",
         CardState::Undone => "↩️",
+        CardState::Halted => "🛑",
         CardState::Bad => "🔴",
     };
     let title = format!("{sign} {}: {}", outside(&card.service, 60), outside_or_dash(&card.headline, TEXT));
@@ -78,6 +79,9 @@ pub fn card(card: &ReleaseCard) -> Post {
         above.extend(sections(&first(lines.collect(), CHECKS)));
     }
     let mut below = vec![fine_print(&times(card))];
+    if !standing.is_empty() {
+        below.push(fine_print("At any time:"));
+    }
     below.extend(standing);
     below.extend(links(&card.links));
     // The story takes what the others leave. They leave enough for its newest line: their own limits see to that.

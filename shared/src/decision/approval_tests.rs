@@ -145,6 +145,9 @@ fn a_person_takes_back_halts_keeps_and_extends() {
     assert_ne!(extended.key, question().key, "the old buttons are no answer to it");
 }
 
+/// Changes what is known of the place.
+type Edit = fn(&mut PlaceEvidence);
+
 #[test]
 fn a_persons_word_stands_over_marks_and_flapping_and_over_no_invariant() {
     for edit in [
@@ -154,7 +157,7 @@ fn a_persons_word_stands_over_marks_and_flapping_and_over_no_invariant() {
     ] {
         assert_eq!(answer(about_q(), Choice::RollBack, edit).verdict, Verdict::RollBack);
     }
-    let nothing_done: [(fn(&mut PlaceEvidence), &str); 6] = [
+    let nothing_done: [(Edit, &str); 6] = [
         (|place| place.latest = known(Some(Release { id: "d-3".into(), ..release() })), "another release"),
         (|place| place.latest = known(None), "no release"),
         (

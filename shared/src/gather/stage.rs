@@ -277,8 +277,7 @@ pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> 
     let message =
         variable("CommitMessage").cloned().or_else(|| summary.and_then(|summary| summary.revision.clone()));
     let started_by = summary.and_then(|summary| summary.started_by.clone());
-    let names = ["AuthorEmail", "AuthorId", "AuthorDisplayName"];
-    let authors = names.into_iter().filter_map(variable).cloned();
+    let authors = ["AuthorEmail", "AuthorId", "AuthorDisplayName"].into_iter().filter_map(variable).cloned();
     let named = message.as_deref().and_then(requested_by);
     let mut all: Vec<String> = authors.chain(started_by.clone()).chain(named).collect();
     all.dedup();

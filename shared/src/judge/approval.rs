@@ -18,7 +18,7 @@ use crate::{
     ledger::{About, Answered, Answerer, Note, Offer, Press, Pressed, ReleaseLedger, Watch},
     plan::{Circumstances, plan},
     policy::Service,
-    release::{Place, Release},
+    release::{Change, Place, Release},
     signal::{Approval, ManualChange, ManualHappening, Signal},
     start::{Failure, Guard, Invocation},
 };
@@ -201,7 +201,7 @@ async fn manual_of(
     let release: Release = match release {
         Observed::Known { value, .. } => value,
         // A person is asked all the same: the pipeline waits.
-        Observed::Missing { .. } => decision::approval::not_begun(watch, Default::default(), None),
+        Observed::Missing { .. } => decision::approval::not_begun(watch, Change::default(), None),
     };
     let mut answered = known.answers.get(&change.key()).cloned();
     if change.what != ManualHappening::Waits && answered.is_none() {

@@ -42,7 +42,7 @@ fn about_an_alarm(service: &str, release: &str, decision: &Decision) -> Words {
     let subject = decision.release.as_ref().map(|subject| &subject.deployment);
     let stop = match subject.map(|release| (&release.place, release.completed_at.is_some(), &release.id)) {
         Some((Place::Group(_), false, id)) => format!(
-            "To take it back now: aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled"
+            "To take it back now: `aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled`"
         ),
         Some((Place::Group(_), true, _)) => {
             "To take it back now: CodeDeploy, Deployments, the last good one, Copy deployment.".to_owned()
@@ -94,7 +94,7 @@ pub(super) fn hook_answered(service: &str, release: &str, answer: HookAnswer, ca
             format!("{service}: {release} failed its checks"),
             Urgency::Loud,
             "Belay answered the hook with Failed: CodeDeploy fails the deployment, and goes back if its group says so.".to_owned(),
-            vec!["Look at what the check saw; the release's own end follows in this thread.".to_owned()],
+            vec!["Look at what the check saw; the release's own end follows.".to_owned()],
         ),
     }
 }
@@ -134,7 +134,7 @@ pub(super) fn approval_given(
             format!("{service}: {release} is rejected"),
             Urgency::Loud,
             format!("Belay rejected {what}: the release does not go on."),
-            vec!["Look at what users get now; the release's own end follows in this thread.".to_owned()],
+            vec!["Look at what users get now; the release's own end follows.".to_owned()],
         ),
     }
 }

@@ -3,6 +3,7 @@
 use crate::reason::{Reason, Silent, UndoneBy};
 
 /// What a person should do about one reason, where there is something.
+#[allow(clippy::too_many_lines, reason = "one arm for every reason, also for those that ask for nothing")]
 pub(super) fn next_step(reason: &Reason) -> Option<String> {
     let step = match reason {
         Reason::RuleSaysNotify { .. } => "Look at the alarm; the policy leaves this one to you.",

@@ -45,7 +45,7 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         }
     };
     let steps = vec![
-        "Wait for the rollback's own message in this thread before you call it over.".to_owned(),
+        "Wait for the rollback's own message before you call it over.".to_owned(),
         "Do not release the same revision again before you know what was wrong with it.".to_owned(),
     ];
     (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
@@ -73,7 +73,7 @@ pub(super) fn halted(service: &str, release: &str, decision: &Decision, came: &C
                 format!(
                     "{release} is stopped on request, and CodeDeploy is rolling it back by {rollback}: somebody asked for that in the same moment."
                 ),
-                vec!["Wait for the rollback's own message in this thread.".to_owned()],
+                vec!["Wait for the rollback's own message.".to_owned()],
             );
         }
         Came::StageHalted { next: Some(next) } => {

@@ -5,14 +5,17 @@ use crate::{
     decision::{HookAnswer, Verdict},
     evidence::CardFacts,
     ledger::{About, Answerer, DecisionRecord, ReleaseLedger},
+    policy::Mode,
     reason::Reason,
-    release::ReleaseStatus,
+    release::{ReleaseError, ReleaseStatus},
 };
 
 /// Decisions with their reasons, answers and the end.
 pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
     let ledger = &facts.ledger;
-    let mut lines: Vec<StoryLine> = ledger.decisions.iter().filter_map(decided).collect();
+    let observed = facts.service.mode == Mode::Observe;
+    let mut lines: Vec<StoryLine> =
+        ledger.decisions.iter().filter_map(|record| decided(record, observed)).collect();
     for (key, answered) in &ledger.answers {
         let asked = ledger.asked.iter().find(|offer| offer.key == *key);
         let about = match asked.map(|offer| &offer.about) {
@@ -48,7 +51,10 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
             _ if ledger.undo.is_none() => ("⏹️", "It was stopped, and not by Belay".to_owned()),
             _ => ("⏹️", "It was stopped".to_owned()),
         };
-        let details = ended.error.iter().map(|error| format!("{}: {}", error.code, error.message)).collect();
+        // What Belay asked for itself is no news.
+        let news = |error: &&ReleaseError| !(error.code == "MANUAL_STOP" && ledger.undo.is_some());
+        let error = ended.error.iter().filter(news);
+        let details = error.map(|error| format!("{}: {}", error.code, error.message)).collect();
         lines.push(StoryLine { at: ended.at, sign, who: None, what, details });
     }
     if let Some(rollback) = &facts.rollback {
@@ -72,7 +78,7 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
 }
 
 /// A decision as a line; those that say nothing beyond what stands elsewhere on the card have none.
-fn decided(record: &DecisionRecord) -> Option<StoryLine> {
+fn decided(record: &DecisionRecord, observed: bool) -> Option<StoryLine> {
     // Beginnings and ends stand on the card already, and an answer has its own line.
     let redundant = record.reasons.iter().any(|reason| {
         matches!(
@@ -90,6 +96,8 @@ fn decided(record: &DecisionRecord) -> Option<StoryLine> {
         (_, Reason::AlreadyUndone { .. }) => ("🔕", "Another alarm went off, and it is being undone already"),
         (_, Reason::Muted { .. } | Reason::Suppressed { .. }) => ("🔕", "An alarm went off and is held back"),
         (Verdict::Ignore | Verdict::LookAgain, _) => return None,
+        (Verdict::RollBack, _) if observed => ("👀", "Belay would have taken it back"),
+        (Verdict::Halt, _) if observed => ("👀", "Belay would have halted it"),
         (Verdict::RollBack, _) => ("⏪", "Belay decided to take it back"),
         (Verdict::Halt, _) => ("🛑", "Belay decided to halt it"),
         (Verdict::Ask, _) => ("❓", "Belay asks"),
@@ -115,7 +123,11 @@ fn decided(record: &DecisionRecord) -> Option<StoryLine> {
                     | Reason::AnswerBy { .. }
             )
         })
-        .map(ToString::to_string)
+        .map(|reason| {
+            // CloudWatch's own sentence is long, and stands in the thread.
+            let said = reason.to_string();
+            said.split(" CloudWatch says: ").next().unwrap_or_default().to_owned()
+        })
         .collect();
     Some(StoryLine { at: record.at, sign, who: None, what: what.to_owned(), details })
 }

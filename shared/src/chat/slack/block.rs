@@ -96,6 +96,11 @@ pub(super) fn first(mut lines: Vec<String>, budget: usize) -> Vec<String> {
 
 /// A time as everybody reads it in their own time zone; in ISO where Slack cannot (docs.slack.dev, "Date
 /// formatting").
+pub(super) fn clock(at: Timestamp) -> String {
+    format!("<!date^{}^{{time}}|{at:.0}>", at.as_second())
+}
+
+/// A time with its day, in the reader's own time zone.
 pub(super) fn date(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} {{time}}|{at:.0}>", at.as_second())
 }

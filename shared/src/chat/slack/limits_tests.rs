@@ -108,7 +108,8 @@ fn holds_only_our_markup(value: &Value) {
 fn is_ours(inside: &str) -> bool {
     if let Some(date) = inside.strip_prefix("!date^") {
         let Some((number, rest)) = date.split_once('^') else { return false };
-        let Some(fallback) = rest.strip_prefix("{date_short_pretty} {time}|") else { return false };
+        let rest = rest.strip_prefix("{date_short_pretty} ").unwrap_or(rest);
+        let Some(fallback) = rest.strip_prefix("{time}|") else { return false };
         return number.parse::<i64>().is_ok() && fallback.parse::<Timestamp>().is_ok();
     }
     if let Some(id) = inside.strip_prefix('@') {

@@ -72,7 +72,7 @@ fn offer(card: &ReleaseCard, offer: &CardOffer, n: usize) -> Vec<Value> {
                 "type": "plain_text_input",
                 "action_id": button::why(n),
                 "max_length": LONGEST_WHY,
-                "placeholder": plain("Why (optional)"),
+                "placeholder": plain("What you saw"),
             },
         }));
     }
@@ -93,6 +93,8 @@ fn button(card: &ReleaseCard, offer: &CardOffer, choice: Choice, n: usize) -> Va
         "value": offer.id,
     });
     let style = match choice {
+        // What may be done at any time does not shout: only a question does.
+        _ if offer.question.is_none() => None,
         Choice::Approve | Choice::Keep => Some("primary"),
         Choice::RollBack | Choice::Reject | Choice::Halt => Some("danger"),
         Choice::Extend | Choice::Retry => None,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::block::{date, fitting, outside, person, section, sections};
+use super::block::{clock, fitting, outside, person, section, sections};
 use crate::chat::release_card::StoryLine;
 
 /// The longest sentence of a line.
@@ -34,7 +34,7 @@ pub(super) fn story(lines: &[StoryLine], budget: usize) -> Vec<Value> {
 }
 
 fn line(line: &StoryLine) -> String {
-    let mut text = format!("{} {} ", line.sign, date(line.at));
+    let mut text = format!("{} {} · ", line.sign, clock(line.at));
     if let Some(who) = &line.who {
         text.push_str(&format!("{}: ", person(who)));
     }

@@ -87,13 +87,13 @@ fn a_card_says_what_is_known_from_top_to_bottom() {
     let kinds: Vec<&str> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
     let expected = [
         "header", "section", "input", "actions", "section", "section", "section", "section", "section",
-        "context", "actions", "context",
+        "context", "context", "actions", "context",
     ];
     assert_eq!(kinds, expected);
     assert_eq!(blocks[0]["text"]["text"], "🟡 orders: d-1 waits for you");
     assert_eq!(blocks[4]["fields"][0]["text"], "*Commit*\n1f3c &lt;!here&gt; &amp; more lines");
     let began = "<!date^1772719541^{date_short_pretty} {time}|2026-03-05T14:05:41Z>";
-    let answered = "<!date^1772719560^{date_short_pretty} {time}|2026-03-05T14:06:00Z>";
+    let answered = "<!date^1772719560^{time}|2026-03-05T14:06:00Z>";
     let silence = "<!date^1772720141^{date_short_pretty} {time}|2026-03-05T14:15:41Z>";
     assert_eq!(
         said(&blocks),
@@ -104,11 +104,11 @@ fn a_card_says_what_is_known_from_top_to_bottom() {
              🟢 orders-latency"
                 .to_owned(),
             "✅ health answers\n❌ p99 is 2 s\n❔ logs".to_owned(),
-            format!("✋ {answered} <@U02ABCDEF>: kept it\n    • It is fine."),
+            format!("✋ {answered} · <@U02ABCDEF>: kept it\n    • It is fine."),
         ]
     );
     assert_eq!(blocks[9]["elements"][0]["text"], format!("Began {began}"));
-    assert_eq!(blocks[11]["elements"][0]["text"], "<https://example.com/d-1?a=1&amp;b=2|Deployment d-1>");
+    assert_eq!(blocks[12]["elements"][0]["text"], "<https://example.com/d-1?a=1&amp;b=2|Deployment d-1>");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn each_offer_has_its_buttons_and_its_box() {
     let input = of_type(&blocks, "input")[0];
     assert_eq!(input["optional"], true);
     assert_eq!(input["element"]["action_id"], "belay/why/0");
-    assert_eq!(input["element"]["placeholder"]["text"], "Why (optional)");
+    assert_eq!(input["element"]["placeholder"]["text"], "What you saw");
     let actions = of_type(&blocks, "actions");
     let buttons: Vec<Value> =
         actions.iter().flat_map(|block| block["elements"].as_array().unwrap().clone()).collect();
@@ -136,7 +136,7 @@ fn each_offer_has_its_buttons_and_its_box() {
             ("belay/roll_back/0", "offer-1", "Roll back", Some("danger"), true),
             ("belay/keep/0", "offer-1", "Keep", Some("primary"), false),
             ("belay/extend/0", "offer-1", "Extend", None, false),
-            ("belay/halt/1", "offer-2", "Halt", Some("danger"), true),
+            ("belay/halt/1", "offer-2", "Halt", None, true),
         ]
     );
     assert_eq!(buttons[0]["confirm"]["text"]["text"], "Belay takes d-1 of orders back.");

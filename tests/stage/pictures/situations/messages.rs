@@ -47,7 +47,7 @@ pub(super) fn taken_back() -> Message {
             "Belay stopped {RELEASE}; CodeDeploy is going back to the last good revision by {ROLLBACK}."
         ),
         next_steps: vec![
-            "Wait for the rollback's own message in this thread before you call it over.".to_owned(),
+            "Wait for the rollback's own message before you call it over.".to_owned(),
             "Do not release the same revision again before you know what was wrong with it.".to_owned(),
         ],
         links: vec![console().deployment(RELEASE), console().deployment(ROLLBACK), console().alarm(ALARM)],
