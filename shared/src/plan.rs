@@ -282,7 +282,9 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     if decision.effect.is_none() || decision.observed {
         notes.extend(around.watch.clone().map(Note::Watched));
     }
-    notes.extend(around.watch.clone().map(Note::Listed));
+    // A rollback is part of the story of what it takes back, and no release of its own to anybody who asks.
+    let takes_back = decision.release.as_ref().is_some_and(|subject| subject.deployment.is_rollback());
+    notes.extend(around.watch.clone().filter(|_| !takes_back).map(Note::Listed));
     notes.extend(around.notes.iter().cloned());
     let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
     let Some(service) = &decision.service else {

@@ -11,18 +11,23 @@ use std::{
     time::Duration,
 };
 
+use belay::policy::Policy;
 use belay_tests::{
     Binary, Health, RuntimeApi,
-    stage::functions::{REGION, TABLE, TOPIC},
+    stage::functions::{CHAT_SECRET, REGION, TABLE, TOPIC, install_chat},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::a_release_is_guarded::{POLICY, Story, events, lambda};
+use crate::{
+    a_release_is_guarded::{POLICY, Story, events, lambda},
+    people_in_chat::{ANNA, CHANNEL, TALKED},
+};
 
 pub(crate) const ALARM_TRANSITIONS: &str = env!("CARGO_BIN_EXE_compiled-alarm-transitions");
 const LIFECYCLE_HOOKS: &str = env!("CARGO_BIN_EXE_compiled-lifecycle-hooks");
 const PIPELINE_EVENTS: &str = env!("CARGO_BIN_EXE_compiled-pipeline-events");
+const CHAT_ACTIONS: &str = env!("CARGO_BIN_EXE_compiled-chat-actions");
 const SWEEP: &str = env!("CARGO_BIN_EXE_compiled-sweep");
 
 const PATIENT: Duration = Duration::from_secs(30);
@@ -53,19 +58,23 @@ impl Program {
         story.simulator.create_topic("belay");
         let address = story.simulator.health_endpoint("orders", health);
         let policy = policy_file(&policy.replace("HEALTH", &address));
+        let talks = fs::read_to_string(&policy).unwrap().contains("chat:");
         let runtime = RuntimeApi::start().await;
-        let binary = Binary::spawn(
-            path,
-            &[
-                ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
-                ("AWS_ENDPOINT_URL", &story.simulator.endpoint()),
-                ("AWS_REGION", REGION),
-                ("BELAY_POLICY", policy.to_str().unwrap()),
-                ("BELAY_LEDGER_TABLE", TABLE),
-                ("BELAY_TOPIC_ARN", TOPIC),
-            ],
-        )
-        .unwrap();
+        let (endpoint, slack) =
+            (story.simulator.endpoint(), format!("{}/slack/api", story.simulator.endpoint()));
+        let mut environment = vec![
+            ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_REGION", REGION),
+            ("BELAY_POLICY", policy.to_str().unwrap()),
+            ("BELAY_LEDGER_TABLE", TABLE),
+            ("BELAY_TOPIC_ARN", TOPIC),
+        ];
+        if talks {
+            install_chat(&story.simulator, &Policy::parse(&fs::read_to_string(&policy).unwrap()).unwrap());
+            environment.extend([("BELAY_CHAT_SECRET", CHAT_SECRET), ("BELAY_SLACK_API", slack.as_str())]);
+        }
+        let binary = Binary::spawn(path, &environment).unwrap();
         Self { story, runtime, binary }
     }
 
@@ -123,6 +132,44 @@ async fn alarm_transitions_stops_a_bad_release_once() {
         "{refused:?}"
     );
     assert_eq!(program.story.stops(), stops);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chat_actions_takes_what_slack_signed_and_nothing_else() {
+    let program = Program::start(CHAT_ACTIONS, lambda(), Health::Status(200), TALKED).await;
+    let simulator = &program.story.simulator;
+    let help = simulator.slack_command(ANNA, CHANNEL, "help");
+    let answer = program.runtime.invoke(help.clone(), PATIENT).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert!(answer["body"].as_str().unwrap().contains("/belay status"), "{answer}");
+    let mut forged: Value = serde_json::from_slice(&help).unwrap();
+    forged["headers"]["x-slack-signature"] = json!(format!("v0={}", "0".repeat(64)));
+    let refused = program.runtime.invoke(forged.to_string(), PATIENT).await.unwrap();
+    assert_eq!((&refused["statusCode"], &refused["body"]), (&json!(401), &json!("")), "{refused}");
+    // What it is to judge it judges, also when nobody knows of it any more.
+    let work = json!({ "belay": "answer", "offer": "0123456789abcdef", "stamp": "1.2" });
+    let nothing = program.runtime.invoke(work.to_string(), PATIENT).await.unwrap();
+    assert_eq!(nothing["press"], "handled before", "{nothing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_talks_needs_its_secret() {
+    let policy = policy_file(&TALKED.replace("HEALTH", "http://127.0.0.1:1/"));
+    let runtime = RuntimeApi::start().await;
+    let mut binary = Binary::spawn(
+        CHAT_ACTIONS,
+        &[
+            ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+            ("AWS_REGION", REGION),
+            ("BELAY_POLICY", policy.to_str().unwrap()),
+            ("BELAY_LEDGER_TABLE", TABLE),
+            ("BELAY_TOPIC_ARN", TOPIC),
+        ],
+    )
+    .unwrap();
+    assert!(!binary.wait_exit(PATIENT).await.unwrap().success());
+    let said = binary.stderr();
+    assert!(said.contains("talks to Slack about orders") && said.contains("BELAY_CHAT_SECRET"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,6 +299,7 @@ async fn missing_settings_are_named_all_at_once() {
 async fn outside_lambda_a_function_says_how_to_run_it() {
     for (path, name) in [
         (ALARM_TRANSITIONS, "alarm-transitions"),
+        (CHAT_ACTIONS, "chat-actions"),
         (LIFECYCLE_HOOKS, "lifecycle-hooks"),
         (PIPELINE_EVENTS, "pipeline-events"),
         (SWEEP, "sweep"),

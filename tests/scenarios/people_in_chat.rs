@@ -115,6 +115,10 @@ async fn a_release_has_one_card_that_is_edited_as_it_goes() {
     let pictures: Vec<_> = thread.iter().flat_map(|message| &message.files).collect();
     assert_eq!(pictures.len(), 1);
     assert!(pictures[0].bytes.starts_with(b"\x89PNG"));
+    let why = story.types(EVE, "why orders").await;
+    assert!(why.contains(&id) && why.contains("roll back"), "{why}");
+    let history = story.types(EVE, "history orders").await;
+    assert!(history.contains(&format!("{id}, ")) && history.contains("taken back"), "{history}");
     // The topic has the same words.
     assert_eq!(story.messages().len(), 5, "{:?}", story.titles());
     story.simulator.assert_all_modelled();

@@ -75,7 +75,7 @@ fn chat_settings(endpoint: &str, policy: &Policy) -> Option<ChatSettings> {
 }
 
 /// Slack as the policy needs it: the app, and a channel for each service.
-fn install_chat(simulator: &Simulator, policy: &Policy) {
+pub fn install_chat(simulator: &Simulator, policy: &Policy) {
     let channels: Vec<&str> = policy.services().filter_map(|service| service.chat.slack.as_deref()).collect();
     if channels.is_empty() {
         return;

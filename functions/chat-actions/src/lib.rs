@@ -6,6 +6,8 @@
 
 mod commands;
 
+use std::time::Duration;
+
 use belay::{
     channel::Chat,
     chat::{
@@ -20,6 +22,9 @@ use belay::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
+
+/// Slack waits for three seconds. By now the press is written down, so nothing is lost by not waiting for more.
+const HAND_OFF: Duration = Duration::from_millis(1_500);
 
 /// Handles one request of a function URL or an HTTP API, or work that this function gave to itself. `own` is its ARN.
 ///
@@ -104,8 +109,11 @@ pub(crate) async fn take(guard: &Guard, press: &Press, own: &str, now: Timestamp
     }
     let work = Work { offer: press.offer.clone(), stamp: press.stamp.clone() };
     info!(choice = press.choice.word(), "pressed");
-    if let Err(error) = guard.adapters.lambda.hand_off(own, &work.payload()).await {
-        warn!(%error, "could not hand a press on; the sweep judges it within its minute");
+    let payload = work.payload();
+    match tokio::time::timeout(HAND_OFF, guard.adapters.lambda.hand_off(own, &payload)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(%error, "could not hand a press on; the sweep judges it"),
+        Err(_) => warn!("handing a press on took too long; if it did not arrive, the sweep judges it"),
     }
     Ok(())
 }
