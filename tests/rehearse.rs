@@ -91,6 +91,18 @@ const SHIPPED: &[(&str, &str)] = &[
     ("events-lost", include_str!("rehearsals/events-lost.yaml")),
     ("stage-rolled-back", include_str!("rehearsals/stage-rolled-back.yaml")),
     ("stage-halted", include_str!("rehearsals/stage-halted.yaml")),
+    ("chat-roll-back", include_str!("rehearsals/chat-roll-back.yaml")),
+    ("chat-keep", include_str!("rehearsals/chat-keep.yaml")),
+    ("chat-two-at-once", include_str!("rehearsals/chat-two-at-once.yaml")),
+    ("chat-own-release", include_str!("rehearsals/chat-own-release.yaml")),
+    ("chat-late", include_str!("rehearsals/chat-late.yaml")),
+    ("chat-commands", include_str!("rehearsals/chat-commands.yaml")),
+    ("slack-down", include_str!("rehearsals/slack-down.yaml")),
+    ("hook-approval", include_str!("rehearsals/hook-approval.yaml")),
+    ("hook-approval-silence", include_str!("rehearsals/hook-approval-silence.yaml")),
+    ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
+    ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
+    ("stage-retry", include_str!("rehearsals/stage-retry.yaml")),
 ];
 
 /// The policy that rehearsals are played under unless they bring one.

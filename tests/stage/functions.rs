@@ -1,7 +1,10 @@
 //! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,12 +16,13 @@ use belay::{
         Adapters, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
         endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
+    channel::Chat,
     chat::console::Console,
     policy::Policy,
     settings::{ChatSettings, Settings},
     start::{Guard, Invocation as Ours, Patience},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lifecycle_hooks::Pace;
 
 use crate::{Invocation, Simulator, SlackApp, SlackChannel};
@@ -126,6 +130,40 @@ pub fn install(simulator: &Simulator, policy: Policy) {
     install_chat(simulator, &policy);
     let guard = guard(&simulator.endpoint(), policy);
     install_with(simulator, RETRY_EVERY, move |_| guard.clone());
+}
+
+/// The same for a rehearsal, in which minutes pass in milliseconds: chat's clients leave a product alone for seconds of
+/// real time after it failed, so that they are made anew as virtual time goes on.
+pub fn install_in_rehearsal(simulator: &Simulator, policy: Policy) {
+    let endpoint = simulator.endpoint();
+    let Some(settings) = chat_settings(&endpoint, &policy) else { return install(simulator, policy) };
+    install_chat(simulator, &policy);
+    let guard = guard(&endpoint, policy);
+    let config = sdk_config(&endpoint);
+    let made = Arc::new(Mutex::new((Timestamp::MIN, Chat::new(&config, &settings))));
+    install_with(simulator, RETRY_EVERY, move |call| {
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        if call.now.duration_since(made.0) >= ALONE {
+            *made = (call.now, Chat::new(&config, &settings));
+        }
+        let mut guard = guard.clone();
+        guard.adapters.chat = Some(made.1.clone());
+        guard
+    });
+}
+
+/// How long a client of a chat product leaves it alone after it did not answer.
+const ALONE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Gives the secret the address of a Teams workflow, too. Before anything reads it.
+pub fn install_teams(simulator: &Simulator) {
+    let address = simulator.install_teams("rehearsed-signature");
+    let secret = serde_json::json!({
+        "slack_bot_token": BOT_TOKEN,
+        "slack_signing_secret": SIGNING_SECRET,
+        "teams_webhook_url": address,
+    });
+    simulator.rotate_secret(CHAT_SECRET, &secret.to_string());
 }
 
 /// The same for a storm: each invocation makes its own clients for its own endpoint, as a process would that may

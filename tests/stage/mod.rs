@@ -1,5 +1,6 @@
 //! The stage: Belay's functions in the simulator, playing scripted releases.
 
+pub mod as_read;
 pub mod functions;
 pub mod pictures;
 pub mod play;

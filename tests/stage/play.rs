@@ -1,20 +1,26 @@
 //! Plays a script: minute by minute, with Belay and, for the comparison, without.
 
+mod expected;
+mod people;
+mod setting;
+
 use std::time::Duration;
 
 use belay::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+pub use self::people::{Act, Did};
+use self::{
+    people::People,
+    setting::{behaviour, reroute, set_up, workload},
+};
 use crate::{
-    Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, Fault, Group, Happening,
-    Health, Mute, Pipeline, Shifting as Shift, Simulator, Stage, Suppression, What, Workload,
+    AlarmState, Call, Fault, Happening, Mute, Simulator, SlackMessage, SlackWhisper, Suppression, TeamsCard,
+    What,
     stage::{
-        functions,
-        script::{
-            AutoRollback, EndpointScript, Event, PipelineChange, PlatformWord, Rehearsal, ReleaseScript,
-            RevisionScript, Shifting, StageWork,
-        },
+        as_read, functions,
+        script::{Event, PipelineChange, Rehearsal, ReleaseScript},
     },
 };
 
@@ -40,6 +46,16 @@ pub struct Played {
     pub requests: f64,
     /// Events that were given up after three deliveries.
     pub dead_letters: usize,
+    /// What people did, and what became of Slack, in order.
+    pub acts: Vec<Act>,
+    /// The cards in Slack as they are in the end, with every version that they had, oldest first.
+    pub cards: Vec<SlackMessage>,
+    /// The messages in the cards' threads, without the pictures.
+    pub thread: Vec<SlackMessage>,
+    /// What was said to one person only.
+    pub whispers: Vec<SlackWhisper>,
+    /// What arrived in Teams.
+    pub teams: Vec<TeamsCard>,
 }
 
 /// Plays `rehearsal` under `policy`. Without a policy Belay is not there: nobody is told, nobody undoes, and
@@ -51,18 +67,32 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
     let began: Timestamp = BEGINS.parse().map_err(|error| format!("{error}"))?;
     let simulator = Simulator::start(began).await;
     set_up(&simulator, rehearsal, policy.is_some());
+    let mut people = People::default();
     if let Some(policy) = policy {
         let text = reroute(policy, &simulator, rehearsal);
         let policy = Policy::parse(&text).map_err(|mistakes| mistakes.to_string())?;
-        functions::install(&simulator, policy);
+        people = People::of(&policy);
+        if rehearsal.teams && !people.are_reachable() {
+            return Err("`teams: true` needs a policy that talks to Slack: they share one secret".to_owned());
+        }
+        functions::install_in_rehearsal(&simulator, policy);
+        if rehearsal.teams {
+            functions::install_teams(&simulator);
+        }
     }
     let mut release = None;
     let mut workload = workload(rehearsal);
-    for (at, moment) in moments(rehearsal) {
-        simulator.advance_to(after(began, at)).await;
+    let moments = moments(rehearsal);
+    let mut next = moments.iter().peekable();
+    while let Some((at, moment)) = next.next() {
+        simulator.advance_to(after(began, *at)).await;
         let event = match moment {
             Moment::Happens(event) => event,
-            Moment::OutageEnds => {
+            Moment::OutageEnds { of_slack: true } => {
+                people.slack_comes_up(&simulator);
+                continue;
+            }
+            Moment::OutageEnds { of_slack: false } => {
                 simulator.clear_faults();
                 continue;
             }
@@ -77,9 +107,21 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             release = Some(begin(&simulator, rehearsal, new)?);
         }
         happens(&simulator, rehearsal, event, began)?;
+        if event.outage.as_ref().is_some_and(|outage| outage.is_of_slack()) {
+            people.slack_goes_down(&simulator);
+        }
+        people.go_to_the_console(&simulator, rehearsal, event)?;
+        people.see(&simulator, event)?;
+        // Who presses at the same time as the one before sees the same card.
+        let at_once = next.peek().is_some_and(|(then, next)| then == at && next.is_pressed());
+        if !at_once {
+            people.press(&simulator).await?;
+        }
+        people.types(&simulator, event).await?;
     }
     simulator.advance_to(after(began, rehearsal.lasts.0)).await;
     simulator.assert_all_modelled();
+    let in_slack = people.in_slack(&simulator);
     let requests = simulator.requests(&rehearsal.service.group);
     let share = simulator.traffic(&rehearsal.service.group);
     Ok(Played {
@@ -102,13 +144,35 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         failed: requests.failed,
         requests: requests.total,
         dead_letters: simulator.dead_letters().len(),
+        cards: in_slack
+            .iter()
+            .filter(|message| is_card(message))
+            .map(|card| card_as_written(card, &simulator.endpoint()))
+            .collect(),
+        thread: in_slack
+            .iter()
+            .filter(|message| message.thread_ts.is_some() && message.files.is_empty())
+            .cloned()
+            .collect(),
+        whispers: simulator.slack_whispers(),
+        teams: simulator.teams_cards(),
+        acts: people.acts,
     })
 }
 
 /// What comes next in a script.
 enum Moment<'a> {
     Happens(&'a Event),
-    OutageEnds,
+    OutageEnds { of_slack: bool },
+}
+
+impl Moment<'_> {
+    fn is_pressed(&self) -> bool {
+        match self {
+            Self::Happens(event) => event.press.is_some(),
+            Self::OutageEnds { .. } => false,
+        }
+    }
 }
 
 /// Everything that a script says will happen, in order.
@@ -117,7 +181,8 @@ fn moments(rehearsal: &Rehearsal) -> Vec<(Duration, Moment<'_>)> {
     for event in &rehearsal.script {
         moments.push((event.at.0, Moment::Happens(event)));
         if let Some(outage) = &event.outage {
-            moments.push((event.at.0.saturating_add(outage.lasts.0), Moment::OutageEnds));
+            let ends = Moment::OutageEnds { of_slack: outage.is_of_slack() };
+            moments.push((event.at.0.saturating_add(outage.lasts.0), ends));
         }
     }
     moments.sort_by_key(|(at, _)| *at);
@@ -159,15 +224,20 @@ fn happens(
     if let Some(alarm) = &event.suppress {
         simulator.suppress(alarm, Some(Suppression::Alarm));
     }
-    if let Some(outage) = &event.outage {
+    if let Some(outage) = event.outage.as_ref().filter(|outage| !outage.is_of_slack()) {
         simulator.fault(&outage.of, Fault::InternalError, u32::MAX);
     }
-    match (event.pipeline, &rehearsal.service.pipeline) {
+    match (&event.pipeline, &rehearsal.service.pipeline) {
         (None, _) => {}
         (Some(PipelineChange::Restructured), Some(pipeline)) => simulator.change_pipeline(&pipeline.name),
-        (Some(PipelineChange::Restructured), None) => {
-            return Err("the service has no `pipeline` that could be restructured".to_owned());
+        (Some(PipelineChange::Fails(stage) | PipelineChange::Recovers(stage)), Some(pipeline)) => {
+            if !pipeline.stages.iter().any(|known| known.name == *stage) {
+                return Err(format!("the pipeline {} has no stage `{stage}`", pipeline.name));
+            }
+            let fails = matches!(event.pipeline, Some(PipelineChange::Fails(_)));
+            simulator.fail_action(&pipeline.name, stage, fails);
         }
+        (Some(_), None) => return Err("the service has no `pipeline` to which that could happen".to_owned()),
     }
     if let Some(alarm) = &event.alarm {
         let to = match alarm.to.as_str() {
@@ -189,145 +259,6 @@ fn after(began: Timestamp, span: Duration) -> Timestamp {
     SignedDuration::try_from(span).ok().and_then(|span| began.checked_add(span).ok()).unwrap_or(began)
 }
 
-fn milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1_000.0
-}
-
-fn behaviour(revision: &RevisionScript) -> Behaviour {
-    Behaviour {
-        error_rate: revision.errors.0,
-        latency_p99_ms: milliseconds(revision.p99.0),
-        ..Behaviour::HEALTHY
-    }
-}
-
-fn workload(rehearsal: &Rehearsal) -> Workload {
-    let service = &rehearsal.service;
-    #[allow(clippy::cast_precision_loss, reason = "nobody scripts 2^52 requests a minute")]
-    let workload =
-        Workload::steady(service.requests_per_minute as f64).slow_above(milliseconds(service.slow_after.0));
-    match &service.baseline {
-        Some(baseline) => workload.revision(&baseline.revision, behaviour(baseline)),
-        None => workload,
-    }
-}
-
-fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool) {
-    let service = &rehearsal.service;
-    let (application, name) = (&service.application, &service.group);
-    let group = match service.platform {
-        PlatformWord::Lambda => Group::lambda(application, name),
-        PlatformWord::Ecs => Group::ecs(application, name),
-        PlatformWord::Ec2 => Group::server(application, name),
-    };
-    let minutes = |every: Duration| u32::try_from(every.as_secs() / 60).unwrap_or(u32::MAX).max(1);
-    let mut group = group.shifting(match service.shifting {
-        Shifting::AllAtOnce => Shift::AllAtOnce,
-        Shifting::Canary(percent, every) => {
-            Shift::Canary { percent: percent.into(), minutes: minutes(every) }
-        }
-        Shifting::Linear(percent, every) => {
-            Shift::Linear { percent: percent.into(), minutes: minutes(every) }
-        }
-    });
-    group = match &service.baseline {
-        Some(baseline) => group.baseline(&baseline.revision),
-        None => group.first_deployment(),
-    };
-    if !service.own_alarms.is_empty() {
-        let names: Vec<&str> = service.own_alarms.iter().map(String::as_str).collect();
-        group = group.alarms(&names);
-    }
-    let events: Vec<&str> = service
-        .auto_rollback
-        .iter()
-        .map(|when| match when {
-            AutoRollback::Failure => "DEPLOYMENT_FAILURE",
-            AutoRollback::Alarm => "DEPLOYMENT_STOP_ON_ALARM",
-            AutoRollback::Request => "DEPLOYMENT_STOP_ON_REQUEST",
-        })
-        .collect();
-    if !events.is_empty() {
-        group = group.auto_rollback(&events);
-    }
-    if guarded {
-        for event in &service.hooks {
-            if event == "AfterAllowTestTraffic" {
-                group = group.test_listener();
-            }
-            group = group.hook(event, "CodeDeployHook_belay");
-        }
-    }
-    simulator.create_group(group);
-    simulator.set_workload(name, workload(rehearsal));
-    if let Some(script) = &service.pipeline {
-        let pipeline = script.stages.iter().fold(Pipeline::v2(&script.name), |pipeline, stage| {
-            let seconds = u32::try_from(stage.takes.0.as_secs()).unwrap_or(u32::MAX);
-            pipeline.stage(match stage.does {
-                StageWork::Source => Stage::source(&stage.name),
-                StageWork::Build => Stage::build(&stage.name, seconds),
-                StageWork::Deploy => {
-                    Stage::deploy_for(&stage.name, seconds).with(|action| action.serving(name))
-                }
-                StageWork::CodeDeploy => Stage::deploy(&stage.name, application, name),
-            })
-        });
-        simulator.create_pipeline(pipeline);
-    }
-    for (alarm, script) in &rehearsal.alarms {
-        if let Some(rule) = &script.composite {
-            simulator.create_composite(CompositeAlarm::new(alarm, rule));
-            continue;
-        }
-        let made = match (script.errors_above, script.p99_above) {
-            (Some(share), _) => Alarm::new(alarm, AlarmMetric::ErrorRate, name, share.0),
-            (None, Some(span)) => Alarm::new(alarm, AlarmMetric::LatencyP99, name, milliseconds(span.0)),
-            (None, None) => Alarm::scripted(alarm),
-        };
-        let made = made.datapoints(script.bad, script.of);
-        let made = if script.red { made.initially(AlarmState::Alarm) } else { made };
-        simulator.create_alarm(made);
-    }
-    simulator.set_delivery(DeliverySettings {
-        duplicates: rehearsal.delivery.duplicates,
-        delay: rehearsal.delivery.late_by.0,
-        shuffle: rehearsal.delivery.shuffled,
-        lose: rehearsal.delivery.lost.0,
-        seed: rehearsal.delivery.seed,
-    });
-}
-
-/// A rehearsal must not call anybody's real endpoints: every address in the policy becomes one of the
-/// simulator's, which behaves as the script says, or well.
-fn reroute(policy: &str, simulator: &Simulator, rehearsal: &Rehearsal) -> String {
-    let mut text = String::with_capacity(policy.len());
-    let mut rest = policy;
-    while let Some(start) = rest
-        .find("http://")
-        .or_else(|| rest.find("https://"))
-        .map(|first| rest.find("https://").map_or(first, |second| first.min(second)))
-    {
-        let (before, from) = rest.split_at(start);
-        let end = from.find(|c: char| c.is_whitespace() || "\"',}]".contains(c)).unwrap_or(from.len());
-        let (url, after) = from.split_at(end);
-        let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-        let script = rehearsal.endpoints.get(host).copied().unwrap_or(EndpointScript::Well);
-        simulator.health_endpoint(
-            host,
-            match script {
-                EndpointScript::Well => Health::Status(200),
-                EndpointScript::Failing => Health::Status(503),
-                EndpointScript::Hangs => Health::Hang,
-            },
-        );
-        text.push_str(before);
-        text.push_str(&format!("{}/health/{host}", simulator.endpoint()));
-        rest = after;
-    }
-    text.push_str(rest);
-    text
-}
-
 /// Addresses as the policy has them, where people read them.
 pub(super) fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
     let health = format!("{endpoint}/health/");
@@ -341,11 +272,47 @@ pub(super) fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happen
                     What::Invoked { number, id, attempt, function, payload, result }
                 }
                 What::Message { subject, body } => What::Message { subject, body: restore(body) },
+                What::Chat { service, act, place, name, text, body } => {
+                    let body = restored(body, &health);
+                    What::Chat { service, act, place, name, text: restore(text), body }
+                }
+                What::ApiCall(call) => {
+                    let input = restored(call.input, &health);
+                    What::ApiCall(Call { input, ..call })
+                }
                 other => other,
             };
             Happening { at, what }
         })
         .collect()
+}
+
+/// A card with the addresses as the policy has them, in all of its versions.
+fn card_as_written(card: &SlackMessage, endpoint: &str) -> SlackMessage {
+    let health = format!("{endpoint}/health/");
+    let mut card = card.clone();
+    let versions = card.versions.iter_mut().map(|version| &mut version.blocks);
+    for blocks in versions.chain([&mut card.blocks]) {
+        *blocks = blocks.drain(..).map(|block| restored(block, &health)).collect();
+    }
+    card
+}
+
+/// The same value with other addresses in its texts.
+fn restored(value: Value, health: &str) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(health, "https://")),
+        Value::Array(items) => items.into_iter().map(|item| restored(item, health)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, restored(member, health))).collect()
+        }
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
+    }
+}
+
+/// Whether a message of ours is a release's card.
+fn is_card(message: &SlackMessage) -> bool {
+    message.author.is_none() && message.thread_ts.is_none() && as_read::is_card(&message.blocks)
 }
 
 /// One decision that a function reported.
@@ -359,16 +326,18 @@ pub struct Reported {
     pub done: Vec<String>,
 }
 
-/// The decisions in what a function returned.
+/// The decisions in what a function returned: a list, or the one about a person's answer.
 pub fn reported(answer: &str) -> Vec<Reported> {
     let sentences = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
     };
     let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    let alone = answer["verdict"].is_string().then_some(&answer);
     answer["outcomes"]
         .as_array()
         .into_iter()
         .flatten()
+        .chain(alone)
         .map(|outcome| Reported {
             verdict: outcome["verdict"].as_str().unwrap_or_default().to_owned(),
             reasons: sentences(&outcome["reasons"]),
@@ -435,69 +404,5 @@ impl Played {
             _ => None,
         });
         Some(undo.duration_since(alarms.max()?))
-    }
-
-    /// What did not come true of what the script expects.
-    pub fn disappointments(&self, rehearsal: &Rehearsal) -> Vec<String> {
-        let expect = &rehearsal.expect;
-        let mut wrong = Vec::new();
-        if self.status != expect.release {
-            wrong.push(format!("the release is {}, expected {}", self.status, expect.release));
-        }
-        if self.serves != expect.serves {
-            wrong.push(format!("{} gets the traffic, expected {}", self.serves, expect.serves));
-        }
-        for (operation, expected) in [
-            ("StopDeployment", expect.undos),
-            ("CreateDeployment", expect.creates),
-            ("RollbackStage", expect.stage_rollbacks),
-            ("StopPipelineExecution", expect.pipeline_stops),
-        ] {
-            let times = self.called(&[operation]).len();
-            if times != expected {
-                wrong.push(format!("{times} calls of {operation}, expected {expected}"));
-            }
-        }
-        let reached: Vec<String> = self.decisions().into_iter().map(|(_, one)| one.verdict).collect();
-        for verdict in &expect.verdicts {
-            if !reached.contains(verdict) {
-                wrong.push(format!("nobody decided {verdict}; decided was {}", reached.join(", ")));
-            }
-        }
-        let messages = self.messages();
-        let says = |sentence: &String| {
-            messages.iter().any(|(_, title, text)| title.contains(sentence) || text.contains(sentence))
-        };
-        for sentence in &expect.told {
-            if !says(sentence) {
-                wrong.push(format!("no message says “{sentence}”"));
-            }
-        }
-        for sentence in &expect.not_told {
-            if says(sentence) {
-                wrong.push(format!("a message says “{sentence}”"));
-            }
-        }
-        if let Some(count) = expect.messages
-            && count != messages.len()
-        {
-            wrong.push(format!("{} messages, expected {count}", messages.len()));
-        }
-        if let Some(within) = expect.undone_within {
-            match self.undone_after() {
-                None => wrong.push("nothing was undone".to_owned()),
-                Some(took) if took > SignedDuration::try_from(within.0).unwrap_or(SignedDuration::MAX) => {
-                    wrong.push(format!("undone {took:#} after the alarm, expected {:?}", within.0));
-                }
-                Some(_) => {}
-            }
-        }
-        if self.dead_letters != expect.given_up {
-            wrong.push(format!(
-                "{} deliveries were given up, expected {}",
-                self.dead_letters, expect.given_up
-            ));
-        }
-        wrong
     }
 }

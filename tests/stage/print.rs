@@ -1,17 +1,21 @@
 //! What a person sees of a rehearsal: the timeline, and what came of it.
 
+mod chat;
+mod json;
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use belay::reason::spoken;
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+pub use self::json::json;
 use crate::{
-    AlarmState, Call, ChatAct, Fault, Happening, Killed, Mishap, Service, What,
+    AlarmState, Call, Fault, Happening, Killed, Mishap, Service, What,
     stage::{
-        play::{Played, reported},
+        play::{Act, Played, reported},
         script::Rehearsal,
     },
 };
@@ -37,15 +41,30 @@ pub fn timeline(rehearsal: &Rehearsal, played: &Played) -> String {
         let _ = writeln!(out, "{FAINT}{line}{FAINT:#}");
     }
     let _ = writeln!(out);
-    out.push_str(&story(played.began, &played.timeline));
+    out.push_str(&told(played.began, &played.timeline, &played.acts));
     out
 }
 
 /// What happened, line by line.
 pub fn story(began: Timestamp, timeline: &[Happening]) -> String {
+    told(began, timeline, &[])
+}
+
+/// What happened, and what people did in between.
+fn told(began: Timestamp, timeline: &[Happening], acts: &[Act]) -> String {
     let mut out = String::new();
-    let mut shown = Shown::default();
-    for happening in decisions_first(timeline) {
+    let in_chat = timeline.iter().any(|happening| matches!(happening.what, What::Chat { .. }));
+    let mut shown = Shown { in_chat, ..Shown::default() };
+    let mut from = 0;
+    // An act is between two invocations.
+    for act in acts {
+        for happening in decisions_first(&timeline[from..act.after]) {
+            happened(&mut out, began, happening, &mut shown);
+        }
+        from = act.after;
+        chat::act(&mut out, began, act);
+    }
+    for happening in decisions_first(&timeline[from..]) {
         happened(&mut out, began, happening, &mut shown);
     }
     out
@@ -57,6 +76,9 @@ struct Shown {
     minute: String,
     swept: Vec<String>,
     struck: Option<(Timestamp, String)>,
+    /// There is chat, which shows what messages say: of those to the topic the titles are enough.
+    in_chat: bool,
+    cards: chat::Cards,
 }
 
 /// An invocation is over when everything that it did has happened; people want to read what it decided before
@@ -163,22 +185,17 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown: &m
                 shown.struck = Some((at, text.clone()));
                 line(out, began, at, YELLOW, "↯", &text);
             }
+            chat::told(out, (began, at), call);
             // The ledger's own writes are how, not what.
             if call.changed && matches!(call.service, Service::CodeDeploy | Service::CodePipeline) {
                 let text = format!("Belay calls {} {}", call.operation, arguments(&call.input));
                 line(out, began, at, BOLD, "⇒", &text);
             }
         }
-        What::Message { body, .. } => message(out, began, at, body),
-        What::Chat { service, act, text, .. } => {
-            let act = match act {
-                ChatAct::Posted => "",
-                ChatAct::Replied => " (reply)",
-                ChatAct::Updated => " (updated)",
-                ChatAct::Whispered => " (to one person)",
-                ChatAct::SharedFile => " (file)",
-            };
-            line(out, began, at, BLUE, "✎", &format!("{service:?}{act}: {text}"));
+        What::Message { body, .. } => message(out, began, at, body, shown.in_chat),
+        What::Chat { service, act, place, name, text, body } => {
+            let seen = chat::Seen { service: *service, act: *act, place, name: name.as_deref(), text, body };
+            chat::appeared(out, (began, at), &seen, &mut shown.cards);
         }
     }
 }
@@ -256,10 +273,14 @@ fn indented(out: &mut String, style: Style, text: &str) {
 }
 
 /// A message as it appears in the channel.
-fn message(out: &mut String, began: Timestamp, at: Timestamp, body: &str) {
+fn message(out: &mut String, began: Timestamp, at: Timestamp, body: &str, title_only: bool) {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let content = &body["content"];
     let title = content["title"].as_str().unwrap_or("a message that cannot be read");
+    if title_only {
+        line(out, began, at, FAINT, "✉", &format!("to the topic: {}", unescaped(title)));
+        return;
+    }
     line(out, began, at, BLUE, "✉", &unescaped(title));
     let mut lines = Vec::new();
     for paragraph in content["description"].as_str().unwrap_or_default().lines() {
@@ -346,6 +367,13 @@ pub fn summary(rehearsal: &Rehearsal, with: &Played, without: &Played) -> String
     let wrong = |played: &Played| format!("{:.0} of {:.0}", played.failed, played.requests);
     table.add_row(vec!["requests gone wrong", &wrong(with), &wrong(without)]);
     table.add_row(vec!["people were told", &format!("{} times", with.messages().len()), "–"]);
+    if !with.cards.is_empty() {
+        let edits: usize = with.cards.iter().map(|card| card.edits).sum();
+        let cards =
+            if with.cards.len() == 1 { "1 card".to_owned() } else { format!("{} cards", with.cards.len()) };
+        let told = format!("{cards}, edited {edits} times; {} pings", with.thread.len());
+        table.add_row(vec!["in Slack", &told, "–"]);
+    }
     let mut out = table.to_string();
     let saved = without.failed - with.failed;
     if saved >= 1.0 {
@@ -368,79 +396,4 @@ pub fn verdict(disappointments: &[String]) -> String {
         let _ = write!(out, "\n  - {disappointment}");
     }
     out
-}
-
-/// The whole of it for programs.
-pub fn json(rehearsal: &Rehearsal, with: &Played, without: &Played, disappointments: &[String]) -> Value {
-    let side = |played: &Played| {
-        json!({
-            "release": played.release,
-            "status": played.status,
-            "serves": played.serves,
-            "requests": played.requests.round(),
-            "failed": played.failed.round(),
-        })
-    };
-    let seconds = |at: Timestamp| at.duration_since(with.began).as_secs();
-    let happenings: Vec<Value> = with
-        .timeline
-        .iter()
-        .map(|happening| json!({ "second": seconds(happening.at), "what": what(&happening.what) }))
-        .collect();
-    json!({
-        "title": rehearsal.title,
-        "timeline": happenings,
-        "with": side(with),
-        "without": side(without),
-        "undos": with.undos().len(),
-        "undone_after_seconds": with.undone_after().map(|took| took.as_secs()),
-        "messages": with.messages().iter().map(|(at, title, text)| {
-            json!({ "second": seconds(*at), "title": title, "text": text })
-        }).collect::<Vec<_>>(),
-        "as_expected": disappointments.is_empty(),
-        "disappointments": disappointments,
-    })
-}
-
-fn what(what: &What) -> Value {
-    match what {
-        What::Traffic { new_percent, requests, failed, error_rate, latency_p99_ms, .. } => json!({
-            "kind": "traffic", "new_percent": new_percent, "requests": requests, "failed": failed,
-            "error_rate": error_rate, "latency_p99_ms": latency_p99_ms,
-        }),
-        What::Alarm { name, from, to, reason } => json!({
-            "kind": "alarm", "name": name, "from": from.name(), "to": to.name(), "reason": reason,
-        }),
-        What::DeploymentEvent { id, state } => json!({ "kind": "deployment", "id": id, "state": state }),
-        What::PipelineEvent { pipeline, execution, stage, action, state } => json!({
-            "kind": "pipeline", "pipeline": pipeline, "execution": execution, "stage": stage,
-            "action": action, "state": state,
-        }),
-        What::LifecycleEvent { id, event, status } => {
-            json!({ "kind": "lifecycle", "id": id, "event": event, "status": status })
-        }
-        What::Delivery { function, about, mishap } => {
-            json!({ "kind": "delivery", "function": function, "about": about, "mishap": format!("{mishap:?}") })
-        }
-        What::HookCalled { id, event, .. } => json!({ "kind": "hook", "id": id, "event": event }),
-        What::Invoked { function, result, .. } => {
-            let result = match result {
-                Ok(answer) => serde_json::from_str(answer).unwrap_or_else(|_| json!(answer)),
-                Err(error) => json!({ "error": error }),
-            };
-            json!({ "kind": "invoked", "function": function, "result": result })
-        }
-        What::ApiCall(call) => json!({
-            "kind": "call", "operation": call.operation, "input": call.input, "changed": call.changed,
-            "error": call.outcome.as_ref().err(),
-        }),
-        What::Chat { service, act, place, name, text, body } => json!({
-            "kind": "chat", "product": format!("{service:?}"), "act": format!("{act:?}"), "place": place,
-            "ts": name, "text": text, "body": body,
-        }),
-        What::Message { subject, body } => {
-            let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
-            json!({ "kind": "message", "subject": subject, "body": body })
-        }
-    }
 }

@@ -3,9 +3,19 @@
 //! The scripts are YAML files that anybody can write; this is their format. Strict, like the policy: an
 //! unknown word is an error with its line, never ignored.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+mod expect;
+mod measures;
+mod people;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+pub use self::{
+    expect::{Expect, Whispered},
+    measures::{Share, Span},
+    people::{ConsoleScript, PressScript, TypesScript},
+};
 
 /// One scripted release.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +38,9 @@ pub struct Rehearsal {
     pub endpoints: BTreeMap<String, EndpointScript>,
     /// What happens.
     pub script: Vec<Event>,
+    /// Whether the secret has the address of a Teams workflow as well; only under a policy that talks to Slack.
+    #[serde(default)]
+    pub teams: bool,
     /// How the events reach Belay.
     #[serde(default)]
     pub delivery: Delivery,
@@ -101,6 +114,8 @@ pub enum StageWork {
     Deploy,
     /// Deploys with CodeDeploy to the service's group.
     CodeDeploy,
+    /// Waits for a person's approval, for seven days at most.
+    Approval,
 }
 
 /// A compute platform.
@@ -227,10 +242,19 @@ pub struct Event {
     pub mute: Option<MuteScript>,
     /// A composite's suppressor goes off: its actions are held back from now on.
     pub suppress: Option<String>,
-    /// An operation of AWS's fails for a while.
+    /// An operation of AWS's, or all of Slack, fails for a while.
     pub outage: Option<OutageScript>,
     /// Something is done to the pipeline.
     pub pipeline: Option<PipelineChange>,
+    /// Somebody presses a button on the service's newest card. What is pressed at the same time is pressed at once, on
+    /// the card as it was before.
+    pub press: Option<PressScript>,
+    /// Somebody types a command into the service's channel.
+    pub types: Option<TypesScript>,
+    /// Somebody approves what waits in the pipeline, in CodePipeline's console.
+    pub approves_in_console: Option<ConsoleScript>,
+    /// Somebody rejects it there.
+    pub rejects_in_console: Option<ConsoleScript>,
 }
 
 /// A release.
@@ -265,22 +289,33 @@ pub struct MuteScript {
     pub until: Span,
 }
 
-/// An operation that is answered with HTTP 500.
+/// An operation that is answered with HTTP 500, or Slack, of which every call is answered with HTTP 503.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutageScript {
-    /// Which, in the API's word.
+    /// Which, in the API's word; `Slack` for all of Slack.
     pub of: String,
     /// For how long.
     pub lasts: Span,
 }
 
+impl OutageScript {
+    /// Whether all of Slack is down.
+    pub fn is_of_slack(&self) -> bool {
+        self.of == "Slack"
+    }
+}
+
 /// What may be done to a pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PipelineChange {
     /// Somebody changes its structure: what succeeded before did so in another version.
     Restructured,
+    /// What runs in this stage fails from now on.
+    Fails(String),
+    /// It succeeds again.
+    Recovers(String),
 }
 
 /// An alarm's state, set by the script.
@@ -307,71 +342,6 @@ pub struct Delivery {
     pub lost: Share,
     /// The seed of what is drawn.
     pub seed: u64,
-}
-
-/// What must come of a rehearsal.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// Which revision gets all the traffic in the end.
-    pub serves: String,
-    /// How many deployments Belay stops: calls of StopDeployment.
-    pub undos: usize,
-    /// How many it deploys again: calls of CreateDeployment.
-    #[serde(default)]
-    pub creates: usize,
-    /// How many stages it rolls back: calls of RollbackStage.
-    #[serde(default)]
-    pub stage_rollbacks: usize,
-    /// How many executions of pipelines it stops: calls of StopPipelineExecution.
-    #[serde(default)]
-    pub pipeline_stops: usize,
-    /// How the last release that the script began ends, in AWS's word: Succeeded, Stopped, Failed, InProgress.
-    pub release: String,
-    /// Verdicts that must have been reached, in any order, by anybody.
-    #[serde(default)]
-    pub verdicts: Vec<String>,
-    /// Sentences of which each must be in some message.
-    #[serde(default)]
-    pub told: Vec<String>,
-    /// Sentences that no message may have.
-    #[serde(default)]
-    pub not_told: Vec<String>,
-    /// How many messages there are.
-    pub messages: Option<usize>,
-    /// How many deliveries Lambda gives up after three attempts.
-    #[serde(default)]
-    pub given_up: usize,
-    /// At most this long from the alarm to the undo.
-    pub undone_within: Option<Span>,
-}
-
-/// A duration with its unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|error| {
-            D::Error::custom(format!("found `{text}`, expected a duration such as 90s: {error}"))
-        })
-    }
-}
-
-/// A share of all, between 0 and 1; written as a percentage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-pub struct Share(pub f64);
-
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.strip_suffix('%')
-            .and_then(|percent| f64::from_str(percent.trim()).ok())
-            .filter(|percent| (0.0..=100.0).contains(percent))
-            .map(|percent| Self(percent / 100.0))
-            .ok_or_else(|| D::Error::custom(format!("found `{text}`, expected a percentage such as 1.5%")))
-    }
 }
 
 impl Rehearsal {
