@@ -384,6 +384,14 @@ impl Release {
     pub fn is_being_undone(&self) -> bool {
         self.rolled_back_by.is_some()
     }
+
+    /// Whether it is over without having begun: its pipeline ended before this stage, as after an approval that was
+    /// not given. What did begin has an end.
+    pub fn never_began(&self) -> bool {
+        matches!(self.place, Place::Stage(_))
+            && self.status == ReleaseStatus::Stopped
+            && self.completed_at.is_none()
+    }
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl Asked<'_> {
             }
         }
         let press = |offer: &Offer| Press {
-            offer: draw::offer_id(&offer.key),
+            offer: draw::offer_id(offer),
             choice,
             by: self.command.by.clone(),
             why: None,

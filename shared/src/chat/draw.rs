@@ -19,10 +19,17 @@ use crate::{
     signal::AlarmState,
 };
 
-/// The opaque id by which an offer is known outside: 128 bits of a hash of its key. It stands for nothing by itself;
-/// whoever presses is asked who they are each time.
-pub fn offer_id(key: &str) -> String {
-    hex::encode(&Sha256::digest(key)[..16])
+/// The opaque id by which an offer is known outside: 128 bits of a hash of its key and its choices. It stands for nothing
+/// by itself; whoever presses is asked who they are each time. What may be done to a release changes as it goes, and a
+/// button stands for what was offered where it was seen.
+pub fn offer_id(offer: &Offer) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&offer.key);
+    for choice in &offer.choices {
+        hash.update([0]);
+        hash.update(choice.word());
+    }
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// A digest of what is shown.
@@ -40,7 +47,7 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
     let (state, what) = state(facts, &open);
     let release = facts.release.known().ok();
     let began = facts.ledger.began.as_ref();
-    let offers: Vec<(String, Offer)> = open.into_iter().map(|offer| (offer_id(&offer.key), offer)).collect();
+    let offers: Vec<(String, Offer)> = open.into_iter().map(|offer| (offer_id(&offer), offer)).collect();
     let ended = facts.ledger.ended.as_ref().map(|ended| ended.at);
     let card = ReleaseCard {
         service: facts.service.name.to_string(),
@@ -155,6 +162,9 @@ fn state(facts: &CardFacts, open: &[Offer]) -> (CardState, String) {
         }
         ReleaseStatus::Succeeded => (CardState::Good, format!("{noun} succeeded")),
         ReleaseStatus::Failed => (CardState::Bad, format!("{noun} failed")),
+        ReleaseStatus::Stopped if release.never_began() => {
+            (CardState::Undone, format!("{noun} did not begin"))
+        }
         ReleaseStatus::Stopped => (CardState::Bad, format!("{noun} was stopped")),
         ReleaseStatus::Unrecognised(word) => {
             (CardState::Bad, format!("{noun} is in the unknown state {word}"))
@@ -252,4 +262,29 @@ fn links(facts: &CardFacts, console: &Console) -> Vec<Link> {
     };
     links.extend(facts.rollback.as_ref().map(|rollback| console.deployment(rollback.id.as_str())));
     links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{approval::Choice, release::Stage};
+
+    #[test]
+    fn a_button_stands_for_what_was_offered_where_it_was_seen() {
+        let running = Offer {
+            key: "release/d-1/0".to_owned(),
+            service: "checkout".into(),
+            release: "d-1".into(),
+            place: Place::Stage(Stage { pipeline: "checkout-release".into(), stage: "Production".into() }),
+            about: About::Release,
+            choices: vec![Choice::RollBack, Choice::Halt],
+            asked: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
+            otherwise: None,
+        };
+        let failed = Offer { choices: vec![Choice::Retry, Choice::RollBack], ..running.clone() };
+        assert_eq!(offer_id(&running), offer_id(&running.clone()));
+        assert_ne!(offer_id(&running), offer_id(&failed));
+        assert_ne!(offer_id(&running), offer_id(&Offer { key: "release/d-1/1".to_owned(), ..running }));
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     evidence::{OpenEvidence, WatchedState},
     ledger::{EffectState, LEASE, Open, Owed, Press, Question, ReleaseLedger, WaitingHook, Watch},
     policy::{Missing, Policy, Service},
-    release::{AlarmName, Phase, Release, ReleaseId, ReleaseStatus},
+    release::{AlarmName, Phase, Place, Release, ReleaseId, ReleaseStatus},
     signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening},
 };
 
@@ -106,6 +106,10 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
 
 /// A beginning or an end that no event has told of. The keys are those of the events.
 fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<ReleaseChange> {
+    // One that waits for its pipeline's approval has not begun.
+    if matches!(watch.place, Place::Stage(_)) && release.status == ReleaseStatus::Created {
+        return None;
+    }
     let (what, at) = match release.status.phase() {
         Phase::Running if ledger.began.is_none() => (ReleaseHappening::Started, release.created_at),
         Phase::Over if ledger.ended.is_none() => {
@@ -139,11 +143,12 @@ fn is_over(service: &Service, release: &Release, ledger: &ReleaseLedger, now: Ti
     // A stop is given its minute for the rollback, also where releases are watched for less.
     let watched = signed(service.watch_for).max(ROLLBACK_FOLLOWS + SignedDuration::from_secs(120));
     let ended_long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) > watched);
-    release.status.phase() == Phase::Over
-        && ended_long_ago
-        && ledger.ended.is_some()
-        && !claimed(&ledger.undo)
-        && !claimed(&ledger.redeploy)
+    release.never_began()
+        || release.status.phase() == Phase::Over
+            && ended_long_ago
+            && ledger.ended.is_some()
+            && !claimed(&ledger.undo)
+            && !claimed(&ledger.redeploy)
 }
 
 /// The alarms that say something which is news: red for a service with a release on watch, since that began; or OK

@@ -7,7 +7,7 @@ use super::tests::{at, change, known, missing, policy, release, undo, watched};
 use crate::{
     evidence::{Observed, OpenEvidence},
     ledger::{Began, EffectState, Ended, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch},
-    release::{AlarmName, Release, ReleaseStatus},
+    release::{AlarmName, Place, Release, ReleaseStatus, Stage},
     signal::{AlarmState, HookCall, LeftAt, ReleaseHappening},
 };
 
@@ -88,6 +88,23 @@ fn a_watch_ends_half_an_hour_after_the_release_and_never_with_something_undone()
     let claimed = undo(EffectState::Claimed { until: at(9_000) });
     let evidence = seen(over, ReleaseLedger { undo: Some(claimed), ..ledger }, (AlarmState::Ok, -60));
     assert_eq!(due(&policy(), &evidence, at(61 + 1_800)), []);
+}
+
+#[test]
+fn a_release_that_waits_in_its_pipeline_is_not_told_and_one_that_never_began_is_let_go() {
+    let stage = Stage { pipeline: "checkout-release".into(), stage: "Production".into() };
+    let waits = Release { place: Place::Stage(stage.clone()), status: ReleaseStatus::Created, ..release() };
+    let in_stage = |release: Release| {
+        let mut evidence = seen(release, ReleaseLedger::default(), (AlarmState::Ok, -60));
+        evidence.open.watches[0].place = Place::Stage(stage.clone());
+        due(&policy(), &evidence, at(100))
+    };
+    assert_eq!(in_stage(waits.clone()), []);
+    let never = Release { status: ReleaseStatus::Stopped, completed_at: None, ..waits };
+    assert_eq!(in_stage(never.clone()), [Due::Unwatched("d-2".into())]);
+    // One that did begin has an end, which is told first.
+    let began = in_stage(Release { completed_at: Some(at(60)), ..never });
+    assert!(matches!(&began[..], [Due::Release(_)]), "{began:?}");
 }
 
 #[test]

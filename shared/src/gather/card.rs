@@ -10,7 +10,7 @@ use crate::{
     ledger::Watch,
     message::OnCard,
     policy::Policy,
-    release::{Phase, Place, Release, ReleaseId, Stage},
+    release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Stage},
     signal::{ReleaseChange, ReleaseHappening},
 };
 
@@ -107,7 +107,11 @@ pub(super) async fn in_stage(
         (Some(summary), Ok(runs)) => {
             let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
             let change = super::stage::change(&runs, Some(&summary));
-            Observed::Known { value: not_begun(&watch, change, summary.revision.clone()), at: now }
+            let waits = not_begun(&watch, change, summary.revision.clone());
+            // An execution that is over never gets there, unless somebody retries it: then it asks again.
+            let over = ["Failed", "Stopped", "Superseded", "Cancelled"].contains(&summary.status.as_str());
+            let status = if over { ReleaseStatus::Stopped } else { waits.status.clone() };
+            Observed::Known { value: Release { status, ..waits }, at: now }
         }
         (_, _) => told,
     }

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{stage, watched};
+use super::{card::in_stage, watched};
 use crate::{
     aws::{Adapters, AwsError},
     evidence::{Observed, OpenEvidence, WatchedState},
     ledger::{Open, Watch},
     policy::Policy,
     release::{AlarmName, Place, Release, ReleaseId},
-    signal::{ReleaseChange, ReleaseHappening},
 };
 
 /// Gathers what the sweep needs. Nothing is open: no call. Otherwise, for all releases together BatchGetDeployments,
@@ -48,15 +47,8 @@ async fn releases(
         Place::Stage(stage) => Some((watch, stage)),
     });
     let stages = stages.map(async |(watch, place)| {
-        let change = ReleaseChange {
-            deployment: watch.release.clone(),
-            place: watch.place.clone(),
-            what: ReleaseHappening::Started,
-            instance: None,
-            region: None,
-            at: watch.began,
-        };
-        (watch.release.clone(), stage::told(adapters, place, &change, now).await.release)
+        // It may not have begun there yet: its pipeline waits for a person.
+        (watch.release.clone(), Box::pin(in_stage(adapters, place, &watch.release, now)).await)
     });
     let (described, stages) = tokio::join!(adapters.codedeploy.described(&ids), join_all(stages));
     let mut releases: BTreeMap<ReleaseId, Observed<Release>> = match described {

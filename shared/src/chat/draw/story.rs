@@ -13,9 +13,7 @@ use crate::{
 /// Decisions with their reasons, answers and the end.
 pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
     let ledger = &facts.ledger;
-    let observed = facts.service.mode == Mode::Observe;
-    let mut lines: Vec<StoryLine> =
-        ledger.decisions.iter().filter_map(|record| decided(record, observed)).collect();
+    let mut lines: Vec<StoryLine> = Vec::new();
     for (key, answered) in &ledger.answers {
         let asked = ledger.asked.iter().find(|offer| offer.key == *key);
         let about = match asked.map(|offer| &offer.about) {
@@ -44,6 +42,9 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
         let details = answered.why.iter().map(|why| format!("“{why}”")).collect();
         lines.push(StoryLine { at: answered.at, sign: "👤", who, what, details });
     }
+    // What was decided because of an answer, in the same second, stands below it.
+    let observed = facts.service.mode == Mode::Observe;
+    lines.extend(ledger.decisions.iter().filter_map(|record| decided(record, observed)));
     if let Some(ended) = &ledger.ended {
         let (sign, what) = match ended.status {
             ReleaseStatus::Succeeded => ("✅", "It succeeded".to_owned()),
