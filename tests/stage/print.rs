@@ -3,7 +3,7 @@
 mod chat;
 mod json;
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use belay::reason::spoken;
@@ -15,7 +15,7 @@ pub use self::json::json;
 use crate::{
     AlarmState, Call, Fault, Happening, Killed, Mishap, Service, What,
     stage::{
-        play::{Act, Played, reported},
+        play::{Act, Did, Played, reported},
         script::Rehearsal,
     },
 };
@@ -63,6 +63,7 @@ fn told(began: Timestamp, timeline: &[Happening], acts: &[Act]) -> String {
         }
         from = act.after;
         chat::act(&mut out, began, act);
+        shown.of_slack(&act.did);
     }
     for happening in decisions_first(&timeline[from..]) {
         happened(&mut out, began, happening, &mut shown);
@@ -78,7 +79,21 @@ struct Shown {
     struck: Option<(Timestamp, String)>,
     /// There is chat, which shows what messages say: of those to the topic the titles are enough.
     in_chat: bool,
+    /// Every call fails, which was said already.
+    slack_is_down: bool,
+    /// How each function failed since it last did not.
+    failed: BTreeSet<(String, String)>,
     cards: chat::Cards,
+}
+
+impl Shown {
+    fn of_slack(&mut self, did: &Did) {
+        match did {
+            Did::SlackWentDown => self.slack_is_down = true,
+            Did::SlackCameUp => self.slack_is_down = false,
+            Did::Pressed { .. } | Did::Typed { .. } | Did::AnsweredInConsole { .. } => {}
+        }
+    }
 }
 
 /// An invocation is over when everything that it did has happened; people want to read what it decided before
@@ -180,6 +195,7 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown: &m
         What::Invoked { function, result, .. } => invoked(out, began, at, function, result, shown),
         What::ApiCall(call) => {
             if let Some(text) = struck(call)
+                && !(shown.slack_is_down && call.service == Service::Slack)
                 && shown.struck.as_ref() != Some(&(at, text.clone()))
             {
                 shown.struck = Some((at, text.clone()));
@@ -193,8 +209,8 @@ fn happened(out: &mut String, began: Timestamp, happening: &Happening, shown: &m
             }
         }
         What::Message { body, .. } => message(out, began, at, body, shown.in_chat),
-        What::Chat { service, act, place, name, text, body } => {
-            let seen = chat::Seen { service: *service, act: *act, place, name: name.as_deref(), text, body };
+        What::Chat { service, act, place, name, body, .. } => {
+            let seen = chat::Seen { service: *service, act: *act, place, name: name.as_deref(), body };
             chat::appeared(out, (began, at), &seen, &mut shown.cards);
         }
     }
@@ -225,10 +241,15 @@ fn invoked(
 ) {
     match result {
         Err(error) => {
+            // While a chat product is down, the sweep tries it in vain every minute.
+            if shown.in_chat && !shown.failed.insert((function.to_owned(), error.clone())) {
+                return;
+            }
             let text = format!("{function} failed, and is called again later: {error}");
             line(out, began, at, YELLOW, "✗", &text);
         }
         Ok(answer) => {
+            shown.failed.retain(|(other, _)| other != function);
             for decision in reported(answer) {
                 // Every stage of a pipeline has events; those that nobody guards would drown the others.
                 if decision
@@ -369,9 +390,13 @@ pub fn summary(rehearsal: &Rehearsal, with: &Played, without: &Played) -> String
     table.add_row(vec!["people were told", &format!("{} times", with.messages().len()), "–"]);
     if !with.cards.is_empty() {
         let edits: usize = with.cards.iter().map(|card| card.edits).sum();
-        let cards =
-            if with.cards.len() == 1 { "1 card".to_owned() } else { format!("{} cards", with.cards.len()) };
-        let told = format!("{cards}, edited {edits} times; {} pings", with.thread.len());
+        let times = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        let told = format!(
+            "{}, {}, {}",
+            times(with.cards.len(), "card"),
+            times(edits, "edit"),
+            times(with.thread.len(), "ping")
+        );
         table.add_row(vec!["in Slack", &told, "–"]);
     }
     let mut out = table.to_string();

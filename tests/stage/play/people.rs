@@ -129,6 +129,9 @@ impl People {
             let card = card.text;
             return Err(format!("{who} finds no button `{}` on the card “{card}”: {there}", press.button));
         }
+        if press.why.is_some() && !card.blocks.iter().any(|block| block["type"] == "input") {
+            return Err(format!("{who} finds no box for a reason on the card “{}”", card.text));
+        }
         let (channel, ts, action) = (&card.channel, &card.ts, &press.button);
         let why = press.why.as_deref();
         let told = simulator.slack_press(Press { user: who, channel, ts, action, why })?;

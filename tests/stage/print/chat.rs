@@ -24,7 +24,6 @@ pub(super) struct Seen<'a> {
     pub(super) act: ChatAct,
     pub(super) place: &'a str,
     pub(super) name: Option<&'a str>,
-    pub(super) text: &'a str,
     pub(super) body: &'a Value,
 }
 
@@ -49,11 +48,8 @@ pub(super) fn appeared(out: &mut String, when: (Timestamp, Timestamp), seen: &Se
             say(out, when, &format!("Slack, {}: {what}", seen.place));
             boxed(out, &shown);
         }
-        ChatAct::SharedFile => {
-            say(out, when, &format!("Slack, in the card's thread: the picture “{}”", seen.text));
-        }
-        // The calls say more: who is told, and whether the channel sees it.
-        ChatAct::Replied | ChatAct::Whispered => {}
+        // The calls say more: who is told, whether the channel sees it, what a picture is called.
+        ChatAct::Replied | ChatAct::Whispered | ChatAct::SharedFile => {}
     }
 }
 
@@ -77,6 +73,10 @@ pub(super) fn told(out: &mut String, when: (Timestamp, Timestamp), call: &Call) 
             let (user, text) = (input["user"].as_str().unwrap_or_default(), &input["text"]);
             let text = as_read::mrkdwn(text.as_str().unwrap_or_default(), when.0);
             say(out, when, &format!("Slack, to {user} only: {text}"));
+        }
+        "files.completeUploadExternal" => {
+            let title = input["files"][0]["title"].as_str().unwrap_or("without a title");
+            say(out, when, &format!("Slack, in the card's thread: a picture, {title}"));
         }
         _ => {}
     }
