@@ -18,15 +18,17 @@ use belay::{
     start::{Guard, Invocation},
 };
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 /// Slack waits for three seconds; what is left of them is for the way there and back, and for a cold start.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Runs a command, and gives back what its author is told.
+/// Runs a command that was typed at `typed`, and gives back what its author is told.
 pub(crate) async fn run(
     guard: &Guard,
     command: &SlashCommand,
+    typed: Timestamp,
     own: &str,
     invocation: Invocation<'_>,
 ) -> String {
@@ -34,7 +36,7 @@ pub(crate) async fn run(
         Ok(parsed) => parsed,
         Err(error) => return error.to_string(),
     };
-    let asked = Asked { guard, command, own, invocation };
+    let asked = Asked { guard, command, typed, own, invocation };
     let work = async {
         match parsed {
             Command::Help => Ok(command::help()),
@@ -80,6 +82,7 @@ impl From<belay::aws::AwsError> for Said {
 struct Asked<'a> {
     guard: &'a Guard,
     command: &'a SlashCommand,
+    typed: Timestamp,
     own: &'a str,
     invocation: Invocation<'a>,
 }
@@ -157,6 +160,11 @@ impl Asked<'_> {
         let mut seen = Vec::new();
         for (release, known) in gather::approval::current(&self.guard.adapters, service, now).await? {
             if named.is_some_and(|named| named != release.id.as_str()) {
+                continue;
+            }
+            // A command names a service, and stands for the release that its author saw. One that is sent again within
+            // the five minutes in which its signature is good must not hit a release that has begun since.
+            if release.created_at > self.typed {
                 continue;
             }
             seen.push(release.clone());

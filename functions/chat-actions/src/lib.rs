@@ -66,6 +66,9 @@ async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: In
     if let Err(refused) = verified(chat, request, invocation.now).await {
         return refused;
     }
+    let Some(signed) = signature::signed_at(|name| request.header(name)) else {
+        return refuse(401, "Unsigned");
+    };
     if request.method != "POST" {
         return refuse(400, "NotPost");
     }
@@ -94,7 +97,7 @@ async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: In
             }
         }
         Ok(ChatRequest::Command(command)) => {
-            let text = Box::pin(commands::run(guard, &command, own, invocation)).await;
+            let text = Box::pin(commands::run(guard, &command, signed, own, invocation)).await;
             let post = slack::words(&text);
             answer(&json!({ "response_type": "ephemeral", "text": post.text, "blocks": post.blocks }))
         }

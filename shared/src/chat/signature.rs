@@ -60,11 +60,7 @@ pub fn verify<'h>(
 ) -> Result<(), Unsigned> {
     let sent = header(TIMESTAMP).ok_or(Unsigned::Missing(TIMESTAMP))?;
     let signature = header(SIGNATURE).ok_or(Unsigned::Missing(SIGNATURE))?;
-    // Only digits: a parser of numbers would take a sign too.
-    if !sent.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Unsigned::NoTime);
-    }
-    let seconds: i64 = sent.parse().map_err(|_| Unsigned::NoTime)?;
+    let seconds = seconds(sent).ok_or(Unsigned::NoTime)?;
     if now.as_second().abs_diff(seconds) > WINDOW {
         return Err(Unsigned::Stale);
     }
@@ -84,6 +80,17 @@ pub fn verify<'h>(
         }
     }
     Err(Unsigned::Wrong)
+}
+
+/// When Slack signed a request, to the second. The time is part of what is signed: believe it of a verified request
+/// only.
+pub fn signed_at<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option<Timestamp> {
+    Timestamp::from_second(seconds(header(TIMESTAMP)?)?).ok()
+}
+
+/// Only digits: a parser of numbers would take a sign too.
+fn seconds(sent: &str) -> Option<i64> {
+    sent.bytes().all(|byte| byte.is_ascii_digit()).then(|| sent.parse().ok())?
 }
 
 /// The bytes of `v0=<hex>`. Slack writes lower case; anything else is not Slack's.
