@@ -1,13 +1,14 @@
 //! Every minute: the one clock. What no event said, what nobody answered, what somebody left half done.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use belay::{
     decision::sweep::{Due, due},
     events,
     gather::{self, Looked},
     judge::{self, Origin},
-    ledger::{Note, Open},
+    ledger::{Destination, Note, Open},
+    release::ReleaseId,
     start::{Failure, Guard, Invocation},
 };
 use serde_json::{Value, json};
@@ -32,22 +33,35 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
         failures.extend(evidence.unread().into_iter().map(|why| format!("not read: {why}")));
         let looked = Arc::new(Looked::default());
-        let (over, due): (Vec<Due>, Vec<Due>) =
-            due(&guard.policy, &evidence, now).into_iter().partition(|due| matches!(due, Due::Unwatched(_)));
-        for due in due {
-            match settle(guard, due, &looked, invocation).await {
+        let after_cards = |due: &Due| match due {
+            Due::Unwatched(_) => true,
+            Due::Owed(owed) => matches!(owed.to, Destination::Slack | Destination::Picture),
+            Due::Silence(_)
+            | Due::HookLeft(_)
+            | Due::Pressed(_)
+            | Due::Left(..)
+            | Due::Release(_)
+            | Due::Alarm(_)
+            | Due::Watched(_) => false,
+        };
+        let (last, first): (Vec<Due>, Vec<Due>) =
+            due(&guard.policy, &evidence, now).into_iter().partition(after_cards);
+        let mut stale = BTreeSet::new();
+        for due in first {
+            match settle(guard, due, &looked, &stale, invocation).await {
                 Ok(settled) => outcomes.extend(settled),
                 // One that fails must not keep the others waiting.
                 Err(failure) => failures.push(failure.to_string()),
             }
         }
-        // Cards come after everything that matters more, and a release is let go only once its card says how it ended.
-        let stale = Box::pin(judge::cards(guard, &evidence, invocation)).await;
-        for due in over {
+        // Cards come after everything that matters more, before what belongs into their threads; and a release is let go
+        // only once its card says how it ended.
+        stale.extend(Box::pin(judge::cards(guard, &evidence, invocation)).await);
+        for due in last {
             if matches!(&due, Due::Unwatched(release) if stale.contains(release)) {
                 continue;
             }
-            match settle(guard, due, &looked, invocation).await {
+            match settle(guard, due, &looked, &stale, invocation).await {
                 Ok(settled) => outcomes.extend(settled),
                 Err(failure) => failures.push(failure.to_string()),
             }
@@ -66,6 +80,7 @@ async fn settle(
     guard: &Guard,
     due: Due,
     looked: &Arc<Looked>,
+    cardless: &BTreeSet<ReleaseId>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
     match due {
@@ -82,7 +97,7 @@ async fn settle(
         Due::Pressed(press) => {
             Box::pin(judge::pressed(guard, &press, invocation)).await.map(|outcome| vec![outcome])
         }
-        Due::Owed(owed) => Box::pin(judge::owed(guard, &owed, invocation)).await,
+        Due::Owed(owed) => Box::pin(judge::owed(guard, &owed, cardless, invocation)).await,
         Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, invocation))
             .await
             .map(|outcome| vec![outcome]),

@@ -1,6 +1,6 @@
 //! What is not over yet, and whose time has come: questions, hooks, messages, rollbacks that did not follow.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -176,11 +176,18 @@ pub async fn found(
 /// How long a message is still worth sending to a chat product.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A message was written down and may not have been sent: it is, unless somebody is at it.
+/// A message was written down and may not have been sent: it is, unless somebody is at it. `cardless` are the releases
+/// whose card could not be shown a moment ago: what belongs into their threads waits for the next minute.
 ///
 /// # Errors
-/// When it could not be read or sent: the next minute tries again.
-pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Result<Vec<Value>, Failure> {
+/// When it could not be read, or the topic did not take it: the next minute tries again. What a chat product did not take
+/// is logged and stays owed, and is no failure: it would have Lambda repeat the sweep, which asks AWS everything again.
+pub async fn owed(
+    guard: &Guard,
+    owed: &Owed,
+    cardless: &BTreeSet<ReleaseId>,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
     let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let now = invocation.now;
     let ledger = guard.adapters.ledger.read(&owed.partition, now).await.map_err(failed)?;
@@ -202,10 +209,14 @@ pub async fn owed(guard: &Guard, owed: &Owed, invocation: Invocation<'_>) -> Res
         guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
         return Ok(Vec::new());
     }
+    let on = message.message.slack.as_ref().and_then(|place| place.card.as_ref());
+    let in_thread = matches!(owed.to, Destination::Slack | Destination::Picture);
+    if in_thread && on.is_some_and(|card| cardless.contains(&card.release)) {
+        return Ok(Vec::new());
+    }
     let scene = guard.scene(invocation);
     let outcome = send(message, scene).await;
-    let owed = outcome.owed.first().map(ToString::to_string);
-    match outcome.failed().or(owed) {
+    match outcome.failed() {
         Some(message) => Err(Failure { kind: "AwsCallFailed", message }),
         None => Ok(vec![outcome.report()]),
     }
