@@ -78,7 +78,7 @@ async fn release(adapters: &Adapters, card: &OnCard, now: Timestamp) -> Observed
     }
 }
 
-/// An execution in a stage; one that has not got there yet is described by what the pipeline knows of it.
+/// An execution in a stage; one that has not got there, or never will, is described by what the pipeline knows of it.
 pub(super) async fn in_stage(
     adapters: &Adapters,
     stage: &Stage,
@@ -95,24 +95,36 @@ pub(super) async fn in_stage(
         at: now,
     };
     let told = Box::pin(super::stage::told(adapters, stage, &change, now)).await.release;
-    let Some(execution) = release.execution().filter(|_| told.is_missing()) else {
-        return told;
-    };
+    match told {
+        Observed::Known { .. } => told,
+        Observed::Missing { .. } => not_there(adapters, stage, release, now).await.unwrap_or(told),
+    }
+}
+
+/// An execution of which no action has begun in a stage. None if one has, or if that is not known.
+async fn not_there(
+    adapters: &Adapters,
+    stage: &Stage,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Option<Observed<Release>> {
+    let execution = release.execution()?;
     let (all, runs) = tokio::join!(
         adapters.codepipeline.executions(&stage.pipeline),
         adapters.codepipeline.actions(&stage.pipeline, execution),
     );
-    let found = all.ok().and_then(|all| all.into_iter().find(|one| one.id == execution));
-    match (found, runs) {
-        (Some(summary), Ok(runs)) => {
-            let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
-            let change = super::stage::change(&runs, Some(&summary));
-            let waits = not_begun(&watch, change, summary.revision.clone());
-            // An execution that is over never gets there, unless somebody retries it: then it asks again.
-            let over = ["Failed", "Stopped", "Superseded", "Cancelled"].contains(&summary.status.as_str());
-            let status = if over { ReleaseStatus::Stopped } else { waits.status.clone() };
-            Observed::Known { value: Release { status, ..waits }, at: now }
-        }
-        (_, _) => told,
+    let (all, runs) = (all.ok()?, runs.ok()?);
+    if runs.iter().any(|run| run.stage == stage.stage) {
+        return None;
     }
+    let summary = all.into_iter().find(|one| one.id == execution)?;
+    let place = Place::Stage(stage.clone());
+    let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
+    let change = super::stage::change(&runs, Some(&summary));
+    let mut value = not_begun(&watch, change, summary.revision.clone());
+    if !matches!(summary.status.as_str(), "InProgress" | "Stopping") {
+        // Rejected, superseded or stopped before it got there. It never began there, so that it has no end either.
+        value.status = ReleaseStatus::Stopped;
+    }
+    Some(Observed::Known { value, at: now })
 }
