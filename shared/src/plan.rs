@@ -238,13 +238,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     if let Some(key) = key {
         actions.push(Action::Tell { partition, key });
     }
-    if decision.verdict != Verdict::LookAgain
-        && let (Some(subject), Some(service)) = (&decision.release, &decision.service)
-        && subject.deployment.is_release()
-    {
-        let (release, place) = (subject.thread.clone(), subject.deployment.place.clone());
-        actions.push(Action::Show { release, service: service.clone(), place });
-    }
+    actions.extend(shows(&decision, around.signal));
     actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
     // Over only now: whoever comes after a crash before this finds it open and finishes it.
     if decision.verdict != Verdict::LookAgain {
@@ -256,6 +250,25 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     }
     actions.extend(owed);
     Plan { decision, actions }
+}
+
+/// The card that is to be shown anew: that of the release which was judged, or of the one that an answer was about
+/// although another one is there by now.
+fn shows(decision: &Decision, signal: &Signal) -> Option<Action> {
+    if decision.verdict == Verdict::LookAgain {
+        return None;
+    }
+    let (release, service, place) = match (&decision.release, &decision.service, signal) {
+        (Some(subject), Some(service), _) if subject.deployment.is_release() => {
+            (&subject.thread, service, &subject.deployment.place)
+        }
+        (None, _, Signal::Approval(approval)) => {
+            let Offer { release, service, place, .. } = &approval.offer;
+            (release, service, place)
+        }
+        (_, _, _) => return None,
+    };
+    Some(Action::Show { release: release.clone(), service: service.clone(), place: place.clone() })
 }
 
 /// What would have been done. It silences the release's other alarms, so it is remembered only once it is told.

@@ -11,7 +11,7 @@ use belay::{
     decision::{self, approval::Refused},
     events::SlashCommand,
     gather,
-    ledger::{Offer, Press, Watch},
+    ledger::{Note, Offer, Press, Pressed, Watch},
     message::OnCard,
     policy::Service,
     release::{ReleaseId, ServiceName},
@@ -184,13 +184,19 @@ impl Asked<'_> {
         };
         if !service.approvers.iter().any(|approver| approver.user == self.command.by.user) {
             info!(choice = choice.word(), "an answer does not count");
+            if let Some(offer) = offers.first() {
+                let refused = Some(Refused::NotAnApprover.to_string());
+                let pressed = Pressed { press: press(offer), refused };
+                ledger.keep(&Note::Handled(offer.release.clone(), pressed), now).await?;
+            }
             return Ok(Refused::NotAnApprover.to_string());
         }
         match &offers[..] {
             [] => Ok(replies::nothing_to(choice, service, named, &seen)),
             [offer] => {
                 let press = press(offer);
-                ledger.offer(&press.offer, offer, now).await?;
+                let lasting = decision::approval::lasting(offer.clone());
+                ledger.offer(&press.offer, &lasting, now).await?;
                 match crate::take(self.guard, &press, self.own, now).await {
                     Ok(()) => Ok(replies::taken(choice, &offer.release)),
                     Err(_) => Ok(replies::unreadable()),

@@ -256,13 +256,19 @@ fn thread(decision: &Decision, signal: &Signal) -> String {
 /// Where in Slack a message goes: what deserves a ping into the release's thread, loud ones into the channel as well.
 /// What the card says by itself is said there and not again.
 fn in_slack(decision: &Decision, signal: &Signal, urgency: Urgency, channel: &str) -> Option<InSlack> {
-    let card = match (&decision.release, &decision.service) {
-        (Some(subject), Some(service)) => Some(OnCard {
+    let card = match (&decision.release, &decision.service, signal) {
+        (Some(subject), Some(service), _) => Some(OnCard {
             release: subject.thread.clone(),
             service: service.clone(),
             place: subject.deployment.place.clone(),
         }),
-        (_, _) => None,
+        // Another release is there by now: what comes of the answer stands on the card that was answered.
+        (None, Some(_), Signal::Approval(approval)) => Some(OnCard {
+            release: approval.offer.release.clone(),
+            service: approval.offer.service.clone(),
+            place: approval.offer.place.clone(),
+        }),
+        (_, _, _) => None,
     };
     let on_the_card = match signal {
         Signal::Release(_)

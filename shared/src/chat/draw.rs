@@ -10,7 +10,7 @@ use crate::{
         console::Console,
         release_card::{CardAlarm, CardOffer, CardState, ReleaseCard},
     },
-    decision::approval::standing,
+    decision::approval::{lasting, standing},
     evidence::CardFacts,
     ledger::{About, EffectState, Offer, RecordedState},
     message::Link,
@@ -64,7 +64,7 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
         offers: offers.iter().map(|(id, offer)| shown(id, offer)).collect(),
         links: links(facts, console),
     };
-    (card, offers)
+    (card, offers.into_iter().map(|(id, offer)| (id, lasting(offer))).collect())
 }
 
 /// A release as people call it: a deployment by its id, an execution by its stage and the beginning of its own, which is

@@ -133,6 +133,17 @@ pub fn standing(service: &Service, release: &Release, ledger: &ReleaseLedger) ->
     }
 }
 
+/// An offer as it is written down. That happens once, and what may be done at any time changes with how the release is
+/// doing: a card shows what is possible then, and what is possible when somebody presses is looked at then.
+pub fn lasting(offer: Offer) -> Offer {
+    let choices = match (&offer.about, &offer.place) {
+        (About::Release, Place::Group(_)) => vec![Choice::RollBack, Choice::Halt],
+        (About::Release, Place::Stage(_)) => vec![Choice::RollBack, Choice::Halt, Choice::Retry],
+        (About::Question(_) | About::Hook { .. } | About::Pipeline(_), _) => return offer,
+    };
+    Offer { choices, ..offer }
+}
+
 /// What follows from an answer that counts.
 pub fn decide(policy: &Policy, evidence: &ApprovalEvidence, approval: &Approval, now: Timestamp) -> Decision {
     let Approval { offer, press } = approval;
@@ -236,6 +247,12 @@ impl Answering<'_> {
             Ok(latest) => latest.as_ref(),
         };
         let Some(release) = latest.filter(|latest| latest.id == offer.release) else {
+            if let Some(rollback) = latest.filter(|latest| latest.rolls_back.as_ref() == Some(&offer.release))
+            {
+                return self.calm(Reason::UndoneAlready {
+                    by: UndoneBy::Deployer { rollback: rollback.id.clone() },
+                });
+            }
             return self.calm(Reason::QuestionOvertaken { by: latest.map(|latest| latest.id.clone()) });
         };
         if release.is_rollback() {
@@ -364,11 +381,13 @@ pub fn manual(
                 ..decision(Verdict::Ask, Reason::ManualWaits { stage, action })
             }
         }
-        // Ours: it was told when it was given.
+        // Ours: it was told when it was given. Not so if CodePipeline has the other answer: somebody was faster there.
         (
             ManualHappening::Approved | ManualHappening::Failed,
-            Some(Answered { by: crate::ledger::Answerer::Person { .. }, .. }),
-        ) => decision(Verdict::Ignore, Reason::ManualIsNoQuestion { action }),
+            Some(Answered { by: crate::ledger::Answerer::Person { .. }, choice, .. }),
+        ) if (*choice == Some(Choice::Approve)) == (change.what == ManualHappening::Approved) => {
+            decision(Verdict::Ignore, Reason::ManualIsNoQuestion { action })
+        }
         (ManualHappening::Approved | ManualHappening::Failed, Some(_) | None) => {
             let approved = change.what == ManualHappening::Approved;
             let verdict = Verdict::Notify(Urgency::Calm);

@@ -81,12 +81,11 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
 /// A decision as a line; those that say nothing beyond what stands elsewhere on the card have none.
 fn decided(record: &DecisionRecord, observed: bool) -> Option<StoryLine> {
     // Beginnings and ends stand on the card already, and an answer has its own line.
-    let redundant = record.reasons.iter().any(|reason| {
-        matches!(
-            reason,
-            Reason::ReleaseEnded { .. } | Reason::PersonChose { .. } | Reason::NobodyApproved { .. }
-        )
-    });
+    let said =
+        |reason: &Reason| matches!(reason, Reason::ReleaseEnded { .. } | Reason::NobodyApproved { .. });
+    // An answer that came to nothing gives its reason first.
+    let redundant =
+        record.reasons.iter().any(said) || matches!(record.reasons.first(), Reason::PersonChose { .. });
     let (sign, what) = match (record.verdict, record.reasons.first()) {
         (
             _,

@@ -1,0 +1,329 @@
+//! A pipeline asks a person, or a stage of it failed: the card has the buttons, and CodePipeline gets one answer.
+
+use std::time::Duration;
+
+use belay::policy::Policy;
+use belay_tests::{
+    Action, Alarm, ExecutionStatus, Pipeline, Press, Simulator, SlackMessage, Stage, stage::functions,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    a_release_is_guarded::noon,
+    people_in_chat::{ANNA, BOB, CHANNEL, EVE, shown},
+};
+
+const POLICY: &str = "version: 1
+services:
+  orders:
+    deployed_by: [ { pipeline: { name: release, stage: Production } } ]
+    alarms: { orders-5xx: roll_back }
+    approvers: [ { id: U02ANNA, also: [anna@example.com] }, U02BOB ]
+    chat: { slack: C0ORDERS01 }
+";
+
+/// A pipeline whose second execution waits for a person, or has failed.
+pub(crate) struct Waiting {
+    pub(crate) simulator: Simulator,
+    execution: String,
+}
+
+impl Waiting {
+    async fn in_pipeline(pipeline: Pipeline) -> Self {
+        let simulator = Simulator::start(noon()).await;
+        simulator.create_alarm(Alarm::scripted("orders-5xx"));
+        simulator.create_pipeline(pipeline);
+        functions::install(&simulator, Policy::parse(POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}")));
+        Self { simulator, execution: String::new() }
+    }
+
+    /// The approval stands in a stage of its own, before the one that releases.
+    pub(crate) async fn to_begin() -> Self {
+        let waiting = Self::in_pipeline(
+            Pipeline::v2("release")
+                .stage(Stage::source("Source"))
+                .stage(Stage::of("Ask", Action::approval("Sign-off")))
+                .stage(Stage::deploy_for("Production", 60)),
+        )
+        .await;
+        waiting.starts("v2").await
+    }
+
+    async fn starts(mut self, label: &str) -> Self {
+        self.execution = self.simulator.start_pipeline("release", label);
+        self.minutes(2).await;
+        self
+    }
+
+    pub(crate) async fn minutes(&self, minutes: u64) {
+        self.simulator.advance(Duration::from_secs(60 * minutes)).await;
+    }
+
+    fn cards(&self) -> Vec<SlackMessage> {
+        let messages = self.simulator.slack_messages(CHANNEL).into_iter();
+        messages.filter(|message| message.thread_ts.is_none()).collect()
+    }
+
+    /// The card of the present execution.
+    fn card(&self) -> SlackMessage {
+        let cards: Vec<SlackMessage> =
+            self.cards().into_iter().filter(|card| shown(card).contains(&self.execution)).collect();
+        assert_eq!(cards.len(), 1, "{cards:#?}");
+        cards.into_iter().next().unwrap()
+    }
+
+    fn presses(&self, user: &str, button: &str, why: Option<&str>) -> Vec<u8> {
+        let ts = self.card().ts;
+        let press = Press { user, channel: CHANNEL, ts: &ts, action: button, why };
+        self.simulator.slack_press(press).unwrap()
+    }
+
+    pub(crate) async fn press_why(&self, user: &str, button: &str, why: Option<&str>) -> Value {
+        let event = self.presses(user, button, why);
+        self.simulator.request("chat-actions", &event).await.unwrap()
+    }
+
+    fn buttons(&self) -> Vec<String> {
+        buttons(&self.card())
+    }
+
+    fn whispers(&self, user: &str) -> Vec<String> {
+        let whispers = self.simulator.slack_whispers().into_iter();
+        whispers.filter(|whisper| whisper.user == user).map(|whisper| whisper.text).collect()
+    }
+
+    fn answers(&self) -> Vec<Value> {
+        self.simulator.effects("PutApprovalResult")
+    }
+
+    fn status(&self) -> ExecutionStatus {
+        self.simulator.pipeline_execution(&self.execution).status
+    }
+}
+
+/// What stands on a message's buttons, but those that only lead somewhere.
+pub(crate) fn buttons(message: &SlackMessage) -> Vec<String> {
+    let elements = message.blocks.iter().filter(|block| block["type"] == "actions");
+    let elements = elements.flat_map(|block| block["elements"].as_array().unwrap());
+    let pressed = elements.filter(|element| element["url"].is_null());
+    pressed.map(|element| element["text"]["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_approver_approves_and_the_pipeline_goes_on() {
+    let waiting = Waiting::to_begin().await;
+    assert_eq!(waiting.buttons(), ["Approve", "Reject"], "{}", shown(&waiting.card()));
+    waiting.press_why(EVE, "Approve", None).await;
+    waiting.minutes(1).await;
+    assert_eq!(waiting.answers(), Vec::<Value>::new());
+    assert!(waiting.whispers(EVE)[0].contains("not among the approvers"));
+    let again = waiting.presses(BOB, "Reject", None);
+    waiting.press_why(ANNA, "Approve", Some("the graphs are quiet")).await;
+    waiting.minutes(3).await;
+    let answers = waiting.answers();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(answers[0]["result"]["status"], json!("Approved"));
+    let summary = answers[0]["result"]["summary"].as_str().unwrap();
+    for said in ["U02ANNA", "2026-03-05T12:03", "the graphs are quiet"] {
+        assert!(summary.contains(said), "{summary}");
+    }
+    assert_eq!(waiting.status(), ExecutionStatus::Succeeded);
+    let card = shown(&waiting.card());
+    assert!(card.contains("<@U02ANNA>") && card.contains("chose Approve"), "{card}");
+    assert!(!waiting.buttons().contains(&"Approve".to_owned()), "{:?}", waiting.buttons());
+    // Who saw the old buttons is told.
+    waiting.simulator.request("chat-actions", &again).await.unwrap();
+    waiting.minutes(1).await;
+    assert_eq!(waiting.answers().len(), 1);
+    let told = waiting.whispers(BOB);
+    assert!(told[0].contains("<@U02ANNA> was first") && told[0].contains("Approve"), "{told:?}");
+    assert_eq!((waiting.cards().len(), waiting.simulator.dead_letters()), (1, Vec::new()));
+    waiting.simulator.assert_all_modelled();
+}
+
+#[tokio::test]
+async fn a_rejection_ends_it() {
+    let waiting = Waiting::to_begin().await;
+    waiting.press_why(BOB, "Reject", Some("not on a Friday")).await;
+    waiting.minutes(3).await;
+    let answers = waiting.answers();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0]["result"]["status"], json!("Rejected"));
+    assert!(answers[0]["result"]["summary"].as_str().unwrap().contains("not on a Friday"));
+    assert_eq!(waiting.status(), ExecutionStatus::Failed);
+    let card = shown(&waiting.card());
+    assert!(card.contains("chose Reject"), "{card}");
+    assert!(!waiting.buttons().contains(&"Approve".to_owned()), "{:?}", waiting.buttons());
+    assert_eq!(waiting.simulator.dead_letters(), []);
+}
+
+#[tokio::test]
+async fn an_answer_in_the_console_is_on_the_card_and_closes_it() {
+    for (approved, word) in [(true, "Approve"), (false, "Reject")] {
+        let waiting = Waiting::to_begin().await;
+        let late = waiting.presses(ANNA, "Approve", None);
+        let arn = "arn:aws:iam::123456789012:user/ada";
+        waiting.simulator.approve_in_console("release", "Ask", "Sign-off", approved, arn, "I saw the graph");
+        waiting.minutes(2).await;
+        let card = shown(&waiting.card());
+        for said in [arn, &format!("chose {word}"), "in the console", "I saw the graph"] {
+            assert!(card.contains(said), "{said} is not in {card}");
+        }
+        let buttons = waiting.buttons();
+        assert!(
+            !buttons.contains(&"Approve".to_owned()) && !buttons.contains(&"Reject".to_owned()),
+            "{buttons:?}"
+        );
+        waiting.simulator.request("chat-actions", &late).await.unwrap();
+        waiting.minutes(1).await;
+        assert_eq!(waiting.answers(), Vec::<Value>::new());
+        let told = waiting.whispers(ANNA);
+        assert!(told[0].contains("console") && told[0].contains("was first"), "{told:?}");
+        assert_eq!(waiting.simulator.dead_letters(), []);
+    }
+}
+
+#[tokio::test]
+async fn the_console_and_a_button_at_once_make_one_answer() {
+    // The press is taken, and before it is judged somebody in the console was faster; its event comes after.
+    let waiting = Waiting::to_begin().await;
+    waiting.press_why(ANNA, "Reject", None).await;
+    let arn = "arn:aws:iam::123456789012:user/ada";
+    waiting.simulator.approve_in_console("release", "Ask", "Sign-off", true, arn, "I saw the graph");
+    waiting.minutes(4).await;
+    assert_eq!(waiting.answers(), Vec::<Value>::new());
+    assert_eq!(waiting.status(), ExecutionStatus::Succeeded, "the console's answer is the one that counts");
+    // Both stand on the card, and which of them counts.
+    let card = shown(&waiting.card());
+    for said in
+        ["<@U02ANNA>", "chose Reject", "The approval Sign-off was given in the console or by the CLI."]
+    {
+        assert!(card.contains(said), "{said} is not in {card}");
+    }
+    let told = waiting.simulator.messages().into_iter().map(|message| message.message).collect::<String>();
+    assert!(told.contains("had its answer already"), "{told}");
+    assert_eq!(waiting.simulator.dead_letters(), []);
+}
+
+#[tokio::test]
+async fn a_pipeline_that_waits_costs_nobody_a_failure_and_one_that_never_begins_is_let_go() {
+    let waiting = Waiting::to_begin().await;
+    let sweeps = |simulator: &Simulator| {
+        let timeline = simulator.timeline().into_iter();
+        let results = timeline.filter_map(|happening| match happening.what {
+            belay_tests::What::Invoked { function, result, .. } if function == "sweep" => Some(result),
+            _ => None,
+        });
+        results.collect::<Vec<_>>()
+    };
+    waiting.minutes(30).await;
+    assert!(shown(&waiting.card()).contains("waits for a person"), "{}", shown(&waiting.card()));
+    waiting.press_why(ANNA, "Reject", None).await;
+    waiting.minutes(5).await;
+    assert!(sweeps(&waiting.simulator).iter().all(Result::is_ok), "{:#?}", sweeps(&waiting.simulator));
+    let card = shown(&waiting.card());
+    assert!(card.contains("was stopped") && !card.contains("has not begun"), "{card}");
+    // Nothing of it is on watch any more: an idle minute is one query.
+    let before = waiting.simulator.journal().len();
+    waiting.minutes(3).await;
+    let calls: Vec<String> =
+        waiting.simulator.journal().split_off(before).into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["Query"; 3]);
+    let titles: String = waiting.simulator.messages().into_iter().map(|message| message.message).collect();
+    assert!(!titles.contains("began\""), "it never began: {titles}");
+}
+
+#[tokio::test]
+async fn an_approval_in_the_stage_itself_is_asked_as_well() {
+    let production = Stage::of("Production", Action::approval("Sign-off"));
+    let waiting = Waiting::in_pipeline(
+        Pipeline::v2("release")
+            .stage(Stage::source("Source"))
+            .stage(production.then(Action::deploy_for("Deploy", 60))),
+    )
+    .await
+    .starts("v2")
+    .await;
+    assert!(waiting.buttons().contains(&"Approve".to_owned()), "{:?}", waiting.buttons());
+    waiting.press_why(BOB, "Approve", None).await;
+    waiting.minutes(3).await;
+    assert_eq!((waiting.answers().len(), waiting.status()), (1, ExecutionStatus::Succeeded));
+    assert_eq!((waiting.cards().len(), waiting.simulator.dead_letters()), (1, Vec::new()));
+}
+
+#[tokio::test]
+async fn two_press_at_once_and_codepipeline_gets_one_answer() {
+    let waiting = Waiting::to_begin().await;
+    let (anna, bob) = (waiting.presses(ANNA, "Approve", None), waiting.presses(BOB, "Reject", None));
+    for event in [&anna, &bob] {
+        waiting.simulator.request("chat-actions", event).await.unwrap();
+    }
+    waiting.minutes(3).await;
+    let answers = waiting.answers();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(answers[0]["result"]["status"], json!("Approved"));
+    assert!(waiting.whispers(BOB)[0].contains("<@U02ANNA> was first"), "{:?}", waiting.whispers(BOB));
+    assert_eq!(waiting.whispers(ANNA), [] as [&str; 0]);
+}
+
+/// A pipeline whose stage fails with v2.
+async fn failed() -> Waiting {
+    let waiting = Waiting::in_pipeline(
+        Pipeline::v2("release")
+            .stage(Stage::source("Source"))
+            .stage(Stage::of("Production", Action::deploy_for("Deploy", 60).failing_for("v2"))),
+    )
+    .await
+    .starts("v1")
+    .await;
+    waiting.minutes(3).await;
+    let waiting = waiting.starts("v2").await;
+    waiting.minutes(2).await;
+    assert_eq!(waiting.status(), ExecutionStatus::Failed);
+    waiting
+}
+
+#[tokio::test]
+async fn a_stage_that_failed_is_retried_once() {
+    let waiting = failed().await;
+    assert!(
+        waiting.buttons().contains(&"Retry".to_owned()),
+        "{:?}\n{}",
+        waiting.buttons(),
+        shown(&waiting.card())
+    );
+    let (anna, bob) = (waiting.presses(ANNA, "Retry", None), waiting.presses(BOB, "Retry", None));
+    for event in [&anna, &bob, &anna] {
+        waiting.simulator.request("chat-actions", event).await.unwrap();
+    }
+    waiting.minutes(4).await;
+    let retried = waiting.simulator.effects("RetryStageExecution");
+    assert_eq!(retried.len(), 1, "{retried:?}");
+    assert_eq!(retried[0]["pipelineExecutionId"], json!(waiting.execution));
+    assert_eq!(retried[0]["stageName"], json!("Production"));
+    assert!(waiting.whispers(BOB)[0].contains("<@U02ANNA> was first"), "{:?}", waiting.whispers(BOB));
+    let card = shown(&waiting.card());
+    assert!(card.contains("chose Retry"), "{card}");
+    assert_eq!(waiting.simulator.dead_letters(), []);
+    // It failed again, and may be tried again.
+    assert!(waiting.buttons().contains(&"Retry".to_owned()), "{:?}", waiting.buttons());
+    waiting.press_why(BOB, "Retry", None).await;
+    waiting.minutes(3).await;
+    assert_eq!(waiting.simulator.effects("RetryStageExecution").len(), 2);
+}
+
+#[tokio::test]
+async fn a_retry_that_is_not_possible_is_told() {
+    let waiting = failed().await;
+    // Somebody retried it in the console meanwhile, so that there is nothing to retry.
+    let event = waiting.presses(ANNA, "Retry", None);
+    waiting.simulator.change_pipeline("release");
+    waiting.simulator.outdate_execution(&waiting.execution);
+    waiting.simulator.request("chat-actions", &event).await.unwrap();
+    waiting.minutes(2).await;
+    let retried = waiting.simulator.effects("RetryStageExecution");
+    assert_eq!(retried, Vec::<Value>::new());
+    let told: String = waiting.simulator.messages().into_iter().map(|message| message.message).collect();
+    assert!(told.contains("Retry"), "{told}");
+    assert_eq!(waiting.simulator.dead_letters(), []);
+}
