@@ -107,7 +107,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             release = Some(begin(&simulator, rehearsal, new)?);
         }
         happens(&simulator, rehearsal, event, began)?;
-        if event.outage.as_ref().is_some_and(|outage| outage.is_of_slack()) {
+        if event.outage.as_ref().is_some_and(crate::stage::script::OutageScript::is_of_slack) {
             people.slack_goes_down(&simulator);
         }
         people.go_to_the_console(&simulator, rehearsal, event)?;

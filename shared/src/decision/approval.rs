@@ -68,13 +68,7 @@ pub fn may(
     let service = policy.service(&offer.service).ok_or(Refused::NotGuarded)?;
     let approver = service.approvers.iter().find(|approver| approver.user == press.by.user);
     let approver = approver.ok_or(Refused::NotAnApprover)?;
-    let offered = match &offer.about {
-        // What may be done to a release changes while it goes, and its buttons with it; whether it can be done now is
-        // decided from what is known now.
-        About::Release => matches!(press.choice, Choice::RollBack | Choice::Halt | Choice::Retry),
-        About::Question(_) | About::Hook { .. } | About::Pipeline(_) => offer.choices.contains(&press.choice),
-    };
-    if !offered {
+    if !offer.choices.contains(&press.choice) {
         return Err(Refused::NotOffered(press.choice));
     }
     let known = ledger.began.as_ref().map(|began| &began.change);
