@@ -44,7 +44,7 @@ impl fmt::Display for Refused {
             ),
             Self::NotOffered(choice) => write!(f, "“{choice}” is not among the choices here."),
             Self::TooLate(deadline) => {
-                write!(f, "The time to answer was over at {deadline:.0}; what the policy says then has been done.")
+                write!(f, "The time to answer was over at {deadline:.0}; what the policy says about silence holds.")
             }
             Self::NotGuarded => f.write_str("The policy does not guard this service any more."),
             // Who was first, and what came of it, is said where the product's way of naming people is known.

@@ -55,6 +55,7 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
 fn why_not_back(decision: &Decision) -> &'static str {
     match decision.reasons.first() {
         Reason::RuleSaysHalt { .. } => "because the policy's rule is `halt`",
+        Reason::PersonChose { .. } => "because an approver chose to halt it",
         Reason::MarkedNoRollback { .. } => "because it is marked as not to be rolled back",
         _ => "because there is nothing good to go back to",
     }
