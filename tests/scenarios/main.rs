@@ -12,6 +12,7 @@ mod a_release_is_guarded;
 mod a_storm_of_faults;
 mod an_old_event_comes_late;
 mod architecture;
+mod cards;
 mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod from_outside;

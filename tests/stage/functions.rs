@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -133,17 +133,18 @@ pub fn install(simulator: &Simulator, policy: Policy) {
 }
 
 /// The same for a rehearsal, in which minutes pass in milliseconds: chat's clients leave a product alone for seconds of
-/// real time after it failed, so that they are made anew as virtual time goes on.
-pub fn install_in_rehearsal(simulator: &Simulator, policy: Policy) {
+/// real time after it failed, so that they are made anew as virtual time goes on once something `failed`.
+pub fn install_in_rehearsal(simulator: &Simulator, policy: Policy, failed: &Arc<AtomicBool>) {
     let endpoint = simulator.endpoint();
     let Some(settings) = chat_settings(&endpoint, &policy) else { return install(simulator, policy) };
     install_chat(simulator, &policy);
     let guard = guard(&endpoint, policy);
     let config = sdk_config(&endpoint);
     let made = Arc::new(Mutex::new((Timestamp::MIN, Chat::new(&config, &settings))));
+    let failed = Arc::clone(failed);
     install_with(simulator, RETRY_EVERY, move |call| {
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        if call.now.duration_since(made.0) >= ALONE {
+        if failed.load(Ordering::Relaxed) && call.now.duration_since(made.0) >= ALONE {
             *made = (call.now, Chat::new(&config, &settings));
         }
         let mut guard = guard.clone();

@@ -1,5 +1,6 @@
 //! Plays a script: minute by minute, with Belay and, for the comparison, without.
 
+mod as_written;
 mod expected;
 mod people;
 mod setting;
@@ -10,17 +11,18 @@ use belay::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+pub(crate) use self::as_written::as_written;
 pub use self::people::{Act, Did};
 use self::{
+    as_written::card_as_written,
     people::People,
     setting::{behaviour, reroute, set_up, workload},
 };
 use crate::{
-    AlarmState, Call, Fault, Happening, Mute, Simulator, SlackMessage, SlackWhisper, Suppression, TeamsCard,
-    What,
+    AlarmState, Fault, Happening, Mute, Simulator, SlackMessage, SlackWhisper, Suppression, TeamsCard, What,
     stage::{
         as_read, functions,
-        script::{Event, PipelineChange, Rehearsal, ReleaseScript},
+        script::{Event, OutageScript, PipelineChange, Rehearsal, ReleaseScript},
     },
 };
 
@@ -75,7 +77,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         if rehearsal.teams && !people.are_reachable() {
             return Err("`teams: true` needs a policy that talks to Slack: they share one secret".to_owned());
         }
-        functions::install_in_rehearsal(&simulator, policy);
+        functions::install_in_rehearsal(&simulator, policy, &people.slack_has_failed);
         if rehearsal.teams {
             functions::install_teams(&simulator);
         }
@@ -107,7 +109,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             release = Some(begin(&simulator, rehearsal, new)?);
         }
         happens(&simulator, rehearsal, event, began)?;
-        if event.outage.as_ref().is_some_and(crate::stage::script::OutageScript::is_of_slack) {
+        if event.outage.as_ref().is_some_and(OutageScript::is_of_slack) {
             people.slack_goes_down(&simulator);
         }
         people.go_to_the_console(&simulator, rehearsal, event)?;
@@ -257,57 +259,6 @@ fn happens(
 
 fn after(began: Timestamp, span: Duration) -> Timestamp {
     SignedDuration::try_from(span).ok().and_then(|span| began.checked_add(span).ok()).unwrap_or(began)
-}
-
-/// Addresses as the policy has them, where people read them.
-pub(super) fn as_written(timeline: Vec<Happening>, endpoint: &str) -> Vec<Happening> {
-    let health = format!("{endpoint}/health/");
-    let restore = |text: String| text.replace(&health, "https://");
-    timeline
-        .into_iter()
-        .map(|Happening { at, what }| {
-            let what = match what {
-                What::Invoked { number, id, attempt, function, payload, result } => {
-                    let result = result.map(restore).map_err(restore);
-                    What::Invoked { number, id, attempt, function, payload, result }
-                }
-                What::Message { subject, body } => What::Message { subject, body: restore(body) },
-                What::Chat { service, act, place, name, text, body } => {
-                    let body = restored(body, &health);
-                    What::Chat { service, act, place, name, text: restore(text), body }
-                }
-                What::ApiCall(call) => {
-                    let input = restored(call.input, &health);
-                    What::ApiCall(Call { input, ..call })
-                }
-                other => other,
-            };
-            Happening { at, what }
-        })
-        .collect()
-}
-
-/// A card with the addresses as the policy has them, in all of its versions.
-fn card_as_written(card: &SlackMessage, endpoint: &str) -> SlackMessage {
-    let health = format!("{endpoint}/health/");
-    let mut card = card.clone();
-    let versions = card.versions.iter_mut().map(|version| &mut version.blocks);
-    for blocks in versions.chain([&mut card.blocks]) {
-        *blocks = blocks.drain(..).map(|block| restored(block, &health)).collect();
-    }
-    card
-}
-
-/// The same value with other addresses in its texts.
-fn restored(value: Value, health: &str) -> Value {
-    match value {
-        Value::String(text) => Value::String(text.replace(health, "https://")),
-        Value::Array(items) => items.into_iter().map(|item| restored(item, health)).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, member)| (name, restored(member, health))).collect()
-        }
-        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
-    }
 }
 
 /// Whether a message of ours is a release's card.

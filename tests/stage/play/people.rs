@@ -1,5 +1,10 @@
 //! What people do while a rehearsal is played.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use belay::policy::Policy;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -67,6 +72,8 @@ pub(super) struct People {
     /// The channels of the policy's services.
     channels: Vec<String>,
     slack_is_down: bool,
+    /// It is down, or was.
+    pub(super) slack_has_failed: Arc<AtomicBool>,
     /// What is being pressed in this moment: who presses what, as Slack tells Belay.
     presses: Vec<(Did, Vec<u8>)>,
 }
@@ -98,6 +105,7 @@ impl People {
     pub(super) fn slack_goes_down(&mut self, simulator: &Simulator) {
         if self.are_reachable() {
             self.slack_is_down = true;
+            self.slack_has_failed.store(true, Ordering::Relaxed);
             simulator.slack_down(true);
             self.acts.push(act(simulator, Did::SlackWentDown));
         }
