@@ -13,9 +13,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{error, warn};
 
+pub(crate) use self::telling::advice;
+
 use self::{
     showing::show,
-    telling::{advice, deliver, say, tell},
+    telling::{deliver, say, tell},
     undoing::{Undoing, undo},
 };
 
@@ -24,6 +26,7 @@ use crate::{
         Adapters, AwsError,
         codedeploy::AnswerAccepted,
         codepipeline::{ApprovalAnswer, ApprovalState, RetryAnswer},
+        ledger::{Claim, Claimant, Claimed},
     },
     chat::{
         card::{self, Came},
@@ -35,6 +38,7 @@ use crate::{
     plan::{Action, Plan, check},
     policy::Policy,
     reason::Reason,
+    release::{ReleaseId, Stage},
     signal::Signal,
     start::Invocation,
 };
@@ -206,14 +210,20 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     }
                 }
             }
-            Action::Retry { stage, execution } => {
-                match scene.adapters.codepipeline.retry(stage, execution).await {
-                    Ok(RetryAnswer::Started) => {
+            Action::Retry { stage, execution, release, key } => {
+                match Box::pin(retry(stage, execution, release, key, scene)).await {
+                    Ok(Retrying::Done(ours)) => {
                         came = Came::Retried;
+                        claim = Some(ours);
                         outcome.done.push(format!("had {stage} tried again"));
                     }
+                    Ok(Retrying::Before { finished }) => {
+                        effect_happened_before = true;
+                        outcome.look_again |= !finished;
+                        outcome.done.push(format!("{stage} is tried again already; nothing was done twice"));
+                    }
                     // Nothing to repeat: people are told why.
-                    Ok(RetryAnswer::NotPossible(why)) => came = Came::Failed(why),
+                    Ok(Retrying::NotPossible(why)) => came = Came::Failed(why),
                     Err(error) => {
                         came = Came::Failed(error.to_string());
                         outcome.failures.push(error);
@@ -268,8 +278,9 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         | Came::Retried
                         | Came::AnsweredBefore => key.clone(),
                     };
-                    Box::pin(tell(&mut outcome, partition, &key, &message, claim.take(), scene)).await;
-                    told = Some((partition.clone(), key, message));
+                    let telling = tell(&mut outcome, partition, &key, &message, claim.take(), scene);
+                    let written = Box::pin(telling).await;
+                    told = Some((written, message));
                 }
             }
             Action::Show { release, service, place } => {
@@ -278,19 +289,59 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 if let Err(error) = Box::pin(show(&card, scene)).await {
                     outcome.failed_to_tell(Destination::Slack, error);
                 }
-                if let Some((partition, key, message)) = told.take() {
-                    Box::pin(say(&mut outcome, &partition, &key, &message, scene)).await;
+                if let Some((written, message)) = told.take() {
+                    Box::pin(say(&mut outcome, written, &message, scene)).await;
                 }
             }
             Action::SendOwed(owed) => {
-                Box::pin(deliver(&mut outcome, &pointer(owed, scene), &owed.message, None, scene)).await;
+                Box::pin(deliver(&mut outcome, pointer(owed, scene), &owed.message, scene)).await;
             }
         }
     }
-    if let Some((partition, key, message)) = told {
-        Box::pin(say(&mut outcome, &partition, &key, &message, scene)).await;
+    if let Some((written, message)) = told {
+        Box::pin(say(&mut outcome, written, &message, scene)).await;
     }
     outcome
+}
+
+/// What came of running again what failed.
+enum Retrying {
+    Done(Claim),
+    Before { finished: bool },
+    NotPossible(String),
+}
+
+/// Runs again what failed in a stage, once for one answer: a stage that failed again since is another question.
+async fn retry(
+    stage: &Stage,
+    execution: &str,
+    release: &ReleaseId,
+    key: &str,
+    scene: Scene<'_>,
+) -> Result<Retrying, AwsError> {
+    let (ledger, now) = (&scene.adapters.ledger, scene.invocation.now);
+    let owner = scene.invocation.claimant();
+    let (claim, taken_over) = match ledger.claim_retry(release, key, Claimant { owner: &owner, now }).await? {
+        Claimed::Ours(claim) => (claim, false),
+        Claimed::TakenOver(claim) => (claim, true),
+        Claimed::BySomebodyElse => return Ok(Retrying::Before { finished: false }),
+        Claimed::Before => return Ok(Retrying::Before { finished: true }),
+    };
+    match scene.adapters.codepipeline.retry(stage, execution).await {
+        Ok(RetryAnswer::Started) => Ok(Retrying::Done(claim)),
+        // Whoever had the claim before had it started, and died before saying so: nothing has failed there now.
+        Ok(RetryAnswer::NotPossible(_)) if taken_over => Ok(Retrying::Done(claim)),
+        Ok(RetryAnswer::NotPossible(why)) => {
+            ledger.overtaken(claim).await?;
+            Ok(Retrying::NotPossible(why))
+        }
+        Err(error) => {
+            if error.refused {
+                ledger.give_back(claim, now).await?;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Answers a pipeline's manual approval. Its token is fetched now and used at once: it never leaves Belay.
@@ -304,22 +355,30 @@ async fn approve(
     let pipelines = &scene.adapters.codepipeline;
     let token = match pipelines.approval(stage, action, execution).await? {
         ApprovalState::Waiting { token } => token,
-        ApprovalState::Answered { .. } | ApprovalState::Gone => return Ok(Came::AnsweredBefore),
+        state @ (ApprovalState::Answered { .. } | ApprovalState::Gone) => {
+            return Ok(answered(&state, approved, summary));
+        }
     };
     Ok(match pipelines.answer_approval(stage, action, &token, approved, summary).await? {
         ApprovalAnswer::Taken => Came::Answered,
-        // An answer of ours whose receipt was lost says what it says by its summary.
-        ApprovalAnswer::AnsweredBefore => match pipelines.approval(stage, action, execution).await? {
-            ApprovalState::Answered { approved: so, summary: Some(said), .. }
-                if so == approved && said == summary =>
-            {
-                Came::Answered
-            }
-            ApprovalState::Answered { .. } | ApprovalState::Waiting { .. } | ApprovalState::Gone => {
-                Came::AnsweredBefore
-            }
-        },
+        ApprovalAnswer::AnsweredBefore => {
+            answered(&pipelines.approval(stage, action, execution).await?, approved, summary)
+        }
     })
+}
+
+/// Whose answer an approval has. One of ours whose receipt was lost, or whose sender died, says so by its summary.
+fn answered(state: &ApprovalState, approved: bool, summary: &str) -> Came {
+    match state {
+        ApprovalState::Answered { approved: so, summary: Some(said), .. }
+            if *so == approved && said == summary =>
+        {
+            Came::Answered
+        }
+        ApprovalState::Answered { .. } | ApprovalState::Waiting { .. } | ApprovalState::Gone => {
+            Came::AnsweredBefore
+        }
+    }
 }
 
 fn pointer(owed: &OwedMessage, scene: Scene<'_>) -> Owed {
@@ -366,7 +425,7 @@ pub async fn refresh(card: &OnCard, scene: Scene<'_>) -> Result<(), AwsError> {
 pub async fn send(owed: &OwedMessage, scene: Scene<'_>) -> Outcome {
     let reason = format!("The message {} was written down and not sent.", owed.key);
     let mut outcome = Outcome::of(Verdict::Ignore, vec![reason]);
-    Box::pin(deliver(&mut outcome, &pointer(owed, scene), &owed.message, None, scene)).await;
+    Box::pin(deliver(&mut outcome, pointer(owed, scene), &owed.message, scene)).await;
     outcome
 }
 

@@ -130,6 +130,8 @@ pub mod sort_key {
     pub const PRESS: &str = "press/";
     /// The release's card.
     pub const CARD: &str = "card";
+    /// Prefix of claims on running again what failed in a stage; the answer's key follows.
+    pub const RETRY: &str = "effect/retry/";
     /// Whoever is drawing the release's card.
     pub const CARD_LOCK: &str = "card-lock";
     /// The release by which this one is taken back.

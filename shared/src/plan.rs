@@ -63,6 +63,10 @@ pub enum Action {
         stage: Stage,
         /// The execution.
         execution: String,
+        /// The release, and the partition of the claim.
+        release: ReleaseId,
+        /// What was answered: an answer is carried out once.
+        key: String,
     },
     /// Write down how a release began, unless that is written down already.
     Open {
@@ -190,7 +194,8 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
                 (&subject.deployment.place, subject.deployment.id.execution())
             {
                 let execution = execution.to_owned();
-                actions.push(Action::Retry { stage: stage.clone(), execution });
+                let (release, key) = (subject.deployment.id.clone(), around.signal.key());
+                actions.push(Action::Retry { stage: stage.clone(), execution, release, key });
             }
         }
         (
@@ -319,7 +324,8 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     }
     if let (Some(asking), Some(key)) = (&decision.question, key) {
         let question = Question {
-            key: key.to_owned(),
+            // One alarm may ask about the releases of several places: each is a question of its own.
+            key: release.as_ref().map_or_else(|| key.to_owned(), |release| format!("{key}@{release}")),
             service: service.clone(),
             release: release.clone(),
             change: change.clone(),

@@ -222,7 +222,7 @@ async fn a_pipeline_that_waits_costs_nobody_a_failure_and_one_that_never_begins_
     waiting.minutes(5).await;
     assert!(sweeps(&waiting.simulator).iter().all(Result::is_ok), "{:#?}", sweeps(&waiting.simulator));
     let card = shown(&waiting.card());
-    assert!(card.contains("was stopped") && !card.contains("has not begun"), "{card}");
+    assert!(card.contains("did not begin") && !card.contains("has not begun"), "{card}");
     // Nothing of it is on watch any more: an idle minute is one query.
     let before = waiting.simulator.journal().len();
     waiting.minutes(3).await;

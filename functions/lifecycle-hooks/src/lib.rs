@@ -6,7 +6,7 @@ use std::{
 };
 
 use belay::{
-    aws::{self, codedeploy::CodeDeploy},
+    aws::{self, AwsError, codedeploy::CodeDeploy},
     carry_out::{Outcome, carry_out},
     decision::{
         Decision, HookAnswer, Verdict,
@@ -16,7 +16,7 @@ use belay::{
     evidence::HookEvidence,
     gather,
     ledger::{Note, WaitingHook, Watch},
-    plan::{Circumstances, plan},
+    plan::{Action, Circumstances, Plan, plan},
     policy::OnDoubt,
     release::Release,
     signal::{HookCall, Signal},
@@ -108,20 +108,33 @@ pub async fn handle(
         // It is answered all the same, unless this invocation dies.
         warn!(%error, "the sweep does not know of this hook");
     }
-    let asks = decision.verdict == Verdict::Ask;
-    let outcome = Box::pin(settle(guard, &call, decision, invocation)).await;
-    if asks && outcome.failures.iter().any(|failure| failure.operation.starts_with("dynamodb:")) {
-        // A question that nobody wrote down is never answered: then doubt is, now.
-        let (on_doubt, deployment) = so_far.known();
-        let what = "it could not write down that a person is asked".to_owned();
-        let decision = hook::own_failure(on_doubt, deployment.as_ref(), what);
-        return answered(&call, &Box::pin(settle(guard, &call, decision, invocation)).await);
-    }
+    let plan = match written_down(guard, planned(&call, decision, now), now).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            // A question that nobody wrote down is never answered: then doubt is, now, and nobody is asked.
+            error!(%error, "a person cannot be asked");
+            let (on_doubt, deployment) = so_far.known();
+            let what = "it could not write down that a person is asked".to_owned();
+            planned(&call, hook::own_failure(on_doubt, deployment.as_ref(), what), now)
+        }
+    };
+    let signal = Signal::Hook(call.clone());
+    let outcome = Box::pin(carry_out(plan, &signal, now, guard.scene(invocation))).await;
     answered(&call, &outcome)
 }
 
-async fn settle(guard: &Guard, call: &HookCall, decision: Decision, invocation: Invocation<'_>) -> Outcome {
-    let now = invocation.now;
+/// Writes down what a plan asks of a person before anything else of it is done. Carrying it out does that again, under
+/// the same keys.
+async fn written_down(guard: &Guard, plan: Plan, now: Timestamp) -> Result<Plan, AwsError> {
+    for action in &plan.actions {
+        if let Action::Keep(note @ (Note::Offered(_) | Note::WaitsForPerson(_))) = action {
+            guard.adapters.ledger.keep(note, now).await?;
+        }
+    }
+    Ok(plan)
+}
+
+fn planned(call: &HookCall, decision: Decision, now: Timestamp) -> Plan {
     let signal = Signal::Hook(call.clone());
     // A hook that waits for a person stays open: the answer, or the deadline's, closes it.
     let over = match decision.verdict {
@@ -134,8 +147,7 @@ async fn settle(guard: &Guard, call: &HookCall, decision: Decision, invocation: 
         | Verdict::Answer(_)
         | Verdict::Retry => vec![Note::Replied(call.clone())],
     };
-    let around = Circumstances { watch: watch(&decision), over, ..Circumstances::of(&signal, now) };
-    Box::pin(carry_out(plan(decision, around), &signal, now, guard.scene(invocation))).await
+    plan(decision.clone(), Circumstances { watch: watch(&decision), over, ..Circumstances::of(&signal, now) })
 }
 
 /// When an invocation that began `now` and has `left` of its time is certainly over: Lambda ends it by then, and clocks

@@ -6,7 +6,7 @@
 
 use tracing::{info, warn};
 
-use super::Scene;
+use super::{Scene, undoing::too_late_to_draw};
 use crate::{
     aws::{AwsError, ledger::Claimant},
     channel::Chat,
@@ -28,6 +28,11 @@ pub(super) async fn show(card: &OnCard, scene: Scene<'_>) -> Result<Option<Shown
     let (ledger, now) = (&scene.adapters.ledger, scene.invocation.now);
     let owner = scene.invocation.claimant();
     for look in 0..LOOKS {
+        // The claim's lease counts from our beginning; a card that is drawn late is drawn by somebody else as well.
+        if too_late_to_draw(scene.invocation.begun).await {
+            let why = "the time in which this invocation may draw was up before it could";
+            return Err(AwsError::unreadable("belay:show", &card.release, why));
+        }
         if let Some(claim) = ledger.claim_card(&card.release, Claimant { owner: &owner, now }).await? {
             let shown = Box::pin(draw_and_send(card, channel, chat, scene)).await;
             if let Err(kept) = ledger.let_go(claim).await {
@@ -40,6 +45,22 @@ pub(super) async fn show(card: &OnCard, scene: Scene<'_>) -> Result<Option<Shown
         }
     }
     Ok(None)
+}
+
+async fn posted(
+    chat: &Chat,
+    channel: &str,
+    post: &slack::Post,
+    shown: String,
+) -> Result<ShownCard, AwsError> {
+    let posted = chat.slack.post(channel, None, false, &post.text, &post.blocks).await?;
+    Ok(ShownCard { channel: posted.channel, ts: posted.ts, shown })
+}
+
+/// Forgets what a card shows, so that it is sent again: its message may not be there any more.
+pub(super) async fn doubt(card: &OnCard, shown: ShownCard, scene: Scene<'_>) -> Result<(), AwsError> {
+    let shown = ShownCard { shown: String::new(), ..shown };
+    scene.adapters.ledger.shown(&card.release, &shown, scene.invocation.now).await
 }
 
 async fn draw_and_send(
@@ -65,13 +86,14 @@ async fn draw_and_send(
     }
     let shown = match before {
         Some(before) => {
-            chat.slack.update(&before.channel, &before.ts, &post.text, &post.blocks).await?;
-            ShownCard { shown: digest, ..before }
+            match chat.slack.update(&before.channel, &before.ts, &post.text, &post.blocks).await {
+                Ok(()) => ShownCard { shown: digest, ..before },
+                // Somebody deleted it, or the channel keeps nothing for so long.
+                Err(error) if error.is("message_not_found") => posted(chat, channel, &post, digest).await?,
+                Err(error) => return Err(error),
+            }
         }
-        None => {
-            let posted = chat.slack.post(channel, None, false, &post.text, &post.blocks).await?;
-            ShownCard { channel: posted.channel, ts: posted.ts, shown: digest }
-        }
+        None => posted(chat, channel, &post, digest).await?,
     };
     ledger.shown(&card.release, &shown, now).await?;
     info!(release = card.release.as_str(), "showed the card");

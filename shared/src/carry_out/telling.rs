@@ -5,9 +5,15 @@
 //! down keeps nothing from the others: what it did not take is owed to it, and sent by the next event about the release
 //! or by the sweep.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
-use super::{Outcome, Scene, showing::show, undoing::too_late};
+use super::{
+    Outcome, Scene,
+    showing::{doubt, show},
+    undoing::too_late,
+};
 use crate::{
     aws::{
         AwsError,
@@ -19,7 +25,15 @@ use crate::{
     message::{Message, OnCard},
 };
 
-/// Writes a message down for the topic, finishes the effect that it tells of, and sends it.
+/// A message that is written down for one destination, or is not.
+pub(super) struct Written {
+    owed: Owed,
+    /// None if the ledger did not take it: it is sent all the same, since better told twice than never.
+    claim: Option<Claim>,
+}
+
+/// Writes a message down for every destination, finishes the effect that it tells of, and sends it to the topic. What is
+/// left is for the chat products.
 pub(super) async fn tell(
     outcome: &mut Outcome,
     partition: &Partition,
@@ -27,101 +41,117 @@ pub(super) async fn tell(
     message: &Message,
     effect: Option<Claim>,
     scene: Scene<'_>,
-) {
-    let owed = owed_to(Destination::Topic, partition, key, scene);
-    deliver(outcome, &owed, message, effect, scene).await;
+) -> Vec<Written> {
+    let owed_to =
+        |to| Owed { to, partition: partition.clone(), key: key.to_owned(), since: scene.invocation.now };
+    let topic = write_down(outcome, owed_to(Destination::Topic), message, scene).await;
+    let mut rest = Vec::new();
+    for to in chat_products(message, scene).await {
+        // Without the ledger nobody knows in whose thread, and the topic has the message.
+        let written = write_down(outcome, owed_to(to), message, scene).await;
+        rest.extend(written.filter(|written| written.claim.is_some()));
+    }
+    let recorded = topic.as_ref().is_none_or(|topic| topic.claim.is_some());
+    if recorded
+        && let Some(effect) = effect
+        && let Err(error) = scene.adapters.ledger.done(effect).await
+    {
+        outcome.failures.push(error);
+    }
+    if let Some(topic) = topic {
+        send(outcome, topic, message, scene).await;
+    }
+    rest
 }
 
-/// Writes a message down for the chat products, and sends it to them.
-pub(super) async fn say(
-    outcome: &mut Outcome,
-    partition: &Partition,
-    key: &str,
-    message: &Message,
-    scene: Scene<'_>,
-) {
-    let Some(chat) = &scene.adapters.chat else { return };
+/// Which chat products a message goes to. Whether there is a Teams is in the secret, which is read once in a while; while
+/// it cannot be read soon, the message is owed, and whoever sends it knows.
+async fn chat_products(message: &Message, scene: Scene<'_>) -> Vec<Destination> {
+    const SOON: Duration = Duration::from_secs(1);
+    let Some(chat) = &scene.adapters.chat else { return Vec::new() };
+    let mut products = Vec::new();
+    match tokio::time::timeout(SOON, chat.has_teams()).await {
+        Ok(Ok(false)) => {}
+        Ok(Ok(true) | Err(_)) | Err(_) => products.push(Destination::Teams),
+    }
     if message.slack.is_some() {
-        deliver(outcome, &owed_to(Destination::Slack, partition, key, scene), message, None, scene).await;
-        if message.graph.is_some() {
-            deliver(outcome, &owed_to(Destination::Picture, partition, key, scene), message, None, scene)
-                .await;
-        }
+        products.push(Destination::Slack);
+        products.extend(message.graph.as_ref().map(|_| Destination::Picture));
     }
-    match chat.has_teams().await {
-        Ok(false) => {}
-        // Whether there is a Teams at all is in the secret. While that cannot be read, the message is owed: whoever sends
-        // it knows.
-        Ok(true) | Err(_) => {
-            deliver(outcome, &owed_to(Destination::Teams, partition, key, scene), message, None, scene).await;
-        }
-    }
+    products
 }
 
-fn owed_to(to: Destination, partition: &Partition, key: &str, scene: Scene<'_>) -> Owed {
-    Owed { to, partition: partition.clone(), key: key.to_owned(), since: scene.invocation.now }
+/// Sends a message to the chat products that it was written down for.
+pub(super) async fn say(outcome: &mut Outcome, written: Vec<Written>, message: &Message, scene: Scene<'_>) {
+    for written in written {
+        send(outcome, written, message, scene).await;
+    }
 }
 
 /// Writes one message down for one destination, and sends it.
-pub(super) async fn deliver(
+pub(super) async fn deliver(outcome: &mut Outcome, owed: Owed, message: &Message, scene: Scene<'_>) {
+    if let Some(written) = write_down(outcome, owed, message, scene).await {
+        send(outcome, written, message, scene).await;
+    }
+}
+
+/// Writes one message down for one destination. None if it was told before, or somebody is telling it.
+async fn write_down(
     outcome: &mut Outcome,
-    owed: &Owed,
+    owed: Owed,
     message: &Message,
-    effect: Option<Claim>,
     scene: Scene<'_>,
-) {
-    let ledger = &scene.adapters.ledger;
-    let now = scene.invocation.now;
+) -> Option<Written> {
+    let (ledger, now) = (&scene.adapters.ledger, scene.invocation.now);
     let owner = scene.invocation.claimant();
     let by = Claimant { owner: &owner, now };
-    let key = &owed.key;
     let claimed = match outcome.failures.iter().find(|failure| failure.operation.starts_with("dynamodb:")) {
         Some(down) => Err(down.clone()),
         None => {
             // First where it is, then what it says: whoever dies in between leaves a pointer to nothing, which the
             // sweep forgets; the other way round it would leave a message that nobody finds.
             match ledger.keep(&Note::Owes(owed.clone()), now).await {
-                Ok(()) => ledger.claim_message(owed, message, by).await,
+                Ok(()) => ledger.claim_message(&owed, message, by).await,
                 Err(error) => Err(error),
             }
         }
     };
-    if claimed.is_ok()
-        && let Some(effect) = effect
-        && let Err(error) = ledger.done(effect).await
-    {
-        outcome.failures.push(error);
-    }
-    let claim = match claimed {
-        Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(claim),
+    let key = &owed.key;
+    match claimed {
+        Ok(Claimed::Ours(claim) | Claimed::TakenOver(claim)) => Some(Written { owed, claim: Some(claim) }),
         Ok(Claimed::Before) => {
             outcome.done.push(format!("the message {key} was told before"));
-            if let Err(error) = ledger.keep(&Note::Paid(owed.clone()), now).await {
+            if let Err(error) = ledger.keep(&Note::Paid(owed), now).await {
                 outcome.failures.push(error);
             }
-            return;
+            None
         }
         Ok(Claimed::BySomebodyElse) => {
             outcome.done.push(format!("the message {key} is being told already"));
             // Should they die, what is owed to a chat product is found by the sweep; of the topic's message this very
             // signal has to make sure.
             outcome.look_again |= owed.to == Destination::Topic;
-            return;
-        }
-        Err(error) => {
-            // Better told twice than never: without the ledger nobody remembers that it is owed.
-            outcome.failures.push(error);
             None
         }
-    };
+        Err(error) => {
+            outcome.failures.push(error);
+            Some(Written { owed, claim: None })
+        }
+    }
+}
+
+/// Sends one message to one destination.
+async fn send(outcome: &mut Outcome, written: Written, message: &Message, scene: Scene<'_>) {
+    let Written { owed, claim } = written;
+    let (ledger, now, key) = (&scene.adapters.ledger, scene.invocation.now, &owed.key);
     // A message that is sent late is sent by somebody else as well: its lease counts from our beginning.
     if claim.is_some() && too_late(scene.invocation.begun).await {
         let why = "the time in which this invocation may tell was up before it could";
-        outcome.failures.push(AwsError::unreadable("belay:tell", key, why));
+        outcome.failed_to_tell(owed.to, AwsError::unreadable("belay:tell", key, why));
         give_back(claim, scene).await;
         return;
     }
-    match Box::pin(send_to(owed, message, scene)).await {
+    match Box::pin(send_to(&owed, message, scene)).await {
         Ok(()) => {
             if owed.to == Destination::Topic {
                 info!(key, title = message.title, "told");
@@ -131,7 +161,7 @@ pub(super) async fn deliver(
             }
             if let Some(claim) = claim {
                 let paid = match ledger.done(claim).await {
-                    Ok(()) => ledger.keep(&Note::Paid(owed.clone()), now).await,
+                    Ok(()) => ledger.keep(&Note::Paid(owed), now).await,
                     Err(error) => Err(error),
                 };
                 if let Err(error) = paid {
@@ -188,6 +218,15 @@ async fn to_slack(message: &Message, scene: Scene<'_>) -> Result<(), AwsError> {
     };
     let (channel, broadcast) = (place.channel.as_str(), place.broadcast);
     let sent = slack.post(channel, thread.as_deref(), broadcast, &post.text, &post.blocks).await;
+    if let (Err(error), Some(card)) = (&sent, &place.card)
+        && error.is("thread_not_found")
+    {
+        // Somebody deleted the card. It is posted anew, and this message is owed to its new thread.
+        let ledger = scene.adapters.ledger.release(&card.release, scene.invocation.now).await?;
+        if let Some(shown) = ledger.card {
+            doubt(card, shown, scene).await?;
+        }
+    }
     sent.map(|_| ())
 }
 
@@ -225,7 +264,7 @@ async fn thread_of(card: &OnCard, scene: Scene<'_>) -> Result<String, AwsError> 
 }
 
 /// What to do about a chat product that will not take messages by itself, as a sentence.
-pub(super) fn advice(error: &AwsError) -> Option<String> {
+pub(crate) fn advice(error: &AwsError) -> Option<String> {
     let slack = error.operation.starts_with("slack:");
     let for_good =
         if slack { channel::slack::is_for_good(error) } else { channel::teams::is_for_good(error) };

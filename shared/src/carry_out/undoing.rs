@@ -83,6 +83,16 @@ pub(super) async fn too_late(begun: Instant) -> bool {
     }
 }
 
+/// The same for a card: reading, drawing and sending it take seconds of the lease's forty.
+pub(super) async fn too_late_to_draw(begun: Instant) -> bool {
+    const DRAWING: std::time::Duration = std::time::Duration::from_secs(28);
+    tokio::select! {
+        biased;
+        () = sleep_until(begun + DRAWING) => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
 enum Look {
     NotYet,
     Happened(Came),

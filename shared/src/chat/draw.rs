@@ -19,15 +19,15 @@ use crate::{
     signal::AlarmState,
 };
 
-/// The opaque id by which an offer is known outside: 128 bits of a hash of its key and its choices. It stands for nothing
+/// The opaque id by which an offer is known outside: 128 bits of a hash of its key, of what it is about and of its choices. It stands for nothing
 /// by itself; whoever presses is asked who they are each time. What may be done to a release changes as it goes, and a
 /// button stands for what was offered where it was seen.
 pub fn offer_id(offer: &Offer) -> String {
     let mut hash = Sha256::new();
-    hash.update(&offer.key);
-    for choice in &offer.choices {
+    let about = [offer.key.as_str(), offer.service.as_str(), offer.release.as_str()];
+    for part in about.into_iter().chain(offer.choices.iter().map(|choice| choice.word())) {
+        hash.update(part);
         hash.update([0]);
-        hash.update(choice.word());
     }
     hex::encode(&hash.finalize()[..16])
 }
@@ -193,9 +193,13 @@ fn undone(facts: &CardFacts, release: &Release) -> Option<(CardState, String)> {
         return None;
     }
     let over = release.status.phase() == Phase::Over;
+    let by_codedeploy = matches!(undo.effect, Some(crate::decision::Effect::StopWithin { .. }));
+    // CodeDeploy was to go back by itself, has not, and that was told.
+    let left = facts.ledger.told.iter().any(|key| key.contains("/no-rollback/"));
     Some(match (takes_back, over) {
-        (true, _) if matches!(facts.place, Place::Stage(_)) && undo.state == EffectState::Done => {
-            (CardState::Undone, " was taken back".to_owned())
+        (true, true) if left => (CardState::Bad, " was stopped, and nothing was taken back".to_owned()),
+        (true, true) if by_codedeploy => {
+            (CardState::Undone, " was stopped, and CodeDeploy takes its deployments back".to_owned())
         }
         (true, _) => (CardState::Undoing, " is being taken back".to_owned()),
         (false, true) => (CardState::Halted, " was halted, and not taken back".to_owned()),

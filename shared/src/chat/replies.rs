@@ -4,7 +4,7 @@ use crate::{
     approval::Choice,
     chat::release_card::ReleaseCard,
     decision::{HookAnswer, Verdict},
-    ledger::{Offer, Open, ReleaseLedger, Watch},
+    ledger::{EffectState, Offer, Open, ReleaseLedger, Watch},
     policy::{Policy, Service},
     reason::spoken,
     release::{Release, ReleaseId, ReleaseStatus},
@@ -159,7 +159,8 @@ pub fn history(service: &Service, releases: &[(Watch, ReleaseLedger)]) -> String
     for (watch, ledger) in releases {
         let revision = ledger.began.as_ref().map_or(String::new(), |began| format!(", {}", began.revision));
         let took = ledger.ended.as_ref().map(|ended| spoken(ended.at.duration_since(watch.began)));
-        let ended = match (&ledger.ended, &ledger.undo) {
+        let undo = ledger.undo.as_ref().filter(|undo| undo.state != EffectState::Overtaken);
+        let ended = match (&ledger.ended, undo) {
             (_, Some(undo)) if undo.effect.as_ref().is_none_or(crate::decision::Effect::takes_back) => {
                 "taken back".to_owned()
             }

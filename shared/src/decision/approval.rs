@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::alarm::{halting, standing_undo};
 use crate::{
@@ -31,6 +31,17 @@ pub enum Refused {
     NotGuarded,
     /// Somebody was first.
     AnsweredBefore(Box<Answered>),
+    /// It could not be carried out for so long that doing it now would surprise everybody.
+    GivenUp,
+}
+
+/// For how long a press that cannot be carried out is tried again. A hook's answer is wanted for as long as CodeDeploy
+/// waits, and harms nobody.
+pub fn patience(about: &About) -> SignedDuration {
+    match about {
+        About::Hook { .. } => SignedDuration::from_mins(60),
+        About::Question(_) | About::Pipeline(_) | About::Release => SignedDuration::from_mins(15),
+    }
 }
 
 impl fmt::Display for Refused {
@@ -40,21 +51,33 @@ impl fmt::Display for Refused {
                 f.write_str("You are not among the approvers that the policy names for this service.")
             }
             Self::OwnRelease => f.write_str(
-                "This release is your own: somebody else has to let it go on. You may halt it, reject it or roll it back.",
+                "This release is your own: somebody else has to let it go on. You may halt it, reject it, retry it or roll it back.",
             ),
             Self::NotOffered(choice) => write!(f, "“{choice}” is not among the choices here."),
             Self::TooLate(deadline) => {
                 write!(f, "The time to answer was over at {deadline:.0}; what the policy says about silence holds.")
             }
             Self::NotGuarded => f.write_str("The policy does not guard this service any more."),
+            Self::GivenUp => f.write_str(
+                "Belay could not carry this out for too long, and will not do it any more. Look at the release, and press again.",
+            ),
             // Who was first, and what came of it, is said where the product's way of naming people is known.
             Self::AnsweredBefore(_) => f.write_str("Somebody was first."),
         }
     }
 }
 
-/// Whether a person's answer counts. `live` is the change as the deployer describes it now, where that was read: people
-/// who wanted a release do not let it go on themselves, but they may always stop it.
+/// Whether a choice lets a release go on. Who wanted the release may not choose it, so that for these, and for no others,
+/// it has to be known who did. To retry is no approval: what failed has to pass all the same.
+pub fn lets_go_on(choice: Choice) -> bool {
+    match choice {
+        Choice::Keep | Choice::Extend | Choice::Approve => true,
+        Choice::RollBack | Choice::Halt | Choice::Reject | Choice::Retry => false,
+    }
+}
+
+/// Whether a person's answer counts. `live` is the change as the deployer describes it now; it may be left out for a
+/// choice that does not let the release go on ([`lets_go_on`]). People who wanted a release may always stop it.
 ///
 /// # Errors
 /// Why it does not.
@@ -73,11 +96,7 @@ pub fn may(
     }
     let known = ledger.began.as_ref().map(|began| &began.change);
     let wanted_by = known.into_iter().chain(live).flat_map(|change| &change.requested_by);
-    let lets_go_on = match press.choice {
-        Choice::Keep | Choice::Extend | Choice::Approve => true,
-        Choice::RollBack | Choice::Halt | Choice::Reject | Choice::Retry => false,
-    };
-    if lets_go_on && wanted_by.into_iter().any(|name| approver.is(name)) {
+    if lets_go_on(press.choice) && wanted_by.into_iter().any(|name| approver.is(name)) {
         return Err(Refused::OwnRelease);
     }
     if let Some(first) = ledger.answers.get(&offer.key)

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Looked, card::in_stage};
+use super::{
+    Looked,
+    card::in_stage,
+    way_back::{Spec, spec},
+};
 use crate::{
     aws::{Adapters, AwsError},
     evidence::{ApprovalEvidence, Observed, PlaceEvidence},
     ledger::{About, Offer, ReleaseLedger},
     policy::Service,
-    release::{Place, Release, ReleaseId, Stage},
+    release::{Change, Place, Release, ReleaseId, Stage, requested_by},
 };
 
 /// Gathers what an answer turns on: where something is to be done to a release, what is released there now; else only
@@ -37,6 +41,39 @@ pub async fn gather(
                 Place::Stage(stage) => in_stage(adapters, stage, &offer.release, now).await,
             };
             ApprovalEvidence { place: None, release, delivery }
+        }
+    }
+}
+
+/// The change that an answer would let go on, and who wanted it: read anew, and whole or not at all.
+///
+/// # Errors
+/// When any part of it cannot be read.
+pub async fn wanted(adapters: &Adapters, offer: &Offer) -> Result<Change, AwsError> {
+    match &offer.place {
+        Place::Group(group) => {
+            let deployment = adapters.codedeploy.deployment(&offer.release).await?;
+            let mut change = deployment.change.clone();
+            match spec(adapters, group, &deployment.revision).await {
+                Spec::Text(text) => change.requested_by.extend(requested_by(&text)),
+                Spec::None => {}
+                Spec::Unread(error) => return Err(error),
+            }
+            Ok(change)
+        }
+        Place::Stage(stage) => {
+            let unnamed = || AwsError::unreadable("belay:gather", &offer.release, "it names no execution");
+            let execution = offer.release.execution().ok_or_else(unnamed)?;
+            let (all, runs) = tokio::join!(
+                adapters.codepipeline.executions(&stage.pipeline),
+                adapters.codepipeline.actions(&stage.pipeline, execution),
+            );
+            let (all, runs) = (all?, runs?);
+            let summary = all.iter().find(|one| one.id == execution).ok_or_else(|| {
+                let why = "the pipeline does not list the execution, so that nobody knows who started it";
+                AwsError::unreadable("codepipeline:ListPipelineExecutions", execution, why)
+            })?;
+            Ok(super::stage::change(&runs, Some(summary)))
         }
     }
 }

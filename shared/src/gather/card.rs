@@ -1,16 +1,16 @@
 //! What is known of a release, for its card.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{group::traffic, release::alarms};
 use crate::{
     aws::{Adapters, AwsError},
-    decision::approval::not_begun,
+    decision::{Effect, approval::not_begun},
     evidence::{CardFacts, Observed},
-    ledger::Watch,
+    ledger::{EffectState, ReleaseLedger, Watch},
     message::OnCard,
     policy::Policy,
-    release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Stage},
+    release::{Change, Phase, Place, Release, ReleaseId, ReleaseStatus, Stage},
     signal::{ReleaseChange, ReleaseHappening},
 };
 
@@ -42,7 +42,8 @@ pub async fn gather(
         async {
             match (&card.place, by) {
                 (Place::Group(_), Some(by)) => adapters.codedeploy.deployment(&by).await.ok(),
-                (_, _) => None,
+                (Place::Group(_), None) => None,
+                (Place::Stage(stage), _) => stage_rollback(adapters, stage, &ledger).await,
             }
         },
         async {
@@ -64,6 +65,31 @@ pub async fn gather(
         alarms: Observed::from_result(alarms, now),
         traffic,
     })
+}
+
+/// The execution by which a stage is rolled back, if Belay asked for it and CodePipeline shows it.
+pub async fn stage_rollback(adapters: &Adapters, stage: &Stage, ledger: &ReleaseLedger) -> Option<Release> {
+    let undo = ledger.undo.as_ref().filter(|undo| undo.state == EffectState::Done)?;
+    let Some(Effect::RollBackStage { target, .. }) = &undo.effect else { return None };
+    let all = adapters.codepipeline.executions(&stage.pipeline).await.ok()?;
+    let mut after =
+        all.into_iter().filter(|one| one.rollback && one.rollback_target.as_ref() == Some(target));
+    let before = undo.at.checked_sub(SignedDuration::from_mins(2)).unwrap_or(undo.at);
+    // The list is the newest first; the rollback may have begun seconds before its claim was marked done.
+    let found = after.find(|one| one.started >= before)?;
+    let watch = Watch {
+        release: ReleaseId::of_stage(&stage.stage, &found.id),
+        service: "".into(),
+        place: Place::Stage(stage.clone()),
+        began: found.started,
+    };
+    let status = match found.status.as_str() {
+        "Succeeded" => ReleaseStatus::Succeeded,
+        "Failed" => ReleaseStatus::Failed,
+        "Stopped" | "Cancelled" | "Superseded" => ReleaseStatus::Stopped,
+        _ => ReleaseStatus::InProgress,
+    };
+    Some(Release { status, ..not_begun(&watch, Change::default(), found.revision) })
 }
 
 /// How much of the traffic a release gets.

@@ -6,12 +6,13 @@ use tracing::{info, warn};
 
 use super::settled;
 use crate::{
+    approval::Person,
     aws::{AwsError, codepipeline::ApprovalState, ledger::Claimant},
     carry_out::carry_out,
-    chat::draw,
+    chat::{draw, text::escape},
     decision::{
         self, Verdict,
-        approval::{Refused, is_this},
+        approval::{Refused, is_this, lets_go_on},
     },
     evidence::Observed,
     gather,
@@ -43,17 +44,24 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         return Ok(json!({ "press": "unknown" }));
     };
     let known = ledger.release(&offer.release, now).await.map_err(failed)?;
-    if known.presses.iter().any(|before| before.press.stamp == press.stamp && before.press.by == press.by) {
-        ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+    if is_handled(&known, &press.by, &press.stamp) {
+        for note in closing(&offer).into_iter().chain([Note::Unpressed(press.clone())]) {
+            ledger.keep(&note, now).await.map_err(failed)?;
+        }
         return Ok(json!({ "press": "handled before" }));
     }
-    let evidence = Box::pin(gather::approval::gather(&guard.adapters, &offer, &known, now)).await;
-    let live = match &evidence.place {
-        Some(place) => place.latest.known().ok().and_then(Option::as_ref),
-        None => evidence.release.known().ok(),
+    if now.duration_since(press.at) > decision::approval::patience(&offer.about) {
+        return Box::pin(refuse(guard, press, &offer, &known, &Refused::GivenUp, now)).await;
+    }
+    // Nobody approves what they may have wanted themselves: while that is not known, nothing is taken for an answer.
+    let wanted = if lets_go_on(press.choice) {
+        let wanted = Box::pin(gather::approval::wanted(&guard.adapters, &offer)).await;
+        Some(wanted.map_err(failed)?)
+    } else {
+        None
     };
-    let live = live.filter(|live| live.id == offer.release).map(|live| &live.change);
-    let may = decision::approval::may(&guard.policy, &offer, &known, live, press);
+    let evidence = Box::pin(gather::approval::gather(&guard.adapters, &offer, &known, now)).await;
+    let may = decision::approval::may(&guard.policy, &offer, &known, wanted.as_ref(), press);
     let may = match may {
         Ok(()) => first(guard, &offer, press, now).await?,
         Err(refused) => Err(refused),
@@ -72,18 +80,28 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         let Signal::Approval(approval) = &signal else { return Ok(Value::Null) };
         decision = decision::approval::decide(&guard.policy, &evidence, approval, now);
     }
+    // Handled only once nothing waits for it any more: whoever dies in between leaves it to be handled again.
     let handled = Pressed { press: press.clone(), refused: None };
-    let mut over = vec![Note::Handled(offer.release.clone(), handled)];
-    over.extend(match &offer.about {
-        About::Question(question) => Some(Note::Answered(question.key.clone())),
-        About::Hook { call, .. } => Some(Note::Replied(call.clone())),
-        About::Pipeline(_) | About::Release => None,
-    });
-    over.push(Note::Unpressed(press.clone()));
+    let mut over = Vec::from_iter(closing(&offer));
+    over.extend([Note::Handled(offer.release.clone(), handled), Note::Unpressed(press.clone())]);
     let around = Circumstances { over, owed: &known.owed, ..Circumstances::of(&signal, now) };
     let outcome =
         Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
     settled(&outcome, &signal.key())
+}
+
+/// What is open no more once an offer has its answer.
+fn closing(offer: &Offer) -> Option<Note> {
+    match &offer.about {
+        About::Question(question) => Some(Note::Answered(question.key.clone())),
+        About::Hook { call, .. } => Some(Note::Replied(call.clone())),
+        About::Pipeline(_) | About::Release => None,
+    }
+}
+
+/// Whether a press has been handled to its end.
+pub(super) fn is_handled(known: &ReleaseLedger, by: &Person, stamp: &str) -> bool {
+    known.presses.iter().any(|before| before.press.stamp == stamp && before.press.by == *by)
 }
 
 /// Gives the offer its answer, unless somebody was first.
@@ -119,6 +137,7 @@ async fn refuse(
         | Refused::OwnRelease
         | Refused::NotOffered(_)
         | Refused::TooLate(_)
+        | Refused::GivenUp
         | Refused::NotGuarded => refused.to_string(),
     };
     info!(choice = press.choice.word(), why = %refused, "an answer does not count");
@@ -150,9 +169,10 @@ async fn was_first(
         place: offer.place.clone(),
     };
     let now_is = match Box::pin(gather::card::gather(&guard.adapters, &guard.policy, &on, now)).await {
-        Ok(facts) => format!(" {}.", draw::card(&facts, &guard.console).0.headline),
+        Ok(facts) => format!(" {}.", escape(&draw::card(&facts, &guard.console).0.headline)),
         Err(_) => {
-            known.decisions.last().map_or(String::new(), |last| format!(" Then: {}", last.reasons.first()))
+            let last = known.decisions.last();
+            last.map_or(String::new(), |last| escape(&format!(" Then: {}", last.reasons.first())))
         }
     };
     format!("{who} was first{chose}, at {:.0}.{now_is}", first.at)
@@ -204,7 +224,7 @@ async fn manual_of(
         Observed::Missing { .. } => decision::approval::not_begun(watch, Change::default(), None),
     };
     let mut answered = known.answers.get(&change.key()).cloned();
-    if change.what != ManualHappening::Waits && answered.is_none() {
+    if matches!(change.what, ManualHappening::Approved | ManualHappening::Failed) && answered.is_none() {
         answered = elsewhere(guard, watch, change, now).await?;
     }
     let decision = decision::approval::manual(service, &release, change, answered.as_ref());

@@ -1,13 +1,14 @@
 //! Cards that are not as they should be: a traffic share that moved, an alarm that is OK again, an update that a chat
 //! product did not take.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::Pin, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::warn;
+use tokio::time::Sleep;
+use tracing::{error, warn};
 
 use crate::{
-    carry_out::refresh,
+    carry_out::{advice, refresh},
     chat::{draw, slack},
     evidence::{CardFacts, Observed, OpenEvidence},
     gather,
@@ -20,6 +21,18 @@ use crate::{
 /// How long after its beginning a release is kept on watch for its card's sake alone.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 
+/// For so long cards are drawn in one minute.
+const AT_MOST: Duration = Duration::from_secs(8);
+
+/// Whether a time is up. The timer is looked at before anything else.
+async fn is_up(mut time: Pin<&mut Sleep>) -> bool {
+    tokio::select! {
+        biased;
+        () = time.as_mut() => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
 /// Shows the card of every release on watch again that is not as it should be. Those that could not be shown are given
 /// back.
 pub async fn cards(
@@ -31,7 +44,14 @@ pub async fn cards(
     if guard.adapters.chat.is_none() {
         return stale;
     }
+    let time = tokio::time::sleep(AT_MOST);
+    tokio::pin!(time);
     for watch in &evidence.open.watches {
+        // Messages that are owed still have to be sent, and the next minute draws what this one did not.
+        if is_up(time.as_mut()).await {
+            stale.insert(watch.release.clone());
+            continue;
+        }
         let Some(facts) = facts(guard, watch, evidence, invocation.now).await else { continue };
         let (card, _) = draw::card(&facts, &guard.console);
         let post = slack::card(&card);
@@ -45,7 +65,11 @@ pub async fn cards(
             place: watch.place.clone(),
         };
         if let Err(error) = Box::pin(refresh(&on, guard.scene(invocation))).await {
-            warn!(%error, release = watch.release.as_str(), "a card is not as it should be");
+            let release = watch.release.as_str();
+            match advice(&error) {
+                Some(advice) => error!(%error, advice, release, "a card cannot be shown"),
+                None => warn!(%error, release, "a card is not as it should be"),
+            }
             if invocation.now.duration_since(watch.began) < STALE {
                 stale.insert(watch.release.clone());
             }
@@ -66,7 +90,10 @@ async fn facts(guard: &Guard, watch: &Watch, evidence: &OpenEvidence, now: Times
         return None;
     }
     let by = seen.rolled_back_by.clone().or_else(|| ledger.goes_back_by.clone());
-    let rollback = by.and_then(|by| evidence.releases.get(&by)?.known().ok().cloned());
+    let rollback = match &watch.place {
+        Place::Group(_) => by.and_then(|by| evidence.releases.get(&by)?.known().ok().cloned()),
+        Place::Stage(stage) => gather::card::stage_rollback(&guard.adapters, stage, &ledger).await,
+    };
     let runs = seen.status.phase() == Phase::Running && matches!(watch.place, Place::Group(_));
     let traffic = if runs {
         gather::card::traffic_of(&guard.adapters, &watch.release, now).await

@@ -12,7 +12,7 @@ use crate::{
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
-    judge::{Origin, settled},
+    judge::{Origin, approval::is_handled, settled},
     ledger::{
         Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Question,
         WaitingHook,
@@ -37,7 +37,8 @@ pub async fn silence(
     let now = invocation.now;
     if let Some(release) = &question.release {
         let key = format!("question/{}", question.key);
-        if !silence_answers(guard, release, &key, None, invocation).await? {
+        let over = Note::Answered(question.key.clone());
+        if !silence_answers(guard, release, &key, None, &over, now).await? {
             // A person's answer came in time, and is being carried out: that closes the question.
             return Ok(json!({ "question": "answered" }));
         }
@@ -78,19 +79,34 @@ pub async fn silence(
     .await
 }
 
-/// Gives an offer silence for its answer; false if a person's came first.
+/// Gives an offer silence for its answer; false if another came first. `over` closes what was open.
 async fn silence_answers(
     guard: &Guard,
     release: &ReleaseId,
     key: &str,
     choice: Option<Choice>,
-    invocation: Invocation<'_>,
+    over: &Note,
+    now: Timestamp,
 ) -> Result<bool, Failure> {
-    let now = invocation.now;
+    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let answered = Answered { by: Answerer::Silence, choice, why: None, at: now };
     let first = guard.adapters.ledger.answer(release, key, &answered, now).await;
-    let first = first.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
-    Ok(first.by == Answerer::Silence)
+    let first = first.map_err(failed)?;
+    let (who, stamp) = match &first.by {
+        Answerer::Silence => return Ok(true),
+        Answerer::Person { who, stamp } => (who, stamp),
+        // Answered elsewhere: nothing of ours will close it.
+        Answerer::Elsewhere { who: _ } => {
+            guard.adapters.ledger.keep(over, now).await.map_err(failed)?;
+            return Ok(false);
+        }
+    };
+    // A delivery that came twice may have opened again what a person's answer has closed.
+    let known = guard.adapters.ledger.release(release, now).await.map_err(failed)?;
+    if is_handled(&known, who, stamp) {
+        guard.adapters.ledger.keep(over, now).await.map_err(failed)?;
+    }
+    Ok(false)
 }
 
 /// A hook waits for an answer that nobody can give any more: the policy's `on_doubt` does.
@@ -107,7 +123,8 @@ pub async fn hook_left(
     if let Some(otherwise) = waiting.otherwise {
         let key = Signal::Hook(waiting.call.clone()).key();
         let choice = if otherwise == Silent::LetsThrough { Choice::Approve } else { Choice::Reject };
-        if !silence_answers(guard, &waiting.call.deployment, &key, Some(choice), invocation).await? {
+        let over = Note::Replied(waiting.call.clone());
+        if !silence_answers(guard, &waiting.call.deployment, &key, Some(choice), &over, now).await? {
             return Ok(json!({ "question": "answered" }));
         }
     }

@@ -92,6 +92,20 @@ impl Ledger {
         }
     }
 
+    /// Claims running again what failed, for one answer.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn claim_retry(
+        &self,
+        release: &ReleaseId,
+        key: &str,
+        by: Claimant<'_>,
+    ) -> Result<Claimed, AwsError> {
+        let partition = Partition::Release(release.clone());
+        self.claim(&partition, &format!("{}{key}", sort_key::RETRY), &"", by).await
+    }
+
     /// Claims the drawing of a release's card, so that of two who draw it the one who read last is shown last.
     ///
     /// # Errors

@@ -193,7 +193,10 @@ pub(super) fn file(
         // By time: the keys are in another order.
         let at = ledger.decisions.partition_point(|other| other.at <= record.at);
         ledger.decisions.insert(at, record);
-    } else if sort != sort_key::DELIVERIES && sort != sort_key::CARD_LOCK {
+    } else if sort != sort_key::DELIVERIES
+        && sort != sort_key::CARD_LOCK
+        && !sort.starts_with(sort_key::RETRY)
+    {
         return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));
     }
     Ok(())

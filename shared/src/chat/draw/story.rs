@@ -1,6 +1,7 @@
 //! What happened to a release, in order, and what its checks found.
 
 use crate::{
+    approval::Choice,
     chat::release_card::{CardCheck, StoryLine},
     decision::{HookAnswer, Verdict},
     evidence::CardFacts,
@@ -25,6 +26,15 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
             (Answerer::Person { who, .. }, Some(choice)) => {
                 (Some(who.user.clone()), format!("chose {choice}{about}"))
             }
+            // The pipeline's summary is Belay's own: the same approval stood on another service's card.
+            (Answerer::Elsewhere { .. }, Some(choice))
+                if answered.why.as_ref().is_some_and(|why| why.contains(" through Belay")) =>
+            {
+                (None, format!("“{choice}” was chosen on another service's card{about}"))
+            }
+            (Answerer::Elsewhere { who: None }, Some(Choice::Reject)) => {
+                (None, format!("It was rejected in the console or by the CLI, or its time was over{about}"))
+            }
             (Answerer::Elsewhere { who }, choice) => {
                 let what = choice.map_or("answered".to_owned(), |choice| format!("chose {choice}"));
                 (
@@ -45,6 +55,7 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
     // What was decided because of an answer, in the same second, stands below it.
     let observed = facts.service.mode == Mode::Observe;
     lines.extend(ledger.decisions.iter().filter_map(|record| decided(record, observed)));
+    let retried = retried(facts);
     if let Some(ended) = &ledger.ended {
         let (sign, what) = match ended.status {
             ReleaseStatus::Succeeded => ("✅", "It succeeded".to_owned()),
@@ -58,6 +69,7 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
         let details = error.map(|error| format!("{}: {}", error.code, error.message)).collect();
         lines.push(StoryLine { at: ended.at, sign, who: None, what, details });
     }
+    lines.extend(retried);
     if let Some(rollback) = &facts.rollback {
         let began = format!("{} began to take it back", rollback.id);
         lines.push(StoryLine {
@@ -76,6 +88,15 @@ pub(super) fn story(facts: &CardFacts) -> Vec<StoryLine> {
     }
     lines.sort_by_key(|line| line.at);
     lines
+}
+
+/// That a release which had failed has succeeded since: its end is written down once, and a stage can be tried again.
+fn retried(facts: &CardFacts) -> Option<StoryLine> {
+    let ended = facts.ledger.ended.as_ref().filter(|ended| ended.status != ReleaseStatus::Succeeded)?;
+    let release = facts.release.known().ok().filter(|release| release.status == ReleaseStatus::Succeeded)?;
+    let at = release.completed_at.unwrap_or(ended.at);
+    let what = "It succeeded after all".to_owned();
+    Some(StoryLine { at, sign: "✅", who: None, what, details: Vec::new() })
 }
 
 /// A decision as a line; those that say nothing beyond what stands elsewhere on the card have none.
