@@ -1,6 +1,8 @@
 //! People in chat: one card per release, buttons that count once, and only from those who may press them.
 
-use belay_tests::{Press, SlackMessage};
+use std::time::Duration;
+
+use belay_tests::{DeliverySettings, Fault, Press, SlackMessage};
 use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{Story, canary, lambda};
@@ -218,6 +220,30 @@ async fn a_hook_waits_for_a_person() {
         assert_eq!(story.simulator.dead_letters(), []);
         story.simulator.assert_all_modelled();
     }
+}
+
+#[tokio::test]
+async fn nothing_is_approved_while_nobody_knows_who_wanted_it() {
+    let policy = TALKED
+        .replace("{ alarms: quiet }", "{ alarms: quiet }, { approval: { within: 45m, otherwise: fail } }");
+    let group = lambda().shifting(canary()).hook("BeforeAllowTraffic", "lifecycle-hooks");
+    let story = Story::under(group, &policy).await;
+    let wanted = Some("Release 42, belay: requested-by anna@example.com");
+    // Its START is lost, so that the ledger does not know either.
+    story.simulator.set_delivery(DeliverySettings { lose: 1.0, ..DeliverySettings::default() });
+    story.simulator.start_described_deployment("orders", "prod", "v2", "user", wanted).unwrap();
+    story.simulator.advance(Duration::from_secs(20)).await;
+    assert!(shown(&story.card()).contains("waits for a person"), "{}", shown(&story.card()));
+    // What would say that it is her own release cannot be read when she approves it, and can some seconds later.
+    story.simulator.fault("GetApplicationRevision", Fault::InternalError, 12);
+    story.simulator.fault("GetDeployment", Fault::InternalError, 12);
+    story.press(ANNA, "Approve").await;
+    story.minutes(5).await;
+    assert_eq!(story.simulator.effects("PutLifecycleEventHookExecutionStatus"), Vec::<Value>::new());
+    assert!(story.whispers(ANNA)[0].contains("your own"), "{:?}", story.whispers(ANNA));
+    story.press(BOB, "Approve").await;
+    story.minutes(1).await;
+    assert_eq!(story.simulator.effects("PutLifecycleEventHookExecutionStatus").len(), 1);
 }
 
 #[tokio::test]

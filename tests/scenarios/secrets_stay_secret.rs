@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use belay_tests::{Press, SlackApp, SlackFault, sign_slack, stage::functions};
@@ -49,6 +49,10 @@ impl Log {
     /// Begins to listen to this thread, which is the one on which a test's functions and the simulator run: to every
     /// word of ours, and to what others say as loudly as a deployed function lets them.
     pub(crate) fn begin() -> (Self, dispatcher::DefaultGuard) {
+        // With one listener in the process, tracing asks the thread that comes first to a line whether anybody listens,
+        // and remembers its "no" for all threads, those of the other tests among them. With two it asks both.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(fmt::fmt().with_writer(io::sink).finish()));
         let log = Self::default();
         let ours =
             ["belay", "alarm_transitions", "chat_actions", "lifecycle_hooks", "pipeline_events", "sweep"];

@@ -289,6 +289,9 @@ mod tests {
         let failed = Offer { choices: vec![Choice::Retry, Choice::RollBack], ..running.clone() };
         assert_eq!(offer_id(&running), offer_id(&running.clone()));
         assert_ne!(offer_id(&running), offer_id(&failed));
+        // One alarm's question about another place's release is another question.
+        assert_ne!(offer_id(&running), offer_id(&Offer { release: "d-2".into(), ..running.clone() }));
+        assert_ne!(offer_id(&running), offer_id(&Offer { service: "search".into(), ..running.clone() }));
         assert_ne!(offer_id(&running), offer_id(&Offer { key: "release/d-1/1".to_owned(), ..running }));
     }
 }
