@@ -1,7 +1,7 @@
 //! Pictures of Belay's cards: what people see in Slack and in Teams, as pages of HTML.
 //!
-//! The cards are made by the same code that makes them in production, from situations that are written down here. Only
-//! how Slack and Teams draw them is imitated. The pages need nothing from outside and hold no scripts, so that a browser
+//! The cards are those that the scenarios hold as snapshots: the rehearsals', as Belay sent them. Only how Slack and Teams
+//! draw them is imitated. The pages need nothing from outside and hold no scripts, so that a browser
 //! without a network can photograph them (`docs/cards/photograph`).
 
 mod adaptive;

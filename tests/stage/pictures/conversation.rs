@@ -30,7 +30,7 @@ pub(super) enum Entry {
         post: Post,
     },
     /// What somebody has typed and is about to send.
-    Typed(&'static str),
+    Typed(String),
 }
 
 /// A reply of Belay's in a thread.

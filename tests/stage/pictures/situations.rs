@@ -1,20 +1,9 @@
-//! What the pictures show: one release of the service `checkout` on 18 June 2026, as it may go.
-//!
-//! Names, headlines and questions are those of `belay::chat::draw`; reasons are the real ones, with these numbers in
-//! them.
+//! What the pictures show: the cards of the rehearsals, as the scenarios hold them (`tests/scenarios/snapshots`). So a
+//! picture shows what the tests produce, and nothing that somebody wrote down beside them.
 
-mod answers;
-mod cards;
-mod messages;
-
-use belay::{
-    chat::{slack, slack::Post, teams},
-    message::Message,
-    reason::Reason,
-    release::DeploymentGroup,
-};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use belay::chat::slack::{self, Post};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     conversation::{Conversation, Entry, Reply, Said},
@@ -25,132 +14,117 @@ use super::{
 /// The channel.
 pub(super) const CHANNEL: &str = "checkout-releases";
 
-const APPROVER: &str = "U07JONAS3W";
-const AUTHOR: &str = "U07MIRA42K";
-
 /// Whoever looks at the pictures.
 pub(super) const VIEWER: Viewer = Viewer {
-    people: &[(AUTHOR, "Mira Okafor"), (APPROVER, "Jonas Lind")],
-    // 2026-06-18T00:00:00Z
-    today: 1_781_740_800,
+    people: &[("U02ANNA", "Anna Berg"), ("U03BOB", "Bob Okafor"), ("U04EVE", "Eve Lind")],
+    // 2026-03-05T00:00:00Z
+    today: 1_772_668_800,
 };
 
-const RELEASE: &str = "d-7K2M9QX4B";
-const ROLLBACK: &str = "d-4QX8Z1RTM";
 const ALARM: &str = "checkout-prod-5xx-rate";
-/// What CloudWatch says about that alarm.
-const SAID: &str = "Threshold Crossed: 2 out of the last 3 datapoints [4.6 (18/06/26 13:56:00), 3.9 (18/06/26 \
-     13:55:00)] were greater than the threshold (1.0) (minimum 2 datapoints for OK -> ALARM transition).";
+
+/// A snapshot's JSON: what stands behind its head of two lines with three dashes.
+macro_rules! snapshot {
+    ($name:literal) => {
+        body(include_str!(concat!("../../scenarios/snapshots/", $name, ".snap")))
+    };
+}
+
+fn body(snapshot: &str) -> Value {
+    let json = snapshot.splitn(3, "---").nth(2).unwrap_or_default();
+    serde_json::from_str(json).unwrap_or_else(|error| json!({ "text": format!("no snapshot: {error}") }))
+}
+
+fn post(shown: &Value) -> Post {
+    Post { text: text(&shown["text"]), blocks: shown["blocks"].clone() }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
 
 /// Every conversation in Slack, by its picture's name.
 pub(super) fn slack() -> Vec<(&'static str, Conversation)> {
-    let card = |at: Timestamp, card| Entry::Message { at, post: slack::card(&card), replies: Vec::new() };
-    let began = at(52, 11);
+    let began = at(2, 5);
+    let alone = |shown: &Value| {
+        Conversation(vec![Entry::Message { at: began, post: post(shown), replies: Vec::new() }])
+    };
+    let thread = vec![
+        Reply { at: at(4, 45), said: Said::Words { post: post(&snapshot!("ping")), broadcast: true } },
+        picture(),
+    ];
+    let told = snapshot!("whispers");
+    let whisper = |said: &Value| Entry::Whisper {
+        at: at(6, 30),
+        post: Post { text: text(&said["text"]), blocks: Value::Null },
+    };
+    let mut refused = alone(&snapshot!("asked")).0;
+    refused.extend(told.as_array().into_iter().flatten().take(1).map(whisper));
     vec![
-        ("running", Conversation(vec![card(began, cards::running())])),
-        (
-            "asked",
-            Conversation(vec![thread(began, slack::card(&cards::asked()), vec![ping(messages::asked())])]),
-        ),
+        ("running", alone(&snapshot!("running"))),
+        ("asked", alone(&snapshot!("asked"))),
         (
             "taken-back",
-            Conversation(vec![thread(
-                began,
-                slack::card(&cards::taken_back()),
-                vec![ping(messages::taken_back()), picture()],
-            )]),
+            Conversation(vec![Entry::Message {
+                at: began,
+                post: post(&snapshot!("taken_back")),
+                replies: thread,
+            }]),
         ),
-        ("approval-hook", Conversation(vec![card(began, cards::waits_at_hook())])),
-        ("approval-pipeline", Conversation(vec![card(began, cards::waits_in_pipeline())])),
-        (
-            "refused",
-            Conversation(vec![
-                card(began, cards::running()),
-                whisper(at(57, 20), Post { blocks: Value::Null, ..slack::words(&answers::refused()) }),
-            ]),
-        ),
-        (
-            "halted",
-            Conversation(vec![thread(began, slack::card(&cards::halted()), vec![ping(messages::halted())])]),
-        ),
-        ("succeeded", Conversation(vec![card(began, cards::succeeded())])),
-        ("failed-stage", Conversation(vec![card(began, cards::failed_stage())])),
-        (
-            "observed",
-            Conversation(vec![thread(
-                began,
-                slack::card(&cards::observed()),
-                vec![ping(messages::observed())],
-            )]),
-        ),
-        (
-            "commands",
-            Conversation(vec![
-                Entry::Typed("/belay status checkout"),
-                whisper(at(57, 5), slack::words(&answers::status())),
-                Entry::Typed("/belay why checkout"),
-                whisper(at(59, 30), slack::words(&answers::why())),
-                Entry::Typed("/belay rolback checkout"),
-                whisper(at(59, 40), slack::words(&answers::misspelt())),
-            ]),
-        ),
+        ("approval-hook", alone(&snapshot!("hook_approval"))),
+        ("approval-pipeline", alone(&snapshot!("pipeline_approval"))),
+        ("refused", Conversation(refused)),
+        ("halted", alone(&snapshot!("halted"))),
+        ("succeeded", alone(&snapshot!("hook_approved"))),
+        ("failed-stage", alone(&snapshot!("failed_stage"))),
+        ("observed", alone(&snapshot!("observed"))),
+        ("commands", commands(&snapshot!("answers"))),
     ]
+}
+
+/// Commands and their answers.
+fn commands(answers: &Value) -> Conversation {
+    let asked = |one: &Value| {
+        let typed = text(&one["typed"]);
+        let worth_seeing = ["status checkuot", "status checkout", "why checkout", "history checkout"];
+        worth_seeing.contains(&typed.as_str()).then(|| {
+            let answer = slack::words(&text(&one["answer"]));
+            [Entry::Typed(format!("/belay {typed}")), Entry::Whisper { at: at(7, 0), post: answer }]
+        })
+    };
+    Conversation(answers.as_array().into_iter().flatten().filter_map(asked).flatten().collect())
 }
 
 /// Every request to Teams, by its picture's name, and when it was posted.
 pub(super) fn teams() -> Vec<(&'static str, Timestamp, Value)> {
-    let message = messages::taken_back();
-    vec![("teams", message.at, teams::message(&message))]
+    let content = snapshot!("teams");
+    let kind = "application/vnd.microsoft.card.adaptive";
+    let body = json!({
+        "type": "message",
+        "attachments": [{ "contentType": kind, "contentUrl": null, "content": content }],
+    });
+    vec![("teams", at(6, 0), body)]
 }
 
-/// A time on the day of the pictures, in the hour of 13:00 UTC.
+/// A time on the day of the pictures, in the hour of 03:00 UTC.
 fn at(minute: i64, second: i64) -> Timestamp {
-    let hour = VIEWER.today + 13 * 3_600;
+    let hour = VIEWER.today + 3 * 3_600;
     Timestamp::from_second(hour + 60 * minute + second).unwrap_or_default()
 }
 
-/// So many minutes and seconds.
-fn lasting(minutes: i64, seconds: i64) -> SignedDuration {
-    SignedDuration::from_secs(60 * minutes + seconds)
-}
-
-/// Where it is released.
-fn group() -> DeploymentGroup {
-    DeploymentGroup { application: "checkout".to_owned(), group: "prod".to_owned() }
-}
-
-/// Reasons as people read them.
-fn because(reasons: &[Reason]) -> Vec<String> {
-    reasons.iter().map(ToString::to_string).collect()
-}
-
-fn thread(at: Timestamp, post: Post, replies: Vec<Reply>) -> Entry {
-    Entry::Message { at, post, replies }
-}
-
-/// A message in the card's thread.
-fn ping(message: Message) -> Reply {
-    let broadcast = message.slack.as_ref().is_some_and(|place| place.broadcast);
-    Reply { at: message.at, said: Said::Words { post: slack::message(&message), broadcast } }
-}
-
-fn whisper(at: Timestamp, post: Post) -> Entry {
-    Entry::Whisper { at, post }
-}
-
-/// The graph of the alarm, as it hangs in the thread.
+/// The graph of the alarm, as it hangs in the thread. CloudWatch draws the real one; the simulator has none.
 fn picture() -> Reply {
     let graph = Graph {
         title: ALARM,
         unit: "5xx answers, percent",
-        from: at(38, 0),
+        from: Timestamp::from_second(VIEWER.today + 3 * 3_600 - 13 * 60).unwrap_or_default(),
         values: &[
             0.2, 0.3, 0.2, 0.2, 0.4, 0.3, 0.2, 0.2, 0.3, 0.3, 0.2, 0.4, 0.3, 0.2, 0.3, 0.9, 1.4, 3.9, 4.6,
             4.9,
         ],
         threshold: (1.0, "5xx answers > 1 for 2 datapoints within 3 minutes"),
-        began: 14.2,
+        began: 15.1,
         top: 6.0,
     };
-    Reply { at: at(57, 46), said: Said::Picture { title: format!("Alarm {ALARM}"), svg: graph.svg() } }
+    Reply { at: at(4, 46), said: Said::Picture { title: format!("Alarm {ALARM}"), svg: graph.svg() } }
 }
