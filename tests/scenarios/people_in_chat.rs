@@ -196,6 +196,29 @@ async fn nobody_else_may_and_everything_is_written_down() {
 }
 
 #[tokio::test]
+async fn a_refused_press_that_comes_again_closes_no_question() {
+    let story = Story::under(lambda(), TALKED).await;
+    let id = story.release();
+    story.minutes(2).await;
+    story.red("orders-latency");
+    story.minutes(2).await;
+    let ts = story.card().ts;
+    let press = Press { user: EVE, channel: CHANNEL, ts: &ts, action: "Keep", why: None };
+    let event = story.simulator.slack_press(press).unwrap();
+    for _ in 0..2 {
+        story.simulator.request("chat-actions", &event).await.unwrap();
+        story.minutes(1).await;
+    }
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    story.minutes(16).await;
+    assert_eq!(
+        story.stops(),
+        [json!({ "deploymentId": id, "autoRollbackEnabled": true })],
+        "silence answers"
+    );
+}
+
+#[tokio::test]
 async fn a_hook_waits_for_a_person() {
     let policy = TALKED
         .replace("{ alarms: quiet }", "{ alarms: quiet }, { approval: { within: 45m, otherwise: fail } }");

@@ -44,8 +44,10 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         return Ok(json!({ "press": "unknown" }));
     };
     let known = ledger.release(&offer.release, now).await.map_err(failed)?;
-    if is_handled(&known, &press.by, &press.stamp) {
-        for note in closing(&offer).into_iter().chain([Note::Unpressed(press.clone())]) {
+    if let Some(before) = handled(&known, &press.by, &press.stamp) {
+        // What was refused has closed nothing: whoever may is still asked.
+        let closing = closing(&offer).filter(|_| before.refused.is_none());
+        for note in closing.into_iter().chain([Note::Unpressed(press.clone())]) {
             ledger.keep(&note, now).await.map_err(failed)?;
         }
         return Ok(json!({ "press": "handled before" }));
@@ -81,9 +83,9 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         decision = decision::approval::decide(&guard.policy, &evidence, approval, now);
     }
     // Handled only once nothing waits for it any more: whoever dies in between leaves it to be handled again.
-    let handled = Pressed { press: press.clone(), refused: None };
+    let counted = Pressed { press: press.clone(), refused: None };
     let mut over = Vec::from_iter(closing(&offer));
-    over.extend([Note::Handled(offer.release.clone(), handled), Note::Unpressed(press.clone())]);
+    over.extend([Note::Handled(offer.release.clone(), counted), Note::Unpressed(press.clone())]);
     let around = Circumstances { over, owed: &known.owed, ..Circumstances::of(&signal, now) };
     let outcome =
         Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
@@ -99,9 +101,9 @@ fn closing(offer: &Offer) -> Option<Note> {
     }
 }
 
-/// Whether a press has been handled to its end.
-pub(super) fn is_handled(known: &ReleaseLedger, by: &Person, stamp: &str) -> bool {
-    known.presses.iter().any(|before| before.press.stamp == stamp && before.press.by == *by)
+/// What became of a press that has been handled to its end.
+pub(super) fn handled<'a>(known: &'a ReleaseLedger, by: &Person, stamp: &str) -> Option<&'a Pressed> {
+    known.presses.iter().find(|before| before.press.stamp == stamp && before.press.by == *by)
 }
 
 /// Gives the offer its answer, unless somebody was first.

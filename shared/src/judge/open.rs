@@ -12,7 +12,7 @@ use crate::{
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
-    judge::{Origin, approval::is_handled, settled},
+    judge::{Origin, approval::handled, settled},
     ledger::{
         Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Question,
         WaitingHook,
@@ -103,7 +103,7 @@ async fn silence_answers(
     };
     // A delivery that came twice may have opened again what a person's answer has closed.
     let known = guard.adapters.ledger.release(release, now).await.map_err(failed)?;
-    if is_handled(&known, who, stamp) {
+    if handled(&known, who, stamp).is_some() {
         guard.adapters.ledger.keep(over, now).await.map_err(failed)?;
     }
     Ok(false)
