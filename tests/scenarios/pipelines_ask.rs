@@ -315,15 +315,15 @@ async fn a_stage_that_failed_is_retried_once() {
 #[tokio::test]
 async fn a_retry_that_is_not_possible_is_told() {
     let waiting = failed().await;
-    // Somebody retried it in the console meanwhile, so that there is nothing to retry.
     let event = waiting.presses(ANNA, "Retry", None);
+    // CodePipeline retries nothing that failed in another structure.
     waiting.simulator.change_pipeline("release");
-    waiting.simulator.outdate_execution(&waiting.execution);
     waiting.simulator.request("chat-actions", &event).await.unwrap();
     waiting.minutes(2).await;
-    let retried = waiting.simulator.effects("RetryStageExecution");
-    assert_eq!(retried, Vec::<Value>::new());
+    assert_eq!(waiting.simulator.effects("RetryStageExecution"), Vec::<Value>::new());
+    let asked = waiting.simulator.calls("RetryStageExecution");
+    assert_eq!(asked.len(), 1, "it is not asked again and again: {asked:#?}");
     let told: String = waiting.simulator.messages().into_iter().map(|message| message.message).collect();
-    assert!(told.contains("Retry"), "{told}");
+    assert!(told.contains("could not be tried again") && told.contains("Unable to retry"), "{told}");
     assert_eq!(waiting.simulator.dead_letters(), []);
 }

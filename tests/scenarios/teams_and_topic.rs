@@ -2,6 +2,7 @@
 //! `chat` no chat product is called at all.
 
 use belay_tests::{Fault, Service, TeamsFault, stage::functions};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -130,10 +131,16 @@ async fn teams_is_not_forgotten_while_the_secret_cannot_be_read() {
 
 #[tokio::test]
 async fn slack_that_is_down_keeps_nothing_from_teams() {
-    let story = with_teams().await;
+    let (good, story) = (with_teams().await, with_teams().await);
     story.simulator.slack_down(true);
-    taken_back(&story).await;
-    has_each(&story, 0);
+    for story in [&good, &story] {
+        taken_back(story).await;
+        has_each(story, 0);
+    }
+    let moments = |story: &Story| -> Vec<Timestamp> {
+        story.simulator.teams_cards().into_iter().map(|card| card.at).collect()
+    };
+    assert_eq!(moments(&story), moments(&good), "none comes later than it would have");
 }
 
 #[tokio::test]
