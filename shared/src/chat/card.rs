@@ -281,6 +281,10 @@ fn in_slack(decision: &Decision, signal: &Signal, urgency: Urgency, channel: &st
     if card.is_some() && on_the_card && urgency == Urgency::Calm {
         return None;
     }
+    // That an alarm is OK again is told only where a release was concerned: that one's card shows it.
+    if matches!(decision.reasons.first(), Reason::Restored { .. }) {
+        return None;
+    }
     Some(InSlack { channel: channel.to_owned(), card, broadcast: urgency == Urgency::Loud })
 }
 
