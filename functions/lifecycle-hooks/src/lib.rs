@@ -108,14 +108,14 @@ pub async fn handle(
         // It is answered all the same, unless this invocation dies.
         warn!(%error, "the sweep does not know of this hook");
     }
-    let plan = match written_down(guard, planned(&call, decision, now), now).await {
+    let plan = match written_down(guard, planned(&call, decision.clone(), now), now).await {
         Ok(plan) => plan,
         Err(error) => {
-            // A question that nobody wrote down is never answered: then doubt is, now, and nobody is asked.
+            // A question that nobody wrote down is never answered: then its silence is the answer, now, and nobody is
+            // asked.
             error!(%error, "a person cannot be asked");
-            let (on_doubt, deployment) = so_far.known();
             let what = "it could not write down that a person is asked".to_owned();
-            planned(&call, hook::own_failure(on_doubt, deployment.as_ref(), what), now)
+            planned(&call, hook::cannot_ask(decision, what), now)
         }
     };
     let signal = Signal::Hook(call.clone());

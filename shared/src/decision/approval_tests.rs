@@ -273,3 +273,18 @@ fn who_was_asked_is_told_what_was_chosen_and_not_by_whom() {
     let shown = format!("{:?}", Person { team: "T1".into(), user: "U02ANNA".into() });
     assert!(!shown.contains("U02ANNA"), "{shown}");
 }
+
+#[test]
+fn our_own_failure_opens_no_gate() {
+    for (otherwise, expected) in
+        [(Silent::HoldsUp, HookAnswer::Failed), (Silent::LetsThrough, HookAnswer::Succeeded)]
+    {
+        let asks = Decision {
+            question: Some(super::Asking { deadline: at(900), otherwise }),
+            ..Decision::plain(None, Some(&release()), Verdict::Ask, Reason::WouldHaveFailed.into())
+        };
+        let answered = super::hook::cannot_ask(asks, "it could not".to_owned());
+        assert_eq!(answered.verdict, Verdict::Answer(expected));
+        assert!(answered.question.is_none() && answered.waits.is_none());
+    }
+}

@@ -217,6 +217,21 @@ pub fn own_failure(on_doubt: Option<OnDoubt>, deployment: Option<&Release>, what
     Decision::plain(None, deployment, Verdict::Answer(verdict), reasons)
 }
 
+/// The decision when a person was to be asked and cannot be: what their silence would have meant. A gate that fails
+/// without an approval is not opened by our own failure, whatever `on_doubt` says.
+pub fn cannot_ask(decision: Decision, what: String) -> Decision {
+    let succeeded = decision.question.is_some_and(|asking| asking.otherwise == Silent::LetsThrough);
+    let verdict = if succeeded { HookAnswer::Succeeded } else { HookAnswer::Failed };
+    let asked = decision.reasons.without(|reason| matches!(reason, Reason::AnswerBy { .. }));
+    Decision {
+        verdict: Verdict::Answer(verdict),
+        reasons: Reasons::from(Reason::OwnFailure { what }).and(asked),
+        question: None,
+        waits: None,
+        ..decision
+    }
+}
+
 /// How long a hook may wait for us to learn whose it is: CodeDeploy waits for an hour.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(40);
 
