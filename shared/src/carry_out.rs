@@ -4,6 +4,7 @@
 //! keep the later actions from being tried, and fails the invocation in the end, so that it is delivered
 //! again and what was done is not done twice.
 
+mod answering;
 mod showing;
 mod telling;
 mod undoing;
@@ -16,29 +17,24 @@ use tracing::{error, warn};
 pub(crate) use self::telling::advice;
 
 use self::{
+    answering::{Retrying, approve, retry},
     showing::show,
     telling::{deliver, say, tell},
     undoing::{Undoing, undo},
 };
 
 use crate::{
-    aws::{
-        Adapters, AwsError,
-        codedeploy::AnswerAccepted,
-        codepipeline::{ApprovalAnswer, ApprovalState, RetryAnswer},
-        ledger::{Claim, Claimant, Claimed},
-    },
+    aws::{Adapters, AwsError, codedeploy::AnswerAccepted},
     chat::{
         card::{self, Came},
         console::Console,
     },
     decision::{Decision, Verdict},
-    ledger::{Destination, Note, Owed, OwedMessage, PipelineApproval, Watch},
+    ledger::{Destination, Note, Owed, OwedMessage, Watch},
     message::OnCard,
     plan::{Action, Plan, check},
     policy::Policy,
     reason::Reason,
-    release::{ReleaseId, Stage},
     signal::Signal,
     start::Invocation,
 };
@@ -283,10 +279,8 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     told = Some((written, message));
                 }
             }
-            Action::Show { release, service, place } => {
-                let card =
-                    OnCard { release: release.clone(), service: service.clone(), place: place.clone() };
-                if let Err(error) = Box::pin(show(&card, scene)).await {
+            Action::Show(card) => {
+                if let Err(error) = Box::pin(show(card, scene)).await {
                     outcome.failed_to_tell(Destination::Slack, error);
                 }
                 if let Some((written, message)) = told.take() {
@@ -302,83 +296,6 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
         Box::pin(say(&mut outcome, written, &message, scene)).await;
     }
     outcome
-}
-
-/// What came of running again what failed.
-enum Retrying {
-    Done(Claim),
-    Before { finished: bool },
-    NotPossible(String),
-}
-
-/// Runs again what failed in a stage, once for one answer: a stage that failed again since is another question.
-async fn retry(
-    stage: &Stage,
-    execution: &str,
-    release: &ReleaseId,
-    key: &str,
-    scene: Scene<'_>,
-) -> Result<Retrying, AwsError> {
-    let (ledger, now) = (&scene.adapters.ledger, scene.invocation.now);
-    let owner = scene.invocation.claimant();
-    let (claim, taken_over) = match ledger.claim_retry(release, key, Claimant { owner: &owner, now }).await? {
-        Claimed::Ours(claim) => (claim, false),
-        Claimed::TakenOver(claim) => (claim, true),
-        Claimed::BySomebodyElse => return Ok(Retrying::Before { finished: false }),
-        Claimed::Before => return Ok(Retrying::Before { finished: true }),
-    };
-    match scene.adapters.codepipeline.retry(stage, execution).await {
-        Ok(RetryAnswer::Started) => Ok(Retrying::Done(claim)),
-        // Whoever had the claim before had it started, and died before saying so: nothing has failed there now.
-        Ok(RetryAnswer::NotPossible(_)) if taken_over => Ok(Retrying::Done(claim)),
-        Ok(RetryAnswer::NotPossible(why)) => {
-            ledger.overtaken(claim).await?;
-            Ok(Retrying::NotPossible(why))
-        }
-        Err(error) => {
-            if error.refused {
-                ledger.give_back(claim, now).await?;
-            }
-            Err(error)
-        }
-    }
-}
-
-/// Answers a pipeline's manual approval. Its token is fetched now and used at once: it never leaves Belay.
-async fn approve(
-    approval: &PipelineApproval,
-    approved: bool,
-    summary: &str,
-    scene: Scene<'_>,
-) -> Result<Came, AwsError> {
-    let PipelineApproval { stage, action, execution } = approval;
-    let pipelines = &scene.adapters.codepipeline;
-    let token = match pipelines.approval(stage, action, execution).await? {
-        ApprovalState::Waiting { token } => token,
-        state @ (ApprovalState::Answered { .. } | ApprovalState::Gone) => {
-            return Ok(answered(&state, approved, summary));
-        }
-    };
-    Ok(match pipelines.answer_approval(stage, action, &token, approved, summary).await? {
-        ApprovalAnswer::Taken => Came::Answered,
-        ApprovalAnswer::AnsweredBefore => {
-            answered(&pipelines.approval(stage, action, execution).await?, approved, summary)
-        }
-    })
-}
-
-/// Whose answer an approval has. One of ours whose receipt was lost, or whose sender died, says so by its summary.
-fn answered(state: &ApprovalState, approved: bool, summary: &str) -> Came {
-    match state {
-        ApprovalState::Answered { approved: so, summary: Some(said), .. }
-            if *so == approved && said == summary =>
-        {
-            Came::Answered
-        }
-        ApprovalState::Answered { .. } | ApprovalState::Waiting { .. } | ApprovalState::Gone => {
-            Came::AnsweredBefore
-        }
-    }
 }
 
 fn pointer(owed: &OwedMessage, scene: Scene<'_>) -> Owed {

@@ -14,10 +14,24 @@ use self::{http::Http, slack::Slack, teams::Teams};
 use crate::{
     aws::{
         AwsError,
-        secrets::{Secret, Secrets},
+        secrets::{Secret, Secrets, UNREADABLE},
     },
     settings::ChatSettings,
 };
+
+/// What somebody can do about a secret that cannot be read, as a sentence: the same whichever product needs it.
+fn about_the_secret(code: &str) -> Option<&'static str> {
+    Some(match code {
+        UNREADABLE => {
+            "Write the secret as a JSON object of texts: slack_bot_token, slack_signing_secret, teams_webhook_url."
+        }
+        "ResourceNotFoundException" => "Create the secret that BELAY_CHAT_SECRET names, or correct the name.",
+        "AccessDeniedException" => {
+            "Let the function's role read the secret that BELAY_CHAT_SECRET names: secretsmanager:GetSecretValue, and kms:Decrypt if it has a key of its own."
+        }
+        _ => return None,
+    })
+}
 
 /// The chat products, and the secret that all of them share.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Urgency,
+    ledger::Watch,
     release::{AlarmArn, Place, ReleaseId, ServiceName},
 };
 
@@ -68,6 +69,14 @@ pub struct OnCard {
     pub service: ServiceName,
     /// Where it is released.
     pub place: Place,
+}
+
+impl OnCard {
+    /// The card of a release on watch.
+    pub fn of(watch: &Watch) -> Self {
+        let Watch { release, service, place, began: _ } = watch.clone();
+        Self { release, service, place }
+    }
 }
 
 /// An alarm's graph around a release.

@@ -12,8 +12,9 @@ use crate::{
         About, Began, DecisionRecord, Ended, Half, Incident, Note, Offer, OwedMessage, Partition,
         PipelineApproval, Question, WaitingHook, Watch, Would,
     },
+    message::OnCard,
     reason::Reason,
-    release::{HookExecutionId, Place, ReleaseId, ServiceName, Stage},
+    release::{HookExecutionId, Place, ReleaseId, Stage},
     signal::{AlarmState, Signal},
 };
 
@@ -100,14 +101,7 @@ pub enum Action {
         key: String,
     },
     /// Show a release's card as it is now.
-    Show {
-        /// The release whose card it is.
-        release: ReleaseId,
-        /// Its service.
-        service: ServiceName,
-        /// Where it is released.
-        place: Place,
-    },
+    Show(OnCard),
     /// Send a message that an earlier invocation wrote down and did not send.
     SendOwed(Box<OwedMessage>),
 }
@@ -273,7 +267,7 @@ fn shows(decision: &Decision, signal: &Signal) -> Option<Action> {
         }
         (_, _, _) => return None,
     };
-    Some(Action::Show { release: release.clone(), service: service.clone(), place: place.clone() })
+    Some(Action::Show(OnCard { release: release.clone(), service: service.clone(), place: place.clone() }))
 }
 
 /// What would have been done. It silences the release's other alarms, so it is remembered only once it is told.

@@ -272,6 +272,20 @@ impl Signal {
         }
     }
 
+    /// The person's answer that it is, if it is one.
+    pub fn approval(&self) -> Option<&Approval> {
+        match self {
+            Self::Approval(approval) => Some(approval),
+            Self::Alarm(_)
+            | Self::Release(_)
+            | Self::Hook(_)
+            | Self::Silence(_)
+            | Self::HookLeft(_)
+            | Self::Left(_)
+            | Self::Manual(_) => None,
+        }
+    }
+
     /// The alarm's change that it is about, where it is about one.
     pub fn alarm(&self) -> Option<&AlarmChange> {
         match self {

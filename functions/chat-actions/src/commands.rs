@@ -110,11 +110,7 @@ impl Asked<'_> {
         let Some(latest) = self.latest(service).await? else {
             return Ok(replies::never_released(service));
         };
-        let on = OnCard {
-            release: latest.release.clone(),
-            service: service.name.clone(),
-            place: latest.place.clone(),
-        };
+        let on = OnCard::of(&latest);
         let now = self.invocation.now;
         let facts = gather::card::gather(&self.guard.adapters, &self.guard.policy, &on, now).await?;
         Ok(replies::status(&draw::card(&facts, &self.guard.console).0))

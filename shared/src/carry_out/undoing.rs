@@ -1,5 +1,7 @@
 //! The one undo of a release: claimed, looked for by whoever takes an expired claim over, fenced, done.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -76,19 +78,19 @@ pub(super) async fn undo(
 /// frozen and wakes up later finds the time up, whatever the others have done meanwhile. The timer is looked at before
 /// anything else.
 pub(super) async fn too_late(begun: Instant) -> bool {
-    tokio::select! {
-        biased;
-        () = sleep_until(begun + FENCE) => true,
-        () = std::future::ready(()) => false,
-    }
+    is_past(begun + FENCE).await
 }
 
 /// The same for a card: reading, drawing and sending it take seconds of the lease's forty.
 pub(super) async fn too_late_to_draw(begun: Instant) -> bool {
-    const DRAWING: std::time::Duration = std::time::Duration::from_secs(28);
+    const DRAWING: Duration = Duration::from_secs(28);
+    is_past(begun + DRAWING).await
+}
+
+async fn is_past(moment: Instant) -> bool {
     tokio::select! {
         biased;
-        () = sleep_until(begun + DRAWING) => true,
+        () = sleep_until(moment) => true,
         () = std::future::ready(()) => false,
     }
 }

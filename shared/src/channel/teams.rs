@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::{
     aws::{
         AwsError,
-        secrets::{Secret, Secrets, UNREADABLE},
+        secrets::{Secret, Secrets},
     },
     channel::{
+        about_the_secret,
         http::{Answer, Http, Post},
         line::{Call, Failure, Heard, Line, NOT_MADE},
         quiet,
@@ -121,14 +122,7 @@ pub fn what_to_do(error: &AwsError) -> Option<&'static str> {
         NO_URL | STRANGE_URL | NOT_MADE => {
             "Put the URL of a Teams workflow into the secret as teams_webhook_url."
         }
-        UNREADABLE => {
-            "Write the secret as a JSON object of texts: slack_bot_token, slack_signing_secret, teams_webhook_url."
-        }
-        "ResourceNotFoundException" => "Create the secret that BELAY_CHAT_SECRET names, or correct the name.",
-        "AccessDeniedException" => {
-            "Let the function's role read the secret that BELAY_CHAT_SECRET names: secretsmanager:GetSecretValue, and kms:Decrypt if it has a key of its own."
-        }
-        _ => return None,
+        code => return about_the_secret(code),
     })
 }
 
@@ -137,6 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::aws::secrets::UNREADABLE;
 
     fn heard(status: u16, body: &str) -> Heard<()> {
         read(&Answer { status, retry_after: Some("4".to_owned()), body: body.as_bytes().to_vec() })

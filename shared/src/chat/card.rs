@@ -104,15 +104,9 @@ pub fn of(
         (Verdict::RollBack, _) => taking_back(&service, name, decision, came),
         (Verdict::Halt, _) => halted(&service, name, decision, came),
         (Verdict::Ask, _) => ask(&service, name, decision),
-        (Verdict::Answer(answer), _) => match signal {
-            Signal::Approval(approval) => approval_given(&service, name, answer, came, approval),
-            Signal::Alarm(_)
-            | Signal::Release(_)
-            | Signal::Hook(_)
-            | Signal::Silence(_)
-            | Signal::HookLeft(_)
-            | Signal::Left(_)
-            | Signal::Manual(_) => hook_answered(&service, name, answer, came),
+        (Verdict::Answer(answer), _) => match signal.approval() {
+            Some(approval) => approval_given(&service, name, answer, came, approval),
+            None => hook_answered(&service, name, answer, came),
         },
         (Verdict::Retry, _) => retried(&service, name),
         (Verdict::Notify(urgency), _) => match signal {
@@ -141,16 +135,7 @@ pub fn of(
         service: decision.service.as_ref().map(ToString::to_string),
         release,
         asks: decision.verdict == Verdict::Ask,
-        who: match signal {
-            Signal::Approval(approval) => Some(approval.press.by.user.clone()),
-            Signal::Alarm(_)
-            | Signal::Release(_)
-            | Signal::Hook(_)
-            | Signal::Silence(_)
-            | Signal::HookLeft(_)
-            | Signal::Left(_)
-            | Signal::Manual(_) => None,
-        },
+        who: signal.approval().map(|approval| approval.press.by.user.clone()),
         slack: channel.and_then(|channel| in_slack(decision, signal, urgency, channel)),
         graph: graph(decision, signal),
     }

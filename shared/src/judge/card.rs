@@ -1,13 +1,13 @@
 //! Cards that are not as they should be: a traffic share that moved, an alarm that is OK again, an update that a chat
 //! product did not take.
 
-use std::{collections::BTreeSet, pin::Pin, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Sleep;
 use tracing::{error, warn};
 
 use crate::{
+    aws::timer::Timer,
     carry_out::{advice, refresh},
     chat::{draw, slack},
     evidence::{CardFacts, Observed, OpenEvidence},
@@ -24,15 +24,6 @@ const STALE: SignedDuration = SignedDuration::from_hours(24);
 /// For so long cards are drawn in one minute.
 const AT_MOST: Duration = Duration::from_secs(8);
 
-/// Whether a time is up. The timer is looked at before anything else.
-async fn is_up(mut time: Pin<&mut Sleep>) -> bool {
-    tokio::select! {
-        biased;
-        () = time.as_mut() => true,
-        () = std::future::ready(()) => false,
-    }
-}
-
 /// Shows the card of every release on watch again that is not as it should be. Those that could not be shown are given
 /// back.
 pub async fn cards(
@@ -44,12 +35,12 @@ pub async fn cards(
     if guard.adapters.chat.is_none() {
         return stale;
     }
-    let time = tokio::time::sleep(AT_MOST);
-    tokio::pin!(time);
+    let mut time = Timer::of(AT_MOST);
     for watch in &evidence.open.watches {
+        let kept = invocation.now.duration_since(watch.began) < STALE;
         // Messages that are owed still have to be sent, and the next minute draws what this one did not.
-        if is_up(time.as_mut()).await {
-            stale.insert(watch.release.clone());
+        if time.is_over() {
+            stale.extend(kept.then(|| watch.release.clone()));
             continue;
         }
         let Some(facts) = facts(guard, watch, evidence, invocation.now).await else { continue };
@@ -59,20 +50,13 @@ pub async fn cards(
         if facts.ledger.card.as_ref().is_some_and(|card| card.shown == digest) {
             continue;
         }
-        let on = OnCard {
-            release: watch.release.clone(),
-            service: watch.service.clone(),
-            place: watch.place.clone(),
-        };
-        if let Err(error) = Box::pin(refresh(&on, guard.scene(invocation))).await {
+        if let Err(error) = Box::pin(refresh(&OnCard::of(watch), guard.scene(invocation))).await {
             let release = watch.release.as_str();
             match advice(&error) {
                 Some(advice) => error!(%error, advice, release, "a card cannot be shown"),
                 None => warn!(%error, release, "a card is not as it should be"),
             }
-            if invocation.now.duration_since(watch.began) < STALE {
-                stale.insert(watch.release.clone());
-            }
+            stale.extend(kept.then(|| watch.release.clone()));
         }
     }
     stale

@@ -126,7 +126,7 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
             | Action::Record { .. }
             | Action::Keep(_)
             | Action::Tell { .. }
-            | Action::Show { .. }
+            | Action::Show(_)
             | Action::SendOwed(_) => {}
         }
     }

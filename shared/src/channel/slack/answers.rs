@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use crate::{
-    aws::{AwsError, secrets::UNREADABLE},
+    aws::AwsError,
     channel::{
+        about_the_secret,
         http::Answer,
         line::{Failure, Heard, NOT_MADE, THROTTLED},
         quiet,
@@ -95,14 +96,7 @@ pub fn what_to_do(error: &AwsError) -> Option<&'static str> {
         "http_404" | "unknown_method" => "Correct or remove BELAY_SLACK_API: there is no Slack Web API.",
         NO_TOKEN => "Put the Slack app's bot token into the secret as slack_bot_token.",
         NOT_MADE => "Look at slack_bot_token in the secret: it has characters that no token has.",
-        UNREADABLE => {
-            "Write the secret as a JSON object of texts: slack_bot_token, slack_signing_secret, teams_webhook_url."
-        }
-        "ResourceNotFoundException" => "Create the secret that BELAY_CHAT_SECRET names, or correct the name.",
-        "AccessDeniedException" => {
-            "Let the function's role read the secret that BELAY_CHAT_SECRET names: secretsmanager:GetSecretValue, and kms:Decrypt if it has a key of its own."
-        }
-        _ => return None,
+        code => return about_the_secret(code),
     })
 }
 
@@ -151,6 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::aws::secrets::UNREADABLE;
     use crate::channel::line::{Call, QUIET};
 
     fn heard(body: &str) -> Heard<Value> {
