@@ -169,7 +169,7 @@ async fn the_same_event_again_and_other_alarms_of_the_release_do_nothing_more() 
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     story.simulator.create_ledger_table(functions::TABLE);
     story.simulator.create_topic("belay");
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     let handle = |payload: Vec<u8>| {
         let (guard, now) = (guard.clone(), story.simulator.now());
         async move { alarm_transitions::handle(&guard, &payload, invocation(&id(), now)).await.unwrap() }
@@ -227,7 +227,7 @@ async fn an_alarm_from_before_the_release_never_acts_on_it() {
     story.simulator.take_deliveries();
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     let answer = alarm_transitions::handle(&guard, &old[0].payload, invocation("r", story.simulator.now()))
         .await
         .unwrap();
@@ -256,7 +256,7 @@ async fn red_before_the_release_is_known_from_history_when_its_start_was_never_s
         let event = events(&story, "alarm-transitions");
         let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
         functions::install(simulator, policy.clone());
-        let guard = functions::guard(&simulator.endpoint(), policy);
+        let guard = functions::guard(&simulator.endpoint(), policy, "alarm-transitions");
         let answer = alarm_transitions::handle(&guard, &event[0].payload, invocation("r", simulator.now()))
             .await
             .unwrap();

@@ -90,7 +90,7 @@ fn caught(invariant: &str, install: impl Fn(&Simulator, Policy)) {
 fn with(
     simulator: &Simulator,
     policy: Policy,
-    name: &str,
+    name: &'static str,
     function: impl Fn(belay::start::Guard, Invocation) -> belay_tests::BoxFuture<Result<String, String>>
     + Send
     + Sync
@@ -98,7 +98,7 @@ fn with(
 ) {
     functions::install_in_storm(simulator, policy.clone());
     let guard = functions::stormproof(simulator, policy);
-    simulator.register(name, move |call| function(guard(&call), call));
+    simulator.register(name, move |call| function(guard(name, &call), call));
 }
 
 fn deployment_of(payload: &[u8]) -> Option<String> {

@@ -248,7 +248,10 @@ async fn a_release_that_has_finished_is_taken_back_by_deploying_what_ran_before_
 
 /// The AppSpec of the group's first deployment, as CodeDeploy keeps it.
 async fn baseline_spec(outside: &Outside, group: &str) -> String {
-    let client = aws_sdk_codedeploy::Client::new(&functions::sdk_config(&outside.simulator.endpoint()));
+    let client = aws_sdk_codedeploy::Client::new(&functions::sdk_config(
+        &outside.simulator.endpoint(),
+        "somebody-else",
+    ));
     let first = outside.simulator.deployments(group)[0].id.clone();
     let deployment = client.get_deployment().deployment_id(first).send().await.unwrap();
     let revision = deployment.deployment_info().unwrap().revision().unwrap().clone();

@@ -84,7 +84,8 @@ impl Burst {
             }
         }
         let events = simulator.take_deliveries().into_iter().map(|event| event.payload).collect();
-        let guard = functions::guard(&simulator.endpoint(), Policy::parse(&policy).unwrap());
+        let guard =
+            functions::guard(&simulator.endpoint(), Policy::parse(&policy).unwrap(), "alarm-transitions");
         Self { simulator, guard, events }
     }
 

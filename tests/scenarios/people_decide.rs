@@ -185,7 +185,8 @@ async fn a_release_that_was_stopped_in_the_console_is_not_stopped_again_and_whoe
         let card = story.card();
         (pressed(&story, &card, ANNA, "Roll back"), pressed(&story, &card, BOB, "Halt"))
     };
-    let client = aws_sdk_codedeploy::Client::new(&functions::sdk_config(&story.simulator.endpoint()));
+    let client =
+        aws_sdk_codedeploy::Client::new(&functions::sdk_config(&story.simulator.endpoint(), "somebody-else"));
     client.stop_deployment().deployment_id(&id).auto_rollback_enabled(true).send().await.unwrap();
     seconds(&story, 30).await;
     for event in [&back, &halt] {

@@ -25,7 +25,7 @@ pub(crate) fn cold(story: &Story, policy: &str) {
         ($name:literal, |$guard:ident, $call:ident, $now:ident| $handled:expr) => {
             let policy = policy.clone();
             simulator.register($name, move |$call: Invocation| {
-                let $guard = functions::guard(&$call.endpoint, policy.clone());
+                let $guard = functions::guard(&$call.endpoint, policy.clone(), $name);
                 Box::pin(async move {
                     let $now = invocation(&$call.id, $call.now);
                     let handled = $handled.await;

@@ -134,7 +134,7 @@ async fn a_hook_whose_function_died_is_answered_by_on_doubt() {
         let policy = POLICY.replace("services:", &doubts);
         let story = Story::under(lambda().hook(HOOK, "CodeDeployHook_belay"), &policy).await;
         let policy = Policy::parse(&policy.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
-        let ledger = functions::guard(&story.simulator.endpoint(), policy).adapters.ledger;
+        let ledger = functions::guard(&story.simulator.endpoint(), policy, "lifecycle-hooks").adapters.ledger;
         // It writes down that it is at it, as the real one does first, and is gone.
         story.simulator.register("lifecycle-hooks", move |call: Invocation| {
             let ledger = ledger.clone();

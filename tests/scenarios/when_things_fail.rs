@@ -104,7 +104,7 @@ async fn a_ledger_that_hangs_does_not_keep_people_from_being_asked_in_time() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     for operation in ["Query", "PutItem", "UpdateItem"] {
         story.simulator.fault(operation, Fault::Hang(Duration::from_secs(60)), 1_000);
     }
@@ -138,7 +138,7 @@ async fn a_release_that_ended_in_the_same_moment_is_looked_at_again() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     story.simulator.fault("StopDeployment", Fault::Hang(Duration::from_millis(400)), 1);
     let now = story.simulator.now();
     let (answer, ()) = tokio::join!(
@@ -182,7 +182,7 @@ async fn many_at_once_undo_once_and_tell_once() {
     let alarms = events(&story, "alarm-transitions");
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     story.simulator.fault_every(7, Fault::Throttle);
     let now = story.simulator.now();
     // Eight at a time; the second round is what Lambda delivers again a minute later.
@@ -221,7 +221,7 @@ async fn a_record_of_another_version_is_not_guessed_at() {
     let story = Story::of(lambda()).await;
     let id = story.release();
     story.minutes(2).await;
-    let config = functions::sdk_config(&story.simulator.endpoint());
+    let config = functions::sdk_config(&story.simulator.endpoint(), "somebody-else");
     let table = functions::TABLE;
     let client = aws_sdk_dynamodb::Client::new(&config);
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
@@ -258,7 +258,7 @@ async fn an_invocation_that_was_frozen_acts_on_nothing_and_tells_nothing() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy);
+    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
     // It began 21 seconds ago, by the clock that only goes forward: somebody else may have taken over since.
     let fresh = functions::invocation("frozen", story.simulator.now());
     let frozen = Invocation { begun: fresh.begun - Duration::from_secs(21), ..fresh };

@@ -20,6 +20,8 @@ pub(crate) struct Asked {
     /// Lambda: whether nobody waits for the answer.
     pub(crate) is_event: bool,
     pub(crate) invocation: Option<u64>,
+    /// The access key id of the signature.
+    pub(crate) by: Option<String>,
     pub(crate) fate: Fate,
 }
 
@@ -29,6 +31,14 @@ pub(crate) fn split_off_invocation(path: &str) -> (Option<u64>, &str) {
     let end = rest.find('/').unwrap_or(rest.len());
     let (number, rest) = rest.split_at(end);
     (number.parse().ok(), if rest.is_empty() { "/" } else { rest })
+}
+
+/// Who signed a request: the access key id in `Authorization: AWS4-HMAC-SHA256 Credential=<id>/<date>/…` (IAM User
+/// Guide, "Signature Version 4"). The signature itself is not checked.
+pub(crate) fn signer(headers: &HeaderMap) -> Option<String> {
+    let header = headers.get("authorization")?.to_str().ok()?;
+    let (_, credential) = header.strip_prefix("AWS4-HMAC-SHA256 ")?.split_once("Credential=")?;
+    credential.split_once('/').map(|(id, _)| id.to_owned())
 }
 
 /// Which service, which operation, which protocol: from the headers and the path.
@@ -96,6 +106,7 @@ impl Asked {
             function: None,
             is_event: false,
             invocation: None,
+            by: None,
             fate: Fate::default(),
         }
     }

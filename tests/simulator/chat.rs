@@ -212,6 +212,7 @@ impl World {
             input: answer.input,
             changed: answer.outcome.is_ok(),
             outcome: answer.outcome,
+            by: None,
             invocation: call.invocation,
             fault: fate.fate.fault,
             killed: fate.fate.killed,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::asked::{Asked, recognise, split_off_invocation};
+use crate::asked::{Asked, recognise, signer, split_off_invocation};
 use crate::chat;
 use crate::dynamodb::DynamoFailure;
 use crate::faults::{self, Fault};
@@ -64,6 +64,7 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
     }
     let mut asked = recognise(&head.method, path, &head.headers, &body);
     asked.invocation = invocation;
+    asked.by = signer(&head.headers);
     let decoded = wire::decode(asked.wire, &body);
     let readable = decoded.is_ok();
     let mut input = decoded.unwrap_or(Value::Null);
@@ -261,6 +262,7 @@ impl World {
             input,
             changed: asked.changes() && outcome.is_ok(),
             outcome,
+            by: asked.by.clone(),
             invocation: asked.invocation,
             fault: asked.fate.fault,
             killed: asked.fate.killed,

@@ -47,6 +47,8 @@ pub struct Call {
     pub outcome: Result<(), String>,
     /// Whether the call is of a kind that changes something and did so.
     pub changed: bool,
+    /// Who made it: the access key id that its signature names; `None` for what is not signed by AWS's rules.
+    pub by: Option<String>,
     /// The invocation that made it, if it was made through an invocation's own endpoint.
     pub invocation: Option<u64>,
     /// What befell it.

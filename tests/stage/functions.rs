@@ -1,6 +1,7 @@
 //! Belay's own functions, in this process, with real SDK clients that call the simulator over HTTP.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -42,9 +43,15 @@ const RETRY_EVERY: Duration = Duration::from_millis(20);
 /// other here, so that most that hold a claim are dead.
 const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause: Duration::from_millis(2) };
 
-/// Clients that call the simulator, with the retries and limits of the deployed ones but shorter pauses.
-pub fn sdk_config(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new("rehearsal", "rehearsal", None, None, "rehearsal");
+/// The functions. Each signs with credentials of its own, whose access key id is its name: so the simulator knows
+/// which role makes a call.
+pub const FUNCTIONS: [&str; 5] =
+    ["alarm-transitions", "pipeline-events", "lifecycle-hooks", "chat-actions", "sweep"];
+
+/// Clients that call the simulator as that function, or as anybody else whose access key id is `by`, with the retries
+/// and limits of the deployed ones but shorter pauses.
+pub fn sdk_config(endpoint: &str, by: &str) -> SdkConfig {
+    let credentials = Credentials::new(by, "rehearsal", None, None, "rehearsal");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -97,7 +104,7 @@ pub fn install_chat(simulator: &Simulator, policy: &Policy) {
 }
 
 /// A function that is ready to work in the simulator.
-pub fn guard(endpoint: &str, policy: Policy) -> Guard {
+pub fn guard(endpoint: &str, policy: Policy, function: &str) -> Guard {
     let settings = Settings {
         policy: "belay.yaml".into(),
         ledger_table: TABLE.to_owned(),
@@ -107,7 +114,7 @@ pub fn guard(endpoint: &str, policy: Policy) -> Guard {
     };
     Guard {
         policy,
-        adapters: Adapters::new(&sdk_config(endpoint), &settings),
+        adapters: Adapters::new(&sdk_config(endpoint, function), &settings),
         console: Console::of(REGION),
         patience: PATIENCE,
     }
@@ -128,8 +135,12 @@ pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
 /// Puts Belay's functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
     install_chat(simulator, &policy);
-    let guard = guard(&simulator.endpoint(), policy);
-    install_with(simulator, RETRY_EVERY, move |_| guard.clone());
+    let guards = Arc::new(guards(&simulator.endpoint(), &policy));
+    install_with(simulator, RETRY_EVERY, move |function, _| guards[function].clone());
+}
+
+fn guards(endpoint: &str, policy: &Policy) -> BTreeMap<&'static str, Guard> {
+    FUNCTIONS.map(|function| (function, guard(endpoint, policy.clone(), function))).into()
 }
 
 /// The same for a rehearsal, in which minutes pass in milliseconds: chat's clients leave a product alone for seconds of
@@ -138,17 +149,20 @@ pub fn install_in_rehearsal(simulator: &Simulator, policy: Policy, failed: &Arc<
     let endpoint = simulator.endpoint();
     let Some(settings) = chat_settings(&endpoint, &policy) else { return install(simulator, policy) };
     install_chat(simulator, &policy);
-    let guard = guard(&endpoint, policy);
-    let config = sdk_config(&endpoint);
-    let made = Arc::new(Mutex::new((Timestamp::MIN, Chat::new(&config, &settings))));
+    let guards = Arc::new(guards(&endpoint, &policy));
+    let made = FUNCTIONS
+        .map(|function| (function, (Timestamp::MIN, Chat::new(&sdk_config(&endpoint, function), &settings))));
+    let made = Arc::new(Mutex::new(BTreeMap::from(made)));
     let failed = Arc::clone(failed);
-    install_with(simulator, RETRY_EVERY, move |call| {
+    install_with(simulator, RETRY_EVERY, move |function, call| {
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.load(Ordering::Relaxed) && call.now.duration_since(made.0) >= ALONE {
-            *made = (call.now, Chat::new(&config, &settings));
+        let mut guard = guards[function].clone();
+        if let Some((at, chat)) = made.get_mut(function) {
+            if failed.load(Ordering::Relaxed) && call.now.duration_since(*at) >= ALONE {
+                (*at, *chat) = (call.now, Chat::new(&sdk_config(&endpoint, function), &settings));
+            }
+            guard.adapters.chat = Some(chat.clone());
         }
-        let mut guard = guard.clone();
-        guard.adapters.chat = Some(made.1.clone());
         guard
     });
 }
@@ -192,18 +206,22 @@ impl AsyncSleep for NoBackoff {
 pub fn stormproof(
     simulator: &Simulator,
     policy: Policy,
-) -> impl Fn(&Invocation) -> Guard + Clone + Send + Sync + use<> {
+) -> impl Fn(&str, &Invocation) -> Guard + Clone + Send + Sync + use<> {
     // The SDK keeps its budget for retries per service and region, in the whole process.
     static SIMULATIONS: AtomicU64 = AtomicU64::new(0);
     let region = format!("{REGION}-{}", SIMULATIONS.fetch_add(1, Ordering::Relaxed));
-    let config = sdk_config(&simulator.endpoint())
-        .into_builder()
-        .region(Region::new(region))
-        .sleep_impl(SharedAsyncSleep::new(NoBackoff))
-        .build();
+    let configs = FUNCTIONS.map(|function| {
+        let config = sdk_config(&simulator.endpoint(), function)
+            .into_builder()
+            .region(Region::new(region.clone()))
+            .sleep_impl(SharedAsyncSleep::new(NoBackoff))
+            .build();
+        (function, config)
+    });
+    let configs = Arc::new(BTreeMap::from(configs));
     let endpoint = Endpoint::default();
-    move |call| {
-        let config = config.to_builder().endpoint_url(&call.endpoint).build();
+    move |function, call| {
+        let config = configs[function].to_builder().endpoint_url(&call.endpoint).build();
         Guard {
             policy: policy.clone(),
             adapters: Adapters {
@@ -225,13 +243,13 @@ pub fn stormproof(
 fn install_with(
     simulator: &Simulator,
     retry_every: Duration,
-    guard: impl Fn(&Invocation) -> Guard + Clone + Send + Sync + 'static,
+    guard: impl Fn(&str, &Invocation) -> Guard + Clone + Send + Sync + 'static,
 ) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
     let ours = guard.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
-        let guard = ours(&call);
+        let guard = ours("alarm-transitions", &call);
         Box::pin(async move {
             let handled =
                 alarm_transitions::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
@@ -240,7 +258,7 @@ fn install_with(
     });
     let ours = guard.clone();
     simulator.register("pipeline-events", move |call: Invocation| {
-        let guard = ours(&call);
+        let guard = ours("pipeline-events", &call);
         Box::pin(async move {
             let handled =
                 pipeline_events::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
@@ -249,7 +267,7 @@ fn install_with(
     });
     let ours = guard.clone();
     simulator.register("chat-actions", move |call: Invocation| {
-        let guard = ours(&call);
+        let guard = ours("chat-actions", &call);
         Box::pin(async move {
             let now = invocation(&call.id, call.now);
             let handled = chat_actions::handle(&guard, &call.payload, "chat-actions", now).await;
@@ -258,7 +276,7 @@ fn install_with(
     });
     let ours = guard.clone();
     simulator.register("sweep", move |call: Invocation| {
-        let guard = ours(&call);
+        let guard = ours("sweep", &call);
         Box::pin(async move {
             let handled = sweep::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
@@ -266,7 +284,7 @@ fn install_with(
     });
     simulator.schedule("sweep", Duration::from_secs(60));
     simulator.register("lifecycle-hooks", move |call: Invocation| {
-        let guard = guard(&call);
+        let guard = guard("lifecycle-hooks", &call);
         Box::pin(async move {
             let pace = Pace { left: call.deadline, retry_every };
             let handled =
