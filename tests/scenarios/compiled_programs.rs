@@ -1,13 +1,16 @@
 //! The compiled programs, as Lambda runs them: a process, a Runtime API, an environment.
 #![allow(
     clippy::disallowed_methods,
-    reason = "compiled programs read the real clock, so the simulator begins there"
+    reason = "compiled programs read the real clock, so the simulator begins there; where they are is in the environment"
 )]
 
 use std::{
     fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    path::{Path, PathBuf},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,11 +27,28 @@ use crate::{
     people_in_chat::{ANNA, CHANNEL, TALKED},
 };
 
-pub(crate) const ALARM_TRANSITIONS: &str = env!("CARGO_BIN_EXE_compiled-alarm-transitions");
-const LIFECYCLE_HOOKS: &str = env!("CARGO_BIN_EXE_compiled-lifecycle-hooks");
-const PIPELINE_EVENTS: &str = env!("CARGO_BIN_EXE_compiled-pipeline-events");
-const CHAT_ACTIONS: &str = env!("CARGO_BIN_EXE_compiled-chat-actions");
-const SWEEP: &str = env!("CARGO_BIN_EXE_compiled-sweep");
+pub(crate) static ALARM_TRANSITIONS: LazyLock<PathBuf> =
+    LazyLock::new(|| program("AlarmTransitions", env!("CARGO_BIN_EXE_compiled-alarm-transitions")));
+static LIFECYCLE_HOOKS: LazyLock<PathBuf> =
+    LazyLock::new(|| program("LifecycleHooks", env!("CARGO_BIN_EXE_compiled-lifecycle-hooks")));
+static PIPELINE_EVENTS: LazyLock<PathBuf> =
+    LazyLock::new(|| program("PipelineEvents", env!("CARGO_BIN_EXE_compiled-pipeline-events")));
+static CHAT_ACTIONS: LazyLock<PathBuf> =
+    LazyLock::new(|| program("ChatActions", env!("CARGO_BIN_EXE_compiled-chat-actions")));
+static SWEEP: LazyLock<PathBuf> = LazyLock::new(|| program("Sweep", env!("CARGO_BIN_EXE_compiled-sweep")));
+
+/// What `sam build` built for that function of template.yaml, if `BELAY_BUILT` says where that is (an absolute path,
+/// `.aws-sam/build`): what is deployed is what is tested. Otherwise what cargo built beside the tests.
+fn program(function: &str, beside: &str) -> PathBuf {
+    match std::env::var_os("BELAY_BUILT") {
+        Some(built) => {
+            let path = PathBuf::from(built).join(function).join("bootstrap");
+            assert!(path.is_file(), "BELAY_BUILT is set, and {} is not there", path.display());
+            path
+        }
+        None => PathBuf::from(beside),
+    }
+}
 
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -50,7 +70,7 @@ pub(crate) fn policy_file(text: &str) -> PathBuf {
 }
 
 impl Program {
-    async fn start(path: &str, group: belay_tests::Group, health: Health, policy: &str) -> Self {
+    async fn start(path: &Path, group: belay_tests::Group, health: Health, policy: &str) -> Self {
         // Three minutes ago, so that by now a release is under way.
         let begins = Timestamp::now() - SignedDuration::from_mins(3);
         let story = Story::without_functions(group, begins).await;
@@ -99,7 +119,7 @@ impl Program {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alarm_transitions_stops_a_bad_release_once() {
-    let program = Program::start(ALARM_TRANSITIONS, lambda(), Health::Status(200), POLICY).await;
+    let program = Program::start(&ALARM_TRANSITIONS, lambda(), Health::Status(200), POLICY).await;
     let id = program.story.release();
     program.step(150);
     program.story.simulator.take_deliveries();
@@ -136,7 +156,7 @@ async fn alarm_transitions_stops_a_bad_release_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chat_actions_takes_what_slack_signed_and_nothing_else() {
-    let program = Program::start(CHAT_ACTIONS, lambda(), Health::Status(200), TALKED).await;
+    let program = Program::start(&CHAT_ACTIONS, lambda(), Health::Status(200), TALKED).await;
     let simulator = &program.story.simulator;
     let help = simulator.slack_command(ANNA, CHANNEL, "help");
     let answer = program.runtime.invoke(help.clone(), PATIENT).await.unwrap();
@@ -157,7 +177,7 @@ async fn a_policy_that_talks_needs_its_secret() {
     let policy = policy_file(&TALKED.replace("HEALTH", "http://127.0.0.1:1/"));
     let runtime = RuntimeApi::start().await;
     let mut binary = Binary::spawn(
-        CHAT_ACTIONS,
+        &*CHAT_ACTIONS,
         &[
             ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
             ("AWS_REGION", REGION),
@@ -174,7 +194,7 @@ async fn a_policy_that_talks_needs_its_secret() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_keeps_failing_fails_the_invocation_by_name_and_is_not_done_twice() {
-    let program = Program::start(ALARM_TRANSITIONS, lambda(), Health::Status(200), POLICY).await;
+    let program = Program::start(&ALARM_TRANSITIONS, lambda(), Health::Status(200), POLICY).await;
     let id = program.story.release();
     program.step(150);
     program.story.simulator.take_deliveries();
@@ -196,7 +216,7 @@ async fn a_call_that_keeps_failing_fails_the_invocation_by_name_and_is_not_done_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipeline_events_opens_and_closes_a_release() {
-    let program = Program::start(PIPELINE_EVENTS, lambda(), Health::Status(200), POLICY).await;
+    let program = Program::start(&PIPELINE_EVENTS, lambda(), Health::Status(200), POLICY).await;
     program.story.release();
     program.step(150);
     let began = events(&program.story, "pipeline-events").remove(0);
@@ -217,7 +237,7 @@ async fn lifecycle_hooks_always_answers() {
         (Health::Status(200), POLICY.replace("application: orders", "application: others"), "Failed"),
         (Health::Hang, POLICY.to_owned(), "Failed"),
     ] {
-        let program = Program::start(LIFECYCLE_HOOKS, hooked(), health.clone(), &policy).await;
+        let program = Program::start(&LIFECYCLE_HOOKS, hooked(), health.clone(), &policy).await;
         let call = program.hook_call();
         program.runtime.invoke(call, PATIENT).await.unwrap();
         assert_eq!(program.answers(), [expected], "{health:?}");
@@ -229,7 +249,7 @@ async fn a_hook_whose_endpoint_hangs_is_answered_before_the_deadline() {
     let hooked = lambda().hook("BeforeAllowTraffic", "CodeDeployHook_belay");
     // The check would wait for ten minutes; Lambda gives three seconds.
     let policy = POLICY.replace("within: 300ms", "within: 10m");
-    let program = Program::start(LIFECYCLE_HOOKS, hooked, Health::Hang, &policy).await;
+    let program = Program::start(&LIFECYCLE_HOOKS, hooked, Health::Hang, &policy).await;
     let call = program.hook_call();
     let answer = program.runtime.invoke(call, Duration::from_secs(3)).await.unwrap();
     assert_eq!(program.answers(), ["Failed"]);
@@ -243,7 +263,7 @@ async fn a_hook_whose_endpoint_hangs_is_answered_before_the_deadline() {
 async fn a_hook_is_answered_even_when_the_policy_is_refused() {
     let hooked = lambda().hook("BeforeAllowTraffic", "CodeDeployHook_belay");
     let policy = POLICY.replace("orders-5xx: roll_back", "orders-5xx: rolback");
-    let program = Program::start(LIFECYCLE_HOOKS, hooked, Health::Status(200), &policy).await;
+    let program = Program::start(&LIFECYCLE_HOOKS, hooked, Health::Status(200), &policy).await;
     let call = program.hook_call();
     let failed = program.runtime.invoke(call, PATIENT).await.unwrap_err();
     assert_eq!(program.answers(), ["Failed"]);
@@ -255,7 +275,7 @@ async fn a_misspelt_policy_keeps_a_function_from_starting_and_every_mistake_is_n
     let policy = POLICY
         .replace("orders-5xx: roll_back", "orders-5xx: rolback")
         .replace("orders-note: notify", "orders-note: notfy");
-    for path in [ALARM_TRANSITIONS, PIPELINE_EVENTS, SWEEP] {
+    for path in [&ALARM_TRANSITIONS, &PIPELINE_EVENTS, &SWEEP] {
         let mut program = Program::start(path, lambda(), Health::Status(200), &policy).await;
         let status = program.binary.wait_exit(PATIENT).await.unwrap();
         assert!(!status.success());
@@ -267,7 +287,7 @@ async fn a_misspelt_policy_keeps_a_function_from_starting_and_every_mistake_is_n
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_sweep_makes_one_query_and_refuses_what_is_no_tick() {
-    let program = Program::start(SWEEP, lambda(), Health::Status(200), POLICY).await;
+    let program = Program::start(&SWEEP, lambda(), Health::Status(200), POLICY).await;
     let tick = json!({
         "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
         "account": "123456789012", "time": "2026-03-05T14:00:00Z", "region": "us-east-1",
@@ -287,7 +307,7 @@ async fn an_idle_sweep_makes_one_query_and_refuses_what_is_no_tick() {
 async fn missing_settings_are_named_all_at_once() {
     let runtime = RuntimeApi::start().await;
     let mut binary =
-        Binary::spawn(ALARM_TRANSITIONS, &[("AWS_LAMBDA_RUNTIME_API", runtime.address())]).unwrap();
+        Binary::spawn(&*ALARM_TRANSITIONS, &[("AWS_LAMBDA_RUNTIME_API", runtime.address())]).unwrap();
     assert!(!binary.wait_exit(PATIENT).await.unwrap().success());
     let said = binary.stderr();
     for name in ["BELAY_LEDGER_TABLE", "BELAY_TOPIC_ARN"] {
@@ -298,13 +318,13 @@ async fn missing_settings_are_named_all_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outside_lambda_a_function_says_how_to_run_it() {
     for (path, name) in [
-        (ALARM_TRANSITIONS, "alarm-transitions"),
-        (CHAT_ACTIONS, "chat-actions"),
-        (LIFECYCLE_HOOKS, "lifecycle-hooks"),
-        (PIPELINE_EVENTS, "pipeline-events"),
-        (SWEEP, "sweep"),
+        (&ALARM_TRANSITIONS, "alarm-transitions"),
+        (&CHAT_ACTIONS, "chat-actions"),
+        (&LIFECYCLE_HOOKS, "lifecycle-hooks"),
+        (&PIPELINE_EVENTS, "pipeline-events"),
+        (&SWEEP, "sweep"),
     ] {
-        let mut binary = Binary::spawn(path, &[]).unwrap();
+        let mut binary = Binary::spawn(&**path, &[]).unwrap();
         assert_eq!(binary.wait_exit(PATIENT).await.unwrap().code(), Some(2));
         let said = binary.stderr();
         assert!(said.contains(name) && said.contains("cargo lambda"), "{said}");

@@ -78,7 +78,7 @@ impl Past {
         let runtime = RuntimeApi::start().await;
         let policy = policy_file(&format!("version: 1\nservices:\n{}", self.services));
         let binary = Binary::spawn(
-            ALARM_TRANSITIONS,
+            &*ALARM_TRANSITIONS,
             &[
                 ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
                 ("AWS_ENDPOINT_URL", &self.simulator.endpoint()),

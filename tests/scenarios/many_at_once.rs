@@ -294,7 +294,7 @@ async fn eight_processes_and_two_hundred_duplicates_undo_once_and_tell_once() {
             ("BELAY_LEDGER_TABLE", functions::TABLE),
             ("BELAY_TOPIC_ARN", functions::TOPIC),
         ];
-        let binary = Binary::spawn(ALARM_TRANSITIONS, &environment).unwrap();
+        let binary = Binary::spawn(&*ALARM_TRANSITIONS, &environment).unwrap();
         processes.push((runtime, binary));
     }
     story.simulator.fault_every(7, Fault::Throttle);
