@@ -33,6 +33,7 @@ pub mod gather;
 pub mod judge;
 pub mod ledger;
 pub mod message;
+pub mod metric;
 pub mod plan;
 pub mod policy;
 pub mod reason;

@@ -78,7 +78,7 @@ const CORE: &[&str] = &[
     "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
     "ledger",
 ];
-const TRANSLATION: &[&str] = &["appspec", "events", "chat", "settings"];
+const TRANSLATION: &[&str] = &["appspec", "events", "chat", "metric", "settings"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];
 const ADAPTERS: &[&str] = &["aws", "channel"];
 

@@ -1,0 +1,54 @@
+//! What Belay says of itself in numbers: lines of a function's log that CloudWatch reads as metrics (the embedded
+//! metric format, CloudWatch User Guide, "Embedded metric format specification"). No call is made for them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+/// The namespace of all of them.
+pub const NAMESPACE: &str = "Belay";
+
+/// How long the oldest question has been open, in seconds. There is no such line while no question is open.
+///
+/// `function` is the name of the function whose log it is: the only dimension, so that two stacks do not mix, and each
+/// further value would be a metric that is billed. The line is JSON from its first character to its last, or CloudWatch
+/// would not read it.
+pub fn oldest_question(age: SignedDuration, function: &str, at: Timestamp) -> String {
+    json!({
+        "_aws": {
+            "Timestamp": at.as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["FunctionName"]],
+                "Metrics": [{ "Name": "OldestQuestion", "Unit": "Seconds" }],
+            }],
+        },
+        "FunctionName": function,
+        "OldestQuestion": age.as_secs(),
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_metric_is_one_line_of_json_whose_targets_are_at_its_root() {
+        let at: Timestamp = "2026-03-05T14:05:41Z".parse().unwrap();
+        let line = oldest_question(SignedDuration::from_mins(61), "belay-sweep", at);
+        assert!(line.starts_with('{') && !line.contains('\n'), "{line}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["_aws"]["Timestamp"], 1_772_719_541_000_i64);
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        for dimension in directive["Dimensions"][0].as_array().unwrap() {
+            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: dimensions point to strings");
+        }
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let target = &line[metric["Name"].as_str().unwrap()];
+            assert_eq!((target, &metric["Unit"]), (&Value::from(3660), &Value::from("Seconds")));
+        }
+    }
+}
