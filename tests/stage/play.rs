@@ -54,6 +54,8 @@ pub struct Played {
     pub cards: Vec<SlackMessage>,
     /// The messages in the cards' threads, without the pictures.
     pub thread: Vec<SlackMessage>,
+    /// How many pictures there are in the cards' threads.
+    pub pictures: usize,
     /// What was said to one person only.
     pub whispers: Vec<SlackWhisper>,
     /// What arrived in Teams.
@@ -156,6 +158,10 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             .filter(|message| message.thread_ts.is_some() && message.files.is_empty())
             .cloned()
             .collect(),
+        pictures: in_slack
+            .iter()
+            .filter(|message| message.thread_ts.is_some() && !message.files.is_empty())
+            .count(),
         whispers: simulator.slack_whispers(),
         teams: simulator.teams_cards(),
         acts: people.acts,

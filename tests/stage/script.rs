@@ -36,6 +36,9 @@ pub struct Rehearsal {
     /// Health endpoints, by host name as the policy's checks name them.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointScript>,
+    /// Functions that the policy's checks ask, by name.
+    #[serde(default)]
+    pub functions: BTreeMap<String, FunctionScript>,
     /// What happens.
     pub script: Vec<Event>,
     /// Whether the secret has the address of a Teams workflow as well; only under a policy that talks to Slack.
@@ -224,6 +227,16 @@ pub enum EndpointScript {
     Failing,
     /// Never answers.
     Hangs,
+}
+
+/// What a function answers that a `lambda` check asks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionScript {
+    /// Whether the release passes.
+    pub pass: bool,
+    /// Why, as the function says it.
+    pub why: String,
 }
 
 /// Something that happens.

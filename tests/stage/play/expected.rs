@@ -86,6 +86,7 @@ impl Played {
         let counts = [
             ("cards", expect.cards, self.cards.len()),
             ("messages in threads", expect.thread, self.thread.len()),
+            ("pictures in threads", expect.pictures, self.pictures),
             ("cards in Teams", expect.teams_cards, self.teams.len()),
         ];
         for (what, expected, there) in counts {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::{
-    Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, Group, Health, Pipeline,
-    Shifting as Shift, Simulator, Stage, Workload,
+    Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, Group, Health, Invoked,
+    Pipeline, Shifting as Shift, Simulator, Stage, Workload,
     stage::script::{
         AutoRollback, EndpointScript, PlatformWord, Rehearsal, RevisionScript, Shifting, StageWork,
     },
@@ -109,6 +111,10 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
         let made = made.datapoints(script.bad, script.of);
         let made = if script.red { made.initially(AlarmState::Alarm) } else { made };
         simulator.create_alarm(made);
+    }
+    for (function, script) in &rehearsal.functions {
+        let answer = json!({ "pass": script.pass, "why": script.why });
+        simulator.answer_invocations(function, Invoked::Answer(answer));
     }
     simulator.set_delivery(DeliverySettings {
         duplicates: rehearsal.delivery.duplicates,

@@ -47,6 +47,8 @@ pub struct Expect {
     pub not_on_card: Vec<String>,
     /// How many messages there are in the threads of cards, without the pictures.
     pub thread: Option<usize>,
+    /// How many pictures there are in the threads of cards.
+    pub pictures: Option<usize>,
     /// What must have been said to one person only.
     #[serde(default)]
     pub whispered: Vec<Whispered>,
