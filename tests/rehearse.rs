@@ -64,6 +64,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("healthy", include_str!("rehearsals/healthy.yaml")),
     ("red-before", include_str!("rehearsals/red-before.yaml")),
     ("hook-fails", include_str!("rehearsals/hook-fails.yaml")),
+    ("hook-function", include_str!("rehearsals/hook-function.yaml")),
     ("hook-hangs", include_str!("rehearsals/hook-hangs.yaml")),
     ("rollback-fails", include_str!("rehearsals/rollback-fails.yaml")),
     ("duplicates", include_str!("rehearsals/duplicates.yaml")),
@@ -81,6 +82,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("budget-spent", include_str!("rehearsals/budget-spent.yaml")),
     ("ask-roll-back", include_str!("rehearsals/ask-roll-back.yaml")),
     ("ask-keep", include_str!("rehearsals/ask-keep.yaml")),
+    ("ask-stage", include_str!("rehearsals/ask-stage.yaml")),
     ("cannot-learn", include_str!("rehearsals/cannot-learn.yaml")),
     ("observe", include_str!("rehearsals/observe.yaml")),
     ("missing-data", include_str!("rehearsals/missing-data.yaml")),
@@ -89,9 +91,14 @@ const SHIPPED: &[(&str, &str)] = &[
     ("restored", include_str!("rehearsals/restored.yaml")),
     ("hook-left", include_str!("rehearsals/hook-left.yaml")),
     ("events-lost", include_str!("rehearsals/events-lost.yaml")),
+    ("events-lost-finished", include_str!("rehearsals/events-lost-finished.yaml")),
     ("stage-rolled-back", include_str!("rehearsals/stage-rolled-back.yaml")),
     ("stage-halted", include_str!("rehearsals/stage-halted.yaml")),
+    ("halt-left", include_str!("rehearsals/halt-left.yaml")),
     ("chat-roll-back", include_str!("rehearsals/chat-roll-back.yaml")),
+    ("chat-finished", include_str!("rehearsals/chat-finished.yaml")),
+    ("chat-stage-rolled-back", include_str!("rehearsals/chat-stage-rolled-back.yaml")),
+    ("chat-stage-halted", include_str!("rehearsals/chat-stage-halted.yaml")),
     ("chat-keep", include_str!("rehearsals/chat-keep.yaml")),
     ("chat-two-at-once", include_str!("rehearsals/chat-two-at-once.yaml")),
     ("chat-own-release", include_str!("rehearsals/chat-own-release.yaml")),
@@ -103,6 +110,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
     ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
     ("stage-retry", include_str!("rehearsals/stage-retry.yaml")),
+    ("press-left", include_str!("rehearsals/press-left.yaml")),
 ];
 
 /// The policy that rehearsals are played under unless they bring one.

@@ -102,6 +102,7 @@ async fn what_does_not_come_true_in_chat_is_a_disappointment() {
         ("chat-late", "user: U03BOB, says", "user: U02ANNA, says", "U02ANNA was not told"),
         ("chat-commands", "Traffic: 10 %", "Traffic: 20 %", "no command was answered with"),
         ("slack-down", "thread: 1", "thread: 0", "1 messages in threads, expected 0"),
+        ("chat-finished", "pictures: 1", "pictures: 2", "1 pictures in threads, expected 2"),
         ("slack-down", "teams_cards: 6", "teams_cards: 7", "6 cards in Teams, expected 7"),
     ] {
         let rehearsal = changed(name, from, to).unwrap();
