@@ -44,7 +44,10 @@ mod tests {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], NAMESPACE);
         for dimension in directive["Dimensions"][0].as_array().unwrap() {
-            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: dimensions point to strings");
+            assert!(
+                line[dimension.as_str().unwrap()].is_string(),
+                "{dimension}: dimensions point to strings"
+            );
         }
         for metric in directive["Metrics"].as_array().unwrap() {
             let target = &line[metric["Name"].as_str().unwrap()];

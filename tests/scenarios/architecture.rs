@@ -301,3 +301,18 @@ fn there_is_one_tls_stack() {
     }
     assert_eq!(lock.matches("\nname = \"rustls\"").count(), 1, "more than one rustls");
 }
+
+#[test]
+fn what_is_deployed_unwinds_when_it_panics() {
+    // cargo-lambda makes a panic abort wherever the release profile does not say otherwise, and a hook that aborts is not
+    // answered.
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, profile) = manifest.split_once("[profile.release]").expect("the profile that is deployed");
+    let profile = profile.split("\n[").next().unwrap();
+    for line in ["opt-level = ", "lto = ", "codegen-units = ", "panic = \"unwind\""] {
+        assert!(
+            profile.lines().any(|found| found.starts_with(line)),
+            "cargo-lambda would choose {line:?} itself"
+        );
+    }
+}
