@@ -7,6 +7,7 @@ use belay_tests::stage::{
     print,
     script::Rehearsal,
 };
+use tokio::sync::OnceCell;
 
 pub(crate) const EXAMPLE_POLICY: &str = include_str!("../../policy/belay.yaml");
 
@@ -26,13 +27,27 @@ pub(crate) fn scripts() -> Vec<(String, Rehearsal)> {
     scripts
 }
 
+/// Every script, played once for all tests that look at what came of it.
+pub(crate) async fn all_played() -> &'static [(String, Rehearsal, Played)] {
+    static PLAYED: OnceCell<Vec<(String, Rehearsal, Played)>> = OnceCell::const_new();
+    let play_all = async || {
+        let mut all = Vec::new();
+        for (name, rehearsal) in scripts() {
+            let policy = rehearsal.policy.clone().unwrap_or_else(|| EXAMPLE_POLICY.to_owned());
+            let played = play(&rehearsal, Some(&policy)).await;
+            let played = played.unwrap_or_else(|why| panic!("{name}: {why}"));
+            all.push((name, rehearsal, played));
+        }
+        all
+    };
+    PLAYED.get_or_init(play_all).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_rehearsal_comes_true() {
     let mut wrong = Vec::new();
-    for (name, rehearsal) in scripts() {
-        let policy = rehearsal.policy.clone().unwrap_or_else(|| EXAMPLE_POLICY.to_owned());
-        let played = play(&rehearsal, Some(&policy)).await.unwrap();
-        for disappointment in played.disappointments(&rehearsal) {
+    for (name, rehearsal, played) in all_played().await {
+        for disappointment in played.disappointments(rehearsal) {
             wrong.push(format!("{name}: {disappointment}"));
         }
     }

@@ -4,6 +4,7 @@ use hyper::{HeaderMap, Method};
 
 use crate::journal::Service;
 use crate::lambda;
+use crate::permissions::Need;
 use crate::storm::Fate;
 use crate::wire::Wire;
 
@@ -22,6 +23,8 @@ pub(crate) struct Asked {
     pub(crate) invocation: Option<u64>,
     /// The access key id of the signature.
     pub(crate) by: Option<String>,
+    /// The permissions that it needs.
+    pub(crate) needs: Vec<Need>,
     pub(crate) fate: Fate,
 }
 
@@ -107,6 +110,7 @@ impl Asked {
             is_event: false,
             invocation: None,
             by: None,
+            needs: Vec::new(),
             fate: Fate::default(),
         }
     }

@@ -213,6 +213,7 @@ impl World {
             changed: answer.outcome.is_ok(),
             outcome: answer.outcome,
             by: None,
+            needs: Vec::new(),
             invocation: call.invocation,
             fault: fate.fate.fault,
             killed: fate.fate.killed,

@@ -52,6 +52,8 @@ pub(crate) struct Deliveries {
     counter: u64,
     pub(crate) queue: Vec<Delivery>,
     pub(crate) dead: Vec<Delivery>,
+    /// Every event that was put on the bus, and the function to which a rule passes it on.
+    pub(crate) announced: Vec<(Value, Option<&'static str>)>,
 }
 
 impl Default for Deliveries {
@@ -62,6 +64,7 @@ impl Default for Deliveries {
             counter: 0,
             queue: Vec::new(),
             dead: Vec::new(),
+            announced: Vec::new(),
         }
     }
 }
@@ -141,16 +144,16 @@ impl World {
         detail: Value,
     ) {
         let function = match (source, detail_type) {
-            ("aws.cloudwatch", "CloudWatch Alarm State Change") => "alarm-transitions",
-            ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => "pipeline-events",
+            ("aws.cloudwatch", "CloudWatch Alarm State Change") => Some("alarm-transitions"),
+            ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => Some("pipeline-events"),
             (
                 "aws.codepipeline",
                 "CodePipeline Pipeline Execution State Change"
                 | "CodePipeline Stage Execution State Change"
                 | "CodePipeline Action Execution State Change",
-            ) => "pipeline-events",
+            ) => Some("pipeline-events"),
             // No rule matches.
-            _ => return,
+            _ => None,
         };
         let event = json!({
             "version": "0",
@@ -163,6 +166,11 @@ impl World {
             "resources": resources,
             "detail": detail,
         });
+        let Some(function) = function else {
+            self.deliveries.announced.push((event, None));
+            return;
+        };
+        self.deliveries.announced.push((event.clone(), Some(function)));
         let lose = self.deliveries.settings.lose;
         if lose > 0.0 && self.deliveries.chance.happens(lose) {
             return;

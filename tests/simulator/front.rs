@@ -102,7 +102,7 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         Some(Fault::InternalError) => Some(faults::internal_error(asked.service)),
         Some(Fault::CutConnection) => Some(Refusal::new("CutConnection", "")),
     };
-    let Some(reply) = settle(&world, &asked, refusal, input, &body) else {
+    let Some(reply) = settle(&world, &mut asked, refusal, input, &body) else {
         // Killed at this very call.
         return std::future::pending().await;
     };
@@ -132,13 +132,16 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
 /// Performs or refuses the call. There is no reply when the invocation dies of it, or when what it asked for hangs.
 fn settle(
     world: &Mutex<World>,
-    asked: &Asked,
+    asked: &mut Asked,
     refusal: Option<Refusal>,
     input: Value,
     body: &[u8],
 ) -> Option<Reply> {
     let mut world = locked(world);
     let request_id = request_id(&world);
+    asked.needs = world.needs_of(asked, &input);
+    let asked = &*asked;
+    let refusal = refusal.or_else(|| world.forbid(asked, &asked.needs));
     let reply = match refusal {
         Some(refusal) => {
             world.record(asked, input, Err(refusal.code.clone()));
@@ -263,6 +266,7 @@ impl World {
             changed: asked.changes() && outcome.is_ok(),
             outcome,
             by: asked.by.clone(),
+            needs: asked.needs.clone(),
             invocation: asked.invocation,
             fault: asked.fate.fault,
             killed: asked.fate.killed,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::faults::Fault;
+use crate::permissions::Need;
 use crate::storm::Killed;
 
 /// The services behind the one endpoint.
@@ -49,6 +50,8 @@ pub struct Call {
     pub changed: bool,
     /// Who made it: the access key id that its signature names; `None` for what is not signed by AWS's rules.
     pub by: Option<String>,
+    /// The permissions that it needs, if its caller has a role.
+    pub needs: Vec<Need>,
     /// The invocation that made it, if it was made through an invocation's own endpoint.
     pub invocation: Option<u64>,
     /// What befell it.

@@ -16,6 +16,7 @@
 //! | `deliveries`, `functions` | events on their way, and the functions they reach |
 //! | `storm`, `schedules` | faults drawn from a seed; functions invoked by the clock |
 //! | `front`, `asked`, `wire`, `faults`, `journal` | HTTP, the protocols, what goes wrong, what was called |
+//! | `permissions` | roles: what each call needs, and that its caller may |
 //! | `timeline` | what happened, for people |
 //! | `runtime_api`, `binary` | Lambda's Runtime API, for compiled functions in real time |
 //!
@@ -53,6 +54,7 @@ mod functions;
 mod health;
 mod journal;
 mod lambda;
+mod permissions;
 mod refusal;
 mod runtime_api;
 mod schedules;
@@ -92,6 +94,7 @@ pub use functions::{BoxFuture, Invocation};
 pub use health::Health;
 pub use journal::{Call, Service};
 pub use lambda::Invoked;
+pub use permissions::{KeyPolicy, Need, Role, Statement};
 pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};
 pub use simulator::Simulator;

@@ -309,6 +309,11 @@ impl Simulator {
         self.world().journal.clone()
     }
 
+    /// Every event that was put on the bus, lost ones included, and the function to which a rule passes it on.
+    pub fn announced(&self) -> Vec<(Value, Option<&'static str>)> {
+        self.world().deliveries.announced.clone()
+    }
+
     /// The calls of one operation.
     pub fn calls(&self, operation: &str) -> Vec<Call> {
         let mut calls = self.journal();
@@ -334,10 +339,12 @@ impl Simulator {
         (new, world.timeline.len())
     }
 
-    /// Panics, by name, if anything was asked that the simulator does not model.
+    /// Panics, by name, if anything was asked that the simulator does not model or a role does not allow.
     pub fn assert_all_modelled(&self) {
-        let names = self.acknowledge_unmodelled().join(", ");
-        assert!(names.is_empty(), "the simulator was asked for what it does not model: {names}");
+        let complaints = self.world().complaints();
+        self.acknowledge_unmodelled();
+        self.acknowledge_forbidden();
+        assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
 
     /// Takes the list of what was asked though not modelled: the test knows, and goes on.

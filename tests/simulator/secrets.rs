@@ -26,7 +26,7 @@ pub(crate) struct Secrets {
 
 /// `arn:…:secret:<name>-<six characters>`: Secrets Manager adds six random ones to every name (Secrets Manager
 /// User Guide, "What's in a Secrets Manager secret?"). Drawn from the name, so that they are the same in every run.
-fn arn(name: &str) -> String {
+pub(crate) fn arn(name: &str) -> String {
     let suffix: String = format!("{:016x}", digest(name)).chars().take(6).collect();
     format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{name}-{suffix}")
 }

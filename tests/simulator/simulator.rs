@@ -34,10 +34,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.server.abort();
         let world = locked(&self.world);
-        if !world.unmodelled.is_empty() && !std::thread::panicking() {
-            let names = world.unmodelled.join(", ");
+        let complaints = world.complaints();
+        if !complaints.is_empty() && !std::thread::panicking() {
             drop(world);
-            panic!("the simulator was asked for what it does not model: {names}");
+            panic!("{}", complaints.join("\n"));
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
 use crate::lambda::Invoked;
+use crate::permissions::Permissions;
 use crate::schedules::Schedule;
 use crate::secrets::Secrets;
 use crate::slack::Slack;
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) timeline: Vec<Happening>,
     /// Operations that were called though not modelled, until acknowledged.
     pub(crate) unmodelled: Vec<String>,
+    pub(crate) permissions: Permissions,
 }
 
 impl World {
@@ -84,6 +86,7 @@ impl World {
             journal: Vec::new(),
             timeline: Vec::new(),
             unmodelled: Vec::new(),
+            permissions: Permissions::default(),
         }
     }
 

@@ -26,7 +26,7 @@ use belay::{
 use jiff::{SignedDuration, Timestamp};
 use lifecycle_hooks::Pace;
 
-use crate::{Invocation, Simulator, SlackApp, SlackChannel};
+use crate::{Invocation, Simulator, SlackApp, SlackChannel, stage::deployed};
 
 /// The ledger's table in the simulator.
 pub const TABLE: &str = "belay-ledger";
@@ -247,6 +247,7 @@ fn install_with(
 ) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
+    deployed::enforce(simulator);
     let ours = guard.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
         let guard = ours("alarm-transitions", &call);

@@ -60,6 +60,8 @@ pub struct Played {
     pub whispers: Vec<SlackWhisper>,
     /// What arrived in Teams.
     pub teams: Vec<TeamsCard>,
+    /// Every event that AWS announced, and the function to which the simulator's rules pass it on.
+    pub announced: Vec<(Value, Option<&'static str>)>,
 }
 
 /// Plays `rehearsal` under `policy`. Without a policy Belay is not there: nobody is told, nobody undoes, and
@@ -164,6 +166,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             .count(),
         whispers: simulator.slack_whispers(),
         teams: simulator.teams_cards(),
+        announced: simulator.announced(),
         acts: people.acts,
     })
 }

@@ -1,0 +1,211 @@
+//! From a call to the IAM actions and resources that it needs.
+//!
+//! Actions and their resource types are those of AWS's Service Authorization Reference. What an operation needs besides
+//! its own action is said with its source.
+
+use serde_json::Value;
+
+use super::Need;
+use crate::codedeploy::deployment::Deployment;
+use crate::journal::Service;
+use crate::wire::texts;
+use crate::world::World;
+
+/// Where the simulator's resources are.
+const HERE: &str = "us-east-1:123456789012";
+
+impl World {
+    /// What a call needs; an error names an operation of which that is not known here.
+    pub(super) fn needs(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Vec<Need>, String> {
+        let needs = match service {
+            Service::CodeDeploy => self.code_deploy_needs(operation, input),
+            Service::CodePipeline => code_pipeline_needs(operation, input),
+            Service::CloudWatch => cloud_watch_needs(operation, input),
+            Service::Lambda => Some(vec![self.invoke_needs(input)]),
+            Service::Sns => self.sns_needs(operation, input),
+            Service::DynamoDb => self.table_needs(operation, input),
+            Service::SecretsManager => self.secret_needs(operation, input),
+            Service::Slack | Service::Teams => Some(Vec::new()),
+            // It is complained of as it is.
+            Service::Unknown => Some(Vec::new()),
+        };
+        needs.ok_or_else(|| format!("the permissions that {service:?} {operation} needs"))
+    }
+
+    fn code_deploy_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
+        let own = format!("codedeploy:{operation}");
+        let application = name(input, "applicationName");
+        let group = || group_arn(application, name(input, "deploymentGroupName"));
+        Some(match operation {
+            "GetDeployment" => vec![Need::new(&own, self.group_of(name(input, "deploymentId")))],
+            "BatchGetDeployments" => texts(&input["deploymentIds"])
+                .into_iter()
+                .map(|id| Need::new(&own, self.group_of(id)))
+                .collect(),
+            "ListDeployments" | "GetDeploymentGroup" => vec![Need::new(&own, group())],
+            "GetApplicationRevision" => vec![Need::new(&own, application_arn(application))],
+            "CreateDeployment" => {
+                // AWS's own examples of roles that deploy have the other three ("Identity-based policies (IAM) examples
+                // for CodeDeploy"); that all three are asked for here is not verified.
+                let application = application_arn(application);
+                let mut needs = vec![
+                    Need::new(&own, group()),
+                    Need::new("codedeploy:GetDeploymentConfig", self.config_arn(input)),
+                    Need::new("codedeploy:RegisterApplicationRevision", application.clone()),
+                    Need::new("codedeploy:GetApplicationRevision", application),
+                ];
+                // "You must have UpdateDeploymentGroup" to override alarms (CodeDeploy API reference,
+                // CreateDeployment, overrideAlarmConfiguration).
+                if !input["overrideAlarmConfiguration"].is_null() {
+                    needs.push(Need::new("codedeploy:UpdateDeploymentGroup", group()));
+                }
+                needs
+            }
+            // These have no resource type.
+            "StopDeployment"
+            | "ListDeploymentTargets"
+            | "GetDeploymentTarget"
+            | "BatchGetDeploymentTargets"
+            | "PutLifecycleEventHookExecutionStatus" => vec![Need::new(&own, "*")],
+            _ => return None,
+        })
+    }
+
+    /// The deployment group of a deployment. What IAM asks for when there is no such deployment is not verified: the
+    /// right to read all of them would do.
+    fn group_of(&self, deployment: &str) -> String {
+        match self.code_deploy.deployments.get(deployment) {
+            Some(Deployment { application, group, .. }) => group_arn(application, group),
+            None => group_arn("*", "*"),
+        }
+    }
+
+    /// The configuration that a deployment is made with: the one that is asked for, else its group's.
+    fn config_arn(&self, input: &Value) -> String {
+        let of_group = || {
+            let group = &self.code_deploy.groups.get(name(input, "deploymentGroupName"))?.settings;
+            Some(group.shifting.config_name(group.platform))
+        };
+        let asked = input["deploymentConfigName"].as_str().map(str::to_owned);
+        let name = asked.or_else(of_group).unwrap_or_else(|| "*".to_owned());
+        format!("arn:aws:codedeploy:{HERE}:deploymentconfig:{name}")
+    }
+
+    fn invoke_needs(&self, input: &Value) -> Need {
+        let function = name(input, "FunctionName");
+        let deployed = self.permissions.deployed_as.get(function).map_or(function, String::as_str);
+        Need::new("lambda:InvokeFunction", format!("arn:aws:lambda:{HERE}:function:{deployed}"))
+    }
+
+    fn sns_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
+        if operation != "Publish" {
+            return None;
+        }
+        let topic = input["TopicArn"].as_str().or(input["TargetArn"].as_str()).unwrap_or("*");
+        let mut needs = vec![Need::new("sns:Publish", topic)];
+        // "A publisher needs kms:GenerateDataKey* and kms:Decrypt on the key" (SNS Developer Guide, "Securing Amazon SNS
+        // data with server-side encryption").
+        for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
+            needs.extend(self.key_need(action, topic, "sns").map(|need| {
+                need.with("kms:EncryptionContext:aws:sns:topicArn", topic)
+            }));
+        }
+        Some(needs)
+    }
+
+    fn table_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
+        let table = name(input, "TableName");
+        let arn = match table.starts_with("arn:") {
+            true => table.to_owned(),
+            false => format!("arn:aws:dynamodb:{HERE}:table/{table}"),
+        };
+        match operation {
+            "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {}
+            // Transactions and batches need the actions of what is in them: none is used so far.
+            _ => return None,
+        }
+        let mut needs = vec![Need::new(&format!("dynamodb:{operation}"), arn.clone())];
+        // DynamoDB uses the key with the caller's right to it ("Encryption at rest: usage notes"). Which of the key's actions
+        // each operation needs is not verified; all of them decrypt the table's key.
+        needs.extend(self.key_need("kms:Decrypt", &arn, "dynamodb"));
+        Some(needs)
+    }
+
+    fn secret_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
+        if operation != "GetSecretValue" {
+            return None;
+        }
+        let id = name(input, "SecretId");
+        let arn = if id.starts_with("arn:") { id.to_owned() } else { crate::secrets::arn(id) };
+        let mut needs = vec![Need::new("secretsmanager:GetSecretValue", arn.clone())];
+        // "kms:Decrypt on the key, if it is a customer managed one" (Secrets Manager User Guide, "Secret encryption and
+        // decryption").
+        needs.extend(self.key_need("kms:Decrypt", &arn, "secretsmanager"));
+        Some(needs)
+    }
+
+    /// The right to use a resource's key through its service, if it has a key of its own.
+    fn key_need(&self, action: &str, resource: &str, through: &str) -> Option<Need> {
+        let key = self.permissions.keys.get(resource)?;
+        let via = format!("{through}.us-east-1.amazonaws.com");
+        Some(Need::new(action, key.clone()).with("kms:ViaService", &via).with("kms:CallerAccount", "123456789012"))
+    }
+}
+
+fn code_pipeline_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+    let (pipeline, stage) = (name(input, "pipelineName"), name(input, "stageName"));
+    let resource = match operation {
+        "GetPipeline" | "GetPipelineState" => name(input, "name").to_owned(),
+        "GetPipelineExecution"
+        | "ListPipelineExecutions"
+        | "ListActionExecutions"
+        | "StopPipelineExecution" => pipeline.to_owned(),
+        "RollbackStage" | "RetryStageExecution" | "DisableStageTransition" | "EnableStageTransition" => {
+            format!("{pipeline}/{stage}")
+        }
+        "PutApprovalResult" => format!("{pipeline}/{stage}/{}", name(input, "actionName")),
+        _ => return None,
+    };
+    let arn = format!("arn:aws:codepipeline:{HERE}:{resource}");
+    Some(vec![Need::new(&format!("codepipeline:{operation}"), arn)])
+}
+
+fn cloud_watch_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+    let own = format!("cloudwatch:{operation}");
+    let alarm = |name: &str| format!("arn:aws:cloudwatch:{HERE}:alarm:{name}");
+    let composites = texts(&input["AlarmTypes"]).contains(&"CompositeAlarm");
+    Some(match operation {
+        // "To return information about composite alarms, the permission must be scoped to `*`" (aws-sdk-cloudwatch
+        // 1.140.0, DescribeAlarms and DescribeAlarmHistory).
+        "DescribeAlarms" | "DescribeAlarmHistory" if composites => vec![Need::new(&own, "*")],
+        "DescribeAlarms" => match texts(&input["AlarmNames"]).as_slice() {
+            // By prefix, or all: what IAM asks for is not verified.
+            [] => vec![Need::new(&own, alarm("*"))],
+            names => names.iter().map(|name| Need::new(&own, alarm(name))).collect(),
+        },
+        "DescribeAlarmHistory" => vec![Need::new(&own, alarm(input["AlarmName"].as_str().unwrap_or("*")))],
+        // Newer than the table of actions at hand; that it takes no resource type is not verified.
+        "ListAlarmMuteRules" => vec![Need::new(&own, "*")],
+        // It has no resource type.
+        "GetMetricWidgetImage" => vec![Need::new(&own, "*")],
+        _ => return None,
+    })
+}
+
+fn application_arn(application: &str) -> String {
+    format!("arn:aws:codedeploy:{HERE}:application:{application}")
+}
+
+fn group_arn(application: &str, group: &str) -> String {
+    format!("arn:aws:codedeploy:{HERE}:deploymentgroup:{application}/{group}")
+}
+
+/// A required member; `*` where it is missing, so that the service is what refuses it.
+fn name<'a>(input: &'a Value, member: &str) -> &'a str {
+    input[member].as_str().unwrap_or("*")
+}
