@@ -29,4 +29,5 @@ mod teams_and_topic;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
 mod the_sweep;
+mod the_template;
 mod when_things_fail;

@@ -43,6 +43,11 @@ impl Simulator {
         world.permissions.roles.insert(principal.to_owned(), role);
     }
 
+    /// From now on, calls signed with this access key id need no permission: of a function that is broken on purpose.
+    pub fn trust(&self, principal: &str) {
+        self.world().permissions.roles.remove(principal);
+    }
+
     /// Under which name a function is deployed: permissions to invoke it speak of that one.
     pub fn deployed_as(&self, function: &str, name: &str) {
         self.world().permissions.deployed_as.insert(function.to_owned(), name.to_owned());
@@ -102,7 +107,8 @@ impl World {
             }
         }
         let (role, need) = lacking?;
-        let said = format!("the role of {principal} ({role}) does not allow {} on {}", need.action, need.resource);
+        let said =
+            format!("the role of {principal} ({role}) does not allow {} on {}", need.action, need.resource);
         if !self.permissions.forbidden.contains(&said) {
             self.permissions.forbidden.push(said);
         }

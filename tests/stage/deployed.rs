@@ -18,6 +18,10 @@ pub fn chat_secret_arn() -> String {
     secrets::arn(CHAT_SECRET)
 }
 
+/// The key of that secret.
+pub const CHAT_SECRET_KEY: &str =
+    "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-00000000c4a7";
+
 /// The template that ships, read.
 ///
 /// # Panics
@@ -27,14 +31,15 @@ pub fn template() -> &'static Template {
     READ.get_or_init(|| Template::read(TEMPLATE).unwrap_or_else(|why| panic!("template.yaml: {why}")))
 }
 
-/// Its stack with chat, and everything else by default.
+/// Its stack with chat, whose secret has a key of its own, and everything else by default.
 ///
 /// # Panics
 /// When it cannot be resolved.
 pub fn stack() -> &'static Stack {
     static RESOLVED: OnceLock<Stack> = OnceLock::new();
     RESOLVED.get_or_init(|| {
-        let stack = template().stack(&[("ChatSecretArn", &chat_secret_arn())]);
+        let secret = chat_secret_arn();
+        let stack = template().stack(&[("ChatSecretArn", &secret), ("ChatSecretKeyArn", CHAT_SECRET_KEY)]);
         stack.unwrap_or_else(|why| panic!("template.yaml: {why}"))
     })
 }
@@ -47,7 +52,8 @@ pub fn roles() -> &'static [(String, Role)] {
     static READ: OnceLock<Vec<(String, Role)>> = OnceLock::new();
     READ.get_or_init(|| {
         let functions = stack().functions().into_iter();
-        let role = |function: &Function| stack().role(function).unwrap_or_else(|why| panic!("template.yaml: {why}"));
+        let role =
+            |function: &Function| stack().role(function).unwrap_or_else(|why| panic!("template.yaml: {why}"));
         functions.map(|function| (function.name.clone(), role(&function))).collect()
     })
 }
@@ -63,6 +69,7 @@ pub fn enforce(simulator: &Simulator) {
             simulator.deployed_as(&function.name, name);
         }
     }
+    simulator.encrypted_with(&chat_secret_arn(), CHAT_SECRET_KEY);
     for (resource, key) in encrypted() {
         simulator.encrypted_with(&resource, &key);
     }

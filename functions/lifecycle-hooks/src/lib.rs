@@ -40,7 +40,7 @@ pub const RETRY_EVERY: Duration = Duration::from_secs(10);
 
 /// What is kept back of the time that is left, so that the answer can always be given: a third, but not more
 /// than this.
-const RESERVE: Duration = Duration::from_secs(20);
+pub const RESERVE: Duration = Duration::from_secs(20);
 
 /// The pace of an invocation that Lambda ends at `deadline_ms`, in milliseconds since 1970.
 pub fn pace(deadline_ms: u64, now: Timestamp) -> Pace {

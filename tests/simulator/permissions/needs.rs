@@ -111,9 +111,10 @@ impl World {
         // "A publisher needs kms:GenerateDataKey* and kms:Decrypt on the key" (SNS Developer Guide, "Securing Amazon SNS
         // data with server-side encryption").
         for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
-            needs.extend(self.key_need(action, topic, "sns").map(|need| {
-                need.with("kms:EncryptionContext:aws:sns:topicArn", topic)
-            }));
+            needs.extend(
+                self.key_need(action, topic, "sns")
+                    .map(|need| need.with("kms:EncryptionContext:aws:sns:topicArn", topic)),
+            );
         }
         Some(needs)
     }
@@ -153,7 +154,11 @@ impl World {
     fn key_need(&self, action: &str, resource: &str, through: &str) -> Option<Need> {
         let key = self.permissions.keys.get(resource)?;
         let via = format!("{through}.us-east-1.amazonaws.com");
-        Some(Need::new(action, key.clone()).with("kms:ViaService", &via).with("kms:CallerAccount", "123456789012"))
+        Some(
+            Need::new(action, key.clone())
+                .with("kms:ViaService", &via)
+                .with("kms:CallerAccount", "123456789012"),
+        )
     }
 }
 

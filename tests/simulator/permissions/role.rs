@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, IAMStatement, Principal, PrincipalId};
+use iam_rs::{
+    Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, IAMStatement, Principal, PrincipalId,
+};
 use serde_json::Value;
 
 /// One permission that a call needs.
@@ -115,7 +117,8 @@ impl Role {
 
 impl Statement {
     fn new(value: &Value) -> Result<Self, String> {
-        let sid = value["Sid"].as_str().ok_or_else(|| format!("this statement has no Sid: {value}"))?.to_owned();
+        let sid =
+            value["Sid"].as_str().ok_or_else(|| format!("this statement has no Sid: {value}"))?.to_owned();
         let wrong = |why: String| Err(format!("{sid}: {why}"));
         for member in value.as_object().into_iter().flatten().map(|(name, _)| name) {
             if !["Sid", "Effect", "Action", "Resource", "Condition"].contains(&member.as_str()) {
@@ -126,7 +129,8 @@ impl Statement {
             if !OPERATORS.contains(&operator.as_str()) {
                 return wrong(format!("the operator {operator} is not known here"));
             }
-            let unknown = keys.as_object().into_iter().flatten().find(|(key, _)| !KEYS.contains(&key.as_str()));
+            let unknown =
+                keys.as_object().into_iter().flatten().find(|(key, _)| !KEYS.contains(&key.as_str()));
             if let Some((key, _)) = unknown {
                 return wrong(format!("the key {key} is not known here"));
             }
@@ -155,7 +159,9 @@ impl Statement {
             context.insert(key.clone(), ContextValue::String(value.clone()));
         }
         let request = IAMRequest {
-            principal: Principal::Aws(PrincipalId::String("arn:aws:iam::123456789012:role/rehearsed".to_owned())),
+            principal: Principal::Aws(PrincipalId::String(
+                "arn:aws:iam::123456789012:role/rehearsed".to_owned(),
+            )),
             action: need.action.clone(),
             resource: Arn::parse(resource)
                 .unwrap_or_else(|error| panic!("{} is no ARN: {error}", need.resource)),

@@ -26,7 +26,9 @@ impl<'a> Resolver<'a> {
                 (None, Value::Null) => {
                     return Err(format!("the parameter {name} has no default, and no value is given"));
                 }
-                (None, default) => scalar(default).ok_or_else(|| format!("the default of {name} is no word"))?,
+                (None, default) => {
+                    scalar(default).ok_or_else(|| format!("the default of {name} is no word"))?
+                }
             };
             let kind = parameter["Type"].as_str().unwrap_or_default();
             let value = if kind == "CommaDelimitedList" || kind.starts_with("List<") {
@@ -155,7 +157,9 @@ impl<'a> Resolver<'a> {
         }
         let (kind, properties) = self.resource(name, depth)?;
         let value = names::reference(name, &kind, &properties);
-        value.map(|value| Some(value.into())).ok_or_else(|| format!("Ref of a {kind} is not known here: {name}"))
+        value
+            .map(|value| Some(value.into()))
+            .ok_or_else(|| format!("Ref of a {kind} is not known here: {name}"))
     }
 
     fn attribute(&self, resource: &str, attribute: &str, depth: usize) -> Result<String, String> {
@@ -167,7 +171,8 @@ impl<'a> Resolver<'a> {
     /// A resource's type and the properties that name it.
     fn resource(&self, name: &str, depth: usize) -> Result<(String, Value), String> {
         let resource = &self.root["Resources"][name];
-        let kind = resource["Type"].as_str().ok_or_else(|| format!("nothing in the template is called {name}"))?;
+        let kind =
+            resource["Type"].as_str().ok_or_else(|| format!("nothing in the template is called {name}"))?;
         if let Some(condition) = resource["Condition"].as_str()
             && !self.condition(condition, depth)?
         {
@@ -200,7 +205,9 @@ impl<'a> Resolver<'a> {
             }
             let value = match (own.get(name), name.split_once('.')) {
                 (Some(value), _) => self.value(value, depth + 1)?,
-                (None, Some((resource, attribute))) => Some(self.attribute(resource, attribute, depth)?.into()),
+                (None, Some((resource, attribute))) => {
+                    Some(self.attribute(resource, attribute, depth)?.into())
+                }
                 (None, None) => self.reference(name, depth)?,
             };
             let value = value.as_ref().and_then(scalar);

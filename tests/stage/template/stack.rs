@@ -134,7 +134,8 @@ fn with_globals(globals: &Value, own: &Value) -> Value {
         (Value::Object(globals), Value::Object(own)) => {
             let mut both: Map<String, Value> = globals.clone();
             for (name, value) in own {
-                let joined = both.get(name).map_or_else(|| value.clone(), |global| with_globals(global, value));
+                let joined =
+                    both.get(name).map_or_else(|| value.clone(), |global| with_globals(global, value));
                 both.insert(name.clone(), joined);
             }
             both.into()

@@ -65,17 +65,11 @@ fn functions_parameters_and_conditions_are_resolved() {
         function.properties["Environment"]["Variables"],
         json!({ "SHARED": "belay-ledger", "ACCOUNT": "012345678901" })
     );
-    assert_eq!(
-        function.properties["Role"],
-        "arn:aws:iam::123456789012:role/belay/belay-SomeFunctionRole"
-    );
+    assert_eq!(function.properties["Role"], "arn:aws:iam::123456789012:role/belay/belay-SomeFunctionRole");
     assert_eq!(stack.resources["SomeFunction"]["Metadata"], json!({ "built": "here" }));
     let document = &stack.resources["SomeFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"];
     assert_eq!(document["Version"], "2012-10-17");
-    assert_eq!(
-        document["Statement"][0]["Resource"],
-        json!(["arn:aws:x:::a/y", "arn:aws:x:::b/y"])
-    );
+    assert_eq!(document["Statement"][0]["Resource"], json!(["arn:aws:x:::a/y", "arn:aws:x:::b/y"]));
     assert_eq!(document["Statement"].as_array().map(Vec::len), Some(2));
 }
 
@@ -84,7 +78,8 @@ fn a_parameter_decides_what_is_there() {
     let stack = stack(&[("Chat", "xyz")]).unwrap();
     assert!(stack.resources.contains_key("OnlyWithChat"));
     assert_eq!(stack.functions()[0].properties["Environment"]["Variables"]["OWN"], "xyz");
-    let statements = &stack.resources["SomeFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let statements =
+        &stack.resources["SomeFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
     assert_eq!(statements.as_array().map(Vec::len), Some(1));
 }
 
@@ -103,7 +98,10 @@ fn what_is_not_known_is_named() {
     assert!(wrong("[HasChat, !Ref Chat", "[HasChatt, !Ref Chat").contains("no condition HasChatt"));
     assert!(wrong("{ Type: String, Default: \"\" }", "{ Type: String }").contains("Chat has no default"));
     assert!(wrong("!Condition HasChat", "!Condition HasNone").contains("back to itself"));
-    assert!(wrong("      Timeout: 60\n", "      Timeout: 60\n      Timeout: 61\n").contains("Timeout stands here twice"));
+    assert!(
+        wrong("      Timeout: 60\n", "      Timeout: 60\n      Timeout: 61\n")
+            .contains("Timeout stands here twice")
+    );
     assert!(stack(&[("Chatt", "")]).unwrap_err().contains("no parameter Chatt"));
 }
 
