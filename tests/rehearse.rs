@@ -109,6 +109,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("hook-approval-silence", include_str!("rehearsals/hook-approval-silence.yaml")),
     ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
     ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
+    ("other-account", include_str!("rehearsals/other-account.yaml")),
     ("stage-retry", include_str!("rehearsals/stage-retry.yaml")),
     ("press-left", include_str!("rehearsals/press-left.yaml")),
 ];

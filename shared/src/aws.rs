@@ -8,6 +8,7 @@ pub mod lambda;
 pub mod ledger;
 pub mod secrets;
 pub mod sns;
+pub mod sts;
 pub(crate) mod timer;
 
 use std::time::Duration;
@@ -55,6 +56,18 @@ impl Adapters {
             lambda: lambda::Lambda::new(config),
             endpoint: endpoint::Endpoint::default(),
             chat: settings.chat.as_ref().map(|chat| Chat::new(config, chat)),
+        }
+    }
+
+    /// The same, but for what is read and undone: that is in the account of `config`'s credentials. The ledger, the topic
+    /// and the chat products stay where they are.
+    pub fn in_account(&self, config: &SdkConfig) -> Self {
+        Self {
+            codedeploy: codedeploy::CodeDeploy::new(config),
+            codepipeline: codepipeline::CodePipeline::new(config),
+            cloudwatch: cloudwatch::CloudWatch::new(config),
+            lambda: lambda::Lambda::new(config),
+            ..self.clone()
         }
     }
 }
@@ -146,8 +159,14 @@ impl AwsError {
             },
             SdkError::TimeoutError(_) => "no answer in time".to_owned(),
             SdkError::DispatchFailure(failure) => {
-                let cause = failure.as_connector_error().map(|error| deepest(error)).unwrap_or_default();
-                format!("the request could not be sent: {cause}")
+                let error = failure.as_connector_error();
+                match error.and_then(|error| caused_by::<sts::NotAssumed>(error)) {
+                    Some(not_assumed) => not_assumed.to_string(),
+                    None => {
+                        let cause = error.map(|error| deepest(error)).unwrap_or_default();
+                        format!("the request could not be sent: {cause}")
+                    }
+                }
             }
             SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
             SdkError::ConstructionFailure(_) => "the request could not be made".to_owned(),
@@ -183,6 +202,13 @@ pub(crate) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
         current = source;
     }
     current.to_string()
+}
+
+/// The error of that type in an error's chain, if there is one.
+pub(crate) fn caused_by<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// An AWS time as ours; `None` if it is out of range.

@@ -3,6 +3,7 @@
 //! Read strictly and whole: every mistake is reported at once, with its line, what was found and what was
 //! meant, and a policy with a mistake is not used at all. A misspelt word must never change what happens.
 
+mod account_role;
 mod alarms;
 mod defaults;
 mod deployed_by;
@@ -14,11 +15,12 @@ mod reading;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     time::Duration,
 };
 
+pub use account_role::AccountRole;
 pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
 pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
 pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
@@ -45,6 +47,8 @@ pub struct Policy {
 pub struct Service {
     /// Its name in the policy.
     pub name: ServiceName,
+    /// The role by which Belay works where it is released; `None` in Belay's own account.
+    pub account_role: Option<AccountRole>,
     /// Whether Belay acts.
     pub mode: Mode,
     /// How long after its end a release can still be blamed.
@@ -86,6 +90,11 @@ struct Index {
 }
 
 impl Service {
+    /// The account in which it is released; `None` for Belay's own.
+    pub fn account(&self) -> Option<&str> {
+        self.account_role.as_ref().map(AccountRole::account)
+    }
+
     /// The entry that says what an alarm asks for, if the alarm is watched.
     pub fn watched(&self, alarm: &AlarmName) -> Option<&WatchedAlarm> {
         self.alarms.iter().find(|watched| watched.pattern.matches(alarm))
@@ -112,7 +121,24 @@ impl Policy {
         self.services.values()
     }
 
-    /// The service that is released there.
+    /// The policy for one account: of its services alone. `None` is Belay's own account. Places and alarms have their
+    /// meaning in one account only: another account's of the same name are others.
+    pub fn of_account(&self, account: Option<&str>) -> Self {
+        let released_there = |service: &&Service| service.account() == account;
+        let services: BTreeMap<_, _> = self
+            .services()
+            .filter(released_there)
+            .map(|service| (service.name.clone(), service.clone()))
+            .collect();
+        Self { index: Index::of(&services), services }
+    }
+
+    /// The roles by which Belay works in other accounts, one for each account.
+    pub fn roles(&self) -> BTreeSet<&AccountRole> {
+        self.services().filter_map(|service| service.account_role.as_ref()).collect()
+    }
+
+    /// The service that is released there, in a policy for one account.
     pub fn deployed_by(&self, place: &Place) -> Option<&Service> {
         self.index.places.get(place).and_then(|name| self.services.get(name))
     }
@@ -252,7 +278,8 @@ fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> 
         }
     };
     let mut services = BTreeMap::new();
-    let mut taken: Vec<(Place, usize, String)> = Vec::new();
+    let mut taken: Vec<(Place, Option<String>, usize, String)> = Vec::new();
+    let mut roles: Vec<(AccountRole, usize)> = Vec::new();
     if let Some(node) = reading.required(&fields, "services", "{ checkout: … }") {
         let pairs = reading.pairs(node, "services", "a mapping of service names");
         if pairs.is_empty() {
@@ -260,13 +287,29 @@ fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> 
         }
         for (_, name, node) in pairs {
             let path = join("services", name);
-            let (service, deployed) = service(reading, node, name, &path, defaults);
+            let Read { service, deployed, role_line } = service(reading, node, name, &path, defaults);
+            let account = service.account().map(str::to_owned);
             for (line, by) in deployed {
-                if let Some((_, first, other)) = taken.iter().find(|(other, ..)| *other == by) {
+                let same = |(other, there, ..): &&(Place, Option<String>, usize, String)| {
+                    (other, there) == (&by, &account)
+                };
+                if let Some((_, _, first, other)) = taken.iter().find(same) {
                     let said = format!("is released by what {other} is released by on line {first} already");
                     reading.wrong(line, &join(&path, "deployed_by"), said);
                 }
-                taken.push((by, line, name.to_owned()));
+                taken.push((by, account.clone(), line, name.to_owned()));
+            }
+            if let (Some(role), Some(line)) = (&service.account_role, role_line) {
+                let another =
+                    roles.iter().find(|(other, _)| other.account() == role.account() && other != role);
+                if let Some((other, first)) = another {
+                    let said = format!(
+                        "names another role of account {} than line {first}, which has `{other}`: Belay works in an account by one role",
+                        role.account()
+                    );
+                    reading.wrong(line, &join(&path, "account_role"), said);
+                }
+                roles.push((role.clone(), line));
             }
             services.insert(service.name.clone(), service);
         }
@@ -274,14 +317,17 @@ fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> 
     services
 }
 
-fn service(
-    reading: &mut Reading,
-    node: &Node,
-    name: &str,
-    path: &str,
-    defaults: Defaults,
-) -> (Service, Vec<(usize, Place)>) {
-    let mut known = vec!["deployed_by", "alarms", "hooks", "approvers", "chat"];
+/// A service as it is written.
+struct Read {
+    service: Service,
+    /// What releases it, each with its line.
+    deployed: Vec<(usize, Place)>,
+    /// The line of its role.
+    role_line: Option<usize>,
+}
+
+fn service(reading: &mut Reading, node: &Node, name: &str, path: &str, defaults: Defaults) -> Read {
+    let mut known = vec!["deployed_by", "account_role", "alarms", "hooks", "approvers", "chat"];
     known.extend(defaults::FIELDS);
     let fields = reading.fields(node, path, &known);
     let Defaults { mode, watch_for, rollback_budget, ask, on_doubt } = defaults.overridden(reading, &fields);
@@ -301,6 +347,13 @@ fn service(
     if fields.get("alarms").is_none() && fields.get("hooks").is_none() {
         reading.wrong(node.line, path, "has neither alarms nor hooks: nothing of it would be guarded");
     }
+    let (role_line, account_role) = account_role::account_role(reading, &fields).unzip();
+    if let Some(hooks) = fields.get("hooks")
+        && fields.get("account_role").is_some()
+    {
+        let said = "cannot stand with `account_role`: CodeDeploy calls a hook's function in the account of its deployment, and the answer must come from there";
+        reading.wrong(hooks.line, &fields.path("hooks"), said);
+    }
     let approvers = people::approvers(reading, &fields);
     let chat = people::chat(reading, &fields);
     if hooks.values().flatten().any(|check| matches!(check, Check::Approval { .. })) {
@@ -313,6 +366,7 @@ fn service(
     }
     let service = Service {
         name: ServiceName::from(name),
+        account_role,
         mode,
         watch_for,
         rollback_budget,
@@ -324,5 +378,5 @@ fn service(
         approvers,
         chat,
     };
-    (service, deployed)
+    Read { service, deployed, role_line }
 }

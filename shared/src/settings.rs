@@ -17,10 +17,13 @@ const POLICY: &str = "BELAY_POLICY";
 const LEDGER_TABLE: &str = "BELAY_LEDGER_TABLE";
 const TOPIC_ARN: &str = "BELAY_TOPIC_ARN";
 const REGION: &str = "AWS_REGION";
+const EXTERNAL_ID: &str = "BELAY_EXTERNAL_ID";
 
 const A_TABLE: &str = "the name of a DynamoDB table (3 to 255 letters, digits, `_`, `-` and `.`) or its ARN";
 const A_TOPIC: &str = "the ARN of an SNS topic, arn:<partition>:sns:<region>:<account>:<name>";
 const A_REGION: &str = "an AWS region such as eu-central-1, for the console links in messages";
+const AN_EXTERNAL_ID: &str =
+    "the external id that the roles in other accounts demand (2 to 1224 letters, digits and `_+=,.@:/-`)";
 
 /// The settings, each fit for use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Settings {
     pub region: String,
     /// The chat products; `None` if Belay tells people by the topic only.
     pub chat: Option<ChatSettings>,
+    /// What is shown to the roles of other accounts when they are assumed; `None` if Belay works in its own only.
+    pub external_id: Option<String>,
 }
 
 /// Why a setting cannot be used. Each is one sentence for whoever deploys Belay.
@@ -134,13 +139,17 @@ impl Settings {
         let topic_arn = required(TOPIC_ARN, A_TOPIC, is_topic);
         let region = required(REGION, A_REGION, is_region);
         let chat = chat::read(&lookup, &mut mistakes);
+        let external_id = lookup(EXTERNAL_ID).filter(|id| !id.is_empty());
+        if external_id.as_deref().is_some_and(|id| !is_external_id(id)) {
+            mistakes.push(SettingMistake::NotShown { name: EXTERNAL_ID, wanted: AN_EXTERNAL_ID });
+        }
         let policy = match lookup(POLICY) {
             Some(path) if !path.is_empty() => path,
             Some(_) | None => "/opt/belay.yaml".to_owned(),
         };
         match (ledger_table, topic_arn, region) {
             (Some(ledger_table), Some(topic_arn), Some(region)) if mistakes.is_empty() => {
-                Ok(Self { policy: PathBuf::from(policy), ledger_table, topic_arn, region, chat })
+                Ok(Self { policy: PathBuf::from(policy), ledger_table, topic_arn, region, chat, external_id })
             }
             _ => Err(SettingsMistakes(mistakes)),
         }
@@ -183,6 +192,12 @@ fn is_topic(text: &str) -> bool {
 
 fn is_region(text: &str) -> bool {
     only(text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// What STS takes as an external id: 2 to 1224 characters of `[\w+=,.@:\/-]` (its API model, `externalIdType`).
+fn is_external_id(text: &str) -> bool {
+    (2..=1224).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c))
 }
 
 /// What follows the account in an ARN of that service.
@@ -245,6 +260,7 @@ mod tests {
             topic_arn: TOPIC.into(),
             region: "us-east-1".into(),
             chat: None,
+            external_id: None,
         };
         assert_eq!(parse(&[]), Ok(expected.clone()));
         assert_eq!(parse(&[(POLICY, Some(""))]), Ok(expected.clone()));
@@ -302,6 +318,20 @@ mod tests {
             "BELAY_TOPIC_ARN is \"arn:aws:sns:us-east-1:123456789012:belay.fifo\", a FIFO topic, which \
              cannot reach mail or chat: it must be a standard topic."
         );
+    }
+
+    #[test]
+    fn an_external_id_is_one_that_sts_takes_and_is_never_shown() {
+        let (longest, longer) = ("a".repeat(1224), "a".repeat(1225));
+        for good in ["ab", "belay/prod:2026_03+=,.@-", longest.as_str()] {
+            let read = parse(&[(EXTERNAL_ID, Some(good))]).map(|settings| settings.external_id);
+            assert_eq!(read, Ok(Some(good.to_owned())));
+        }
+        assert_eq!(parse(&[(EXTERNAL_ID, Some(""))]).map(|settings| settings.external_id), Ok(None));
+        for bad in ["x", "be lay", "belay!", "beläy", longer.as_str()] {
+            let told = sentences(&[(EXTERNAL_ID, Some(bad))]);
+            assert!(told.starts_with("BELAY_EXTERNAL_ID is not fit") && !told.contains(bad), "{told}");
+        }
     }
 
     proptest! {

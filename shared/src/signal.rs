@@ -52,6 +52,10 @@ pub struct ManualChange {
     pub run: String,
     /// What happened.
     pub what: ManualHappening,
+    /// The account that the event is about, where the source says so.
+    pub account: Option<String>,
+    /// The region the event came from, where the source says so.
+    pub region: Option<String>,
     /// The event's own time.
     pub at: Timestamp,
 }
@@ -236,6 +240,8 @@ pub struct ReleaseChange {
     pub what: ReleaseHappening,
     /// The one instance it happened to, when the event is about an instance.
     pub instance: Option<String>,
+    /// The account that the event is about, where the source says so.
+    pub account: Option<String>,
     /// The region the event came from.
     pub region: Option<String>,
     /// The event's own time.

@@ -1,22 +1,28 @@
 //! How a function starts: settings, policy, clients. Everything that is wrong is said at once, and nothing
 //! starts with half of it.
 
+mod guards;
+
 use std::{io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
 use crate::{
-    aws::{self, Adapters},
+    aws::Adapters,
     carry_out::Scene,
     chat::console::Console,
     policy::{Mistakes, Policy},
     settings::{Settings, SettingsMistakes},
 };
 
-/// A function, ready to work.
+pub use guards::Guards;
+
+/// A function, ready to work in one account.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// What the owners asked for.
+    /// The account; `None` for Belay's own.
+    pub account: Option<String>,
+    /// What the owners asked for, of the services of this account.
     pub policy: Policy,
     /// The world outside.
     pub adapters: Adapters,
@@ -66,6 +72,14 @@ pub enum StartError {
         /// Which services.
         services: String,
     },
+    /// The policy names services of other accounts, and there is no external id to show to their roles.
+    #[error(
+        "Belay does not start: the policy has `account_role` for {services}, and BELAY_EXTERNAL_ID is not set.\nSet it to what the roles' trust policies demand as sts:ExternalId, or remove `account_role` from the policy."
+    )]
+    NoExternalId {
+        /// Which services.
+        services: String,
+    },
     /// The policy is wrong; all its mistakes are named.
     #[error("Belay does not start: the policy {path} is refused.\n{mistakes}")]
     Policy {
@@ -87,29 +101,6 @@ impl Guard {
             invocation,
         }
     }
-
-    /// Reads the settings through `lookup`, then the policy, and makes the clients. Calls nothing outside.
-    ///
-    /// # Errors
-    /// Every mistake in the settings, or every mistake in the policy.
-    pub async fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
-        let settings = Settings::parse(lookup)?;
-        let policy = read_policy(&settings)?;
-        if settings.chat.is_none() {
-            let talked = policy.services().filter(|service| service.chat.slack.is_some());
-            let services: Vec<&str> = talked.map(|service| service.name.as_str()).collect();
-            if !services.is_empty() {
-                return Err(StartError::NoChat { services: services.join(", ") });
-            }
-        }
-        let config = aws::connect(&settings.region, aws::http_client()).await;
-        Ok(Self {
-            policy,
-            adapters: Adapters::new(&config, &settings),
-            console: Console::of(&settings.region),
-            patience: Patience::default(),
-        })
-    }
 }
 
 fn read_policy(settings: &Settings) -> Result<Policy, StartError> {
@@ -126,6 +117,9 @@ pub struct Invocation<'a> {
     /// What tells it from every other, also from one in the same millisecond: Lambda's request id. Lambda gives a
     /// repeated delivery the same one, so claims take it together with `now`.
     pub id: &'a str,
+    /// The ARN by which the function was invoked (the Lambda context's `invoked_function_arn`): it says in which account
+    /// Belay runs, and where a function hands work to itself.
+    pub function: &'a str,
     /// When it began.
     pub now: Timestamp,
     /// When it began, by a clock that only goes forward: what may not be begun too late is measured by it.
@@ -136,6 +130,11 @@ impl Invocation<'_> {
     /// Whose the claims of this invocation are.
     pub fn claimant(&self) -> String {
         format!("{}@{}", self.id, self.now.as_millisecond())
+    }
+
+    /// The account in which Belay runs, by `arn:<partition>:lambda:<region>:<account>:function:<name>`.
+    pub fn account(&self) -> Option<&str> {
+        self.function.split(':').nth(4).filter(|account| !account.is_empty())
     }
 }
 

@@ -169,10 +169,10 @@ async fn the_same_event_again_and_other_alarms_of_the_release_do_nothing_more() 
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     story.simulator.create_ledger_table(functions::TABLE);
     story.simulator.create_topic("belay");
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
     let handle = |payload: Vec<u8>| {
-        let (guard, now) = (guard.clone(), story.simulator.now());
-        async move { alarm_transitions::handle(&guard, &payload, invocation(&id(), now)).await.unwrap() }
+        let (guards, now) = (guards.clone(), story.simulator.now());
+        async move { alarm_transitions::handle(&guards, &payload, invocation(&id(), now)).await.unwrap() }
     };
     let verdict = |answer: Value| answer["outcomes"][0]["verdict"].as_str().unwrap().to_owned();
     assert_eq!(verdict(handle(first[0].payload.clone()).await), "RollBack");
@@ -227,8 +227,8 @@ async fn an_alarm_from_before_the_release_never_acts_on_it() {
     story.simulator.take_deliveries();
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
-    let answer = alarm_transitions::handle(&guard, &old[0].payload, invocation("r", story.simulator.now()))
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let answer = alarm_transitions::handle(&guards, &old[0].payload, invocation("r", story.simulator.now()))
         .await
         .unwrap();
     assert_eq!(answer["outcomes"][0]["verdict"], "Notify", "{answer}");
@@ -256,8 +256,8 @@ async fn red_before_the_release_is_known_from_history_when_its_start_was_never_s
         let event = events(&story, "alarm-transitions");
         let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
         functions::install(simulator, policy.clone());
-        let guard = functions::guard(&simulator.endpoint(), policy, "alarm-transitions");
-        let answer = alarm_transitions::handle(&guard, &event[0].payload, invocation("r", simulator.now()))
+        let guards = functions::guards(&simulator.endpoint(), policy, "alarm-transitions");
+        let answer = alarm_transitions::handle(&guards, &event[0].payload, invocation("r", simulator.now()))
             .await
             .unwrap();
         assert_eq!(answer["outcomes"][0]["verdict"], verdict, "{answer}");

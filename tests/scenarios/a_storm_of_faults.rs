@@ -97,10 +97,10 @@ fn with(
     + 'static,
 ) {
     functions::install_in_storm(simulator, policy.clone());
-    let guard = functions::stormproof(simulator, policy);
+    let guards = functions::stormproof(simulator, policy);
     // Its role would keep it from some of what it is broken to do.
     simulator.trust(name);
-    simulator.register(name, move |call| function(guard(name, &call), call));
+    simulator.register(name, move |call| function(guards(name, &call).own().clone(), call));
 }
 
 fn deployment_of(payload: &[u8]) -> Option<String> {

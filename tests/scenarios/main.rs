@@ -17,6 +17,7 @@ mod compiled_programs;
 mod every_rehearsal_comes_true;
 mod from_outside;
 mod many_at_once;
+mod other_accounts;
 mod people_decide;
 mod people_in_chat;
 mod pipelines_are_guarded;

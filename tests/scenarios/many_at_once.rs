@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use belay::{policy::Policy, start::Guard};
+use belay::{policy::Policy, start::Guards};
 use belay_tests::{
     Alarm, AlarmState, Binary, DeliverySettings, Fault, Group, RuntimeApi, Simulator, stage::functions,
 };
@@ -51,7 +51,7 @@ type Calls = BTreeMap<String, usize>;
 /// So many services with a release under way each, and every alarm of theirs red in the same second.
 struct Burst {
     simulator: Simulator,
-    guard: Guard,
+    guards: Guards,
     events: Vec<Vec<u8>>,
 }
 
@@ -84,9 +84,9 @@ impl Burst {
             }
         }
         let events = simulator.take_deliveries().into_iter().map(|event| event.payload).collect();
-        let guard =
-            functions::guard(&simulator.endpoint(), Policy::parse(&policy).unwrap(), "alarm-transitions");
-        Self { simulator, guard, events }
+        let guards =
+            functions::guards(&simulator.endpoint(), Policy::parse(&policy).unwrap(), "alarm-transitions");
+        Self { simulator, guards, events }
     }
 
     /// Gives the payloads to functions, some at a time, and again a minute later what failed, three times in all.
@@ -101,7 +101,7 @@ impl Burst {
                 while running.len() < AT_ONCE
                     && let Some(payload) = waiting.next()
                 {
-                    running.spawn(invoke(self.guard.clone(), payload, now));
+                    running.spawn(invoke(self.guards.clone(), payload, now));
                 }
                 match running.join_next().await {
                     Some(failed) => again.extend(failed.unwrap()),
@@ -138,9 +138,9 @@ impl Burst {
 }
 
 /// One invocation. What is to come again is in the answer.
-async fn invoke(guard: Guard, payload: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
+async fn invoke(guards: Guards, payload: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
     let id = functions::id();
-    let handled = alarm_transitions::handle(&guard, &payload, functions::invocation(&id, now)).await;
+    let handled = alarm_transitions::handle(&guards, &payload, functions::invocation(&id, now)).await;
     let Ok(answer) = handled else { return Some(payload) };
     let failed = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
     if failed.is_empty() {

@@ -25,7 +25,7 @@ pub(crate) fn cold(story: &Story, policy: &str) {
         ($name:literal, |$guard:ident, $call:ident, $now:ident| $handled:expr) => {
             let policy = policy.clone();
             simulator.register($name, move |$call: Invocation| {
-                let $guard = functions::guard(&$call.endpoint, policy.clone(), $name);
+                let $guard = functions::guards(&$call.endpoint, policy.clone(), $name);
                 Box::pin(async move {
                     let $now = invocation(&$call.id, $call.now);
                     let handled = $handled.await;
@@ -42,11 +42,10 @@ pub(crate) fn cold(story: &Story, policy: &str) {
     register!("chat-actions", |guard, call, now| chat_actions::handle(
         &guard,
         &call.payload,
-        "chat-actions",
-        now
+        belay::start::Invocation { function: functions::CHAT_ACTIONS, ..now }
     ));
     register!("lifecycle-hooks", |guard, call, now| lifecycle_hooks::handle(
-        &guard,
+        guard.own(),
         &call.payload,
         now,
         Pace { left: call.deadline, retry_every: std::time::Duration::from_millis(20) }

@@ -37,7 +37,7 @@ fn open_things(story: &Story) -> Vec<String> {
 }
 
 /// The event that CloudWatch sends when an alarm goes off.
-fn event_of(alarm: &str, at: Timestamp) -> Value {
+pub(crate) fn event_of(alarm: &str, at: Timestamp) -> Value {
     let stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string();
     json!({
         "version": "0", "id": "2c6a53ac-8b17-4d2f-9d2a-0f9e6f2b3c11", "source": "aws.cloudwatch",
@@ -134,7 +134,8 @@ async fn a_hook_whose_function_died_is_answered_by_on_doubt() {
         let policy = POLICY.replace("services:", &doubts);
         let story = Story::under(lambda().hook(HOOK, "CodeDeployHook_belay"), &policy).await;
         let policy = Policy::parse(&policy.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
-        let ledger = functions::guard(&story.simulator.endpoint(), policy, "lifecycle-hooks").adapters.ledger;
+        let guards = functions::guards(&story.simulator.endpoint(), policy, "lifecycle-hooks");
+        let ledger = guards.own().adapters.ledger.clone();
         // It writes down that it is at it, as the real one does first, and is gone.
         story.simulator.register("lifecycle-hooks", move |call: Invocation| {
             let ledger = ledger.clone();

@@ -104,12 +104,12 @@ async fn a_ledger_that_hangs_does_not_keep_people_from_being_asked_in_time() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
     for operation in ["Query", "PutItem", "UpdateItem"] {
         story.simulator.fault(operation, Fault::Hang(Duration::from_secs(60)), 1_000);
     }
     let handled =
-        alarm_transitions::handle(&guard, &event.payload, functions::invocation("r", story.simulator.now()));
+        alarm_transitions::handle(&guards, &event.payload, functions::invocation("r", story.simulator.now()));
     // What Lambda gives, by the README.
     let failed = tokio::time::timeout(Duration::from_secs(30), handled).await.expect("in time").unwrap_err();
     assert!(failed.message.contains("dynamodb:"), "{failed}");
@@ -138,11 +138,11 @@ async fn a_release_that_ended_in_the_same_moment_is_looked_at_again() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
     story.simulator.fault("StopDeployment", Fault::Hang(Duration::from_millis(400)), 1);
     let now = story.simulator.now();
     let (answer, ()) = tokio::join!(
-        alarm_transitions::handle(&guard, &event.payload, functions::invocation("r", now)),
+        alarm_transitions::handle(&guards, &event.payload, functions::invocation("r", now)),
         async {
             while story.simulator.effects("PutItem").is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -182,18 +182,18 @@ async fn many_at_once_undo_once_and_tell_once() {
     let alarms = events(&story, "alarm-transitions");
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
     story.simulator.fault_every(7, Fault::Throttle);
     let now = story.simulator.now();
     // Eight at a time; the second round is what Lambda delivers again a minute later.
     for round in 0..3 {
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..24 {
-            let (guard, payload) = (guard.clone(), alarms[number % 2].payload.clone());
+            let (guards, payload) = (guards.clone(), alarms[number % 2].payload.clone());
             let now = now + jiff::SignedDuration::from_mins(round);
             tasks.spawn(async move {
                 let id = functions::id();
-                alarm_transitions::handle(&guard, &payload, functions::invocation(&id, now)).await
+                alarm_transitions::handle(&guards, &payload, functions::invocation(&id, now)).await
             });
         }
         tasks.join_all().await;
@@ -258,17 +258,17 @@ async fn an_invocation_that_was_frozen_acts_on_nothing_and_tells_nothing() {
     let event = events(&story, "alarm-transitions").remove(0);
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
-    let guard = functions::guard(&story.simulator.endpoint(), policy, "alarm-transitions");
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
     // It began 21 seconds ago, by the clock that only goes forward: somebody else may have taken over since.
     let fresh = functions::invocation("frozen", story.simulator.now());
     let frozen = Invocation { begun: fresh.begun - Duration::from_secs(21), ..fresh };
-    let failed = alarm_transitions::handle(&guard, &event.payload, frozen).await.unwrap_err();
+    let failed = alarm_transitions::handle(&guards, &event.payload, frozen).await.unwrap_err();
     assert!(failed.message.contains("was up before it could"), "{failed:?}");
     assert_eq!(story.stops(), Vec::<Value>::new());
     assert_eq!(story.titles(), Vec::<String>::new());
     // What it had claimed it gave back, so that nobody waits for its lease.
     let handled = alarm_transitions::handle(
-        &guard,
+        &guards,
         &event.payload,
         functions::invocation("fresh", story.simulator.now()),
     );

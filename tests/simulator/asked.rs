@@ -2,11 +2,17 @@
 
 use hyper::{HeaderMap, Method};
 
+use crate::accounts::HOME;
 use crate::journal::Service;
 use crate::lambda;
 use crate::permissions::Need;
 use crate::storm::Fate;
+use crate::sts::Session;
 use crate::wire::Wire;
+
+/// The XML namespaces of the services that speak the query protocol (their API models, `xmlNamespace`).
+const SNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Where the paths of one invocation's own endpoint begin; its number follows.
 pub(crate) const INVOCATION: &str = "/invocation/";
@@ -25,6 +31,10 @@ pub(crate) struct Asked {
     pub(crate) by: Option<String>,
     /// The permissions that it needs.
     pub(crate) needs: Vec<Need>,
+    /// The session token that came with it.
+    pub(crate) token: Option<String>,
+    /// Whose credentials these are, where STS gave them.
+    pub(crate) session: Option<Session>,
     pub(crate) fate: Fate,
 }
 
@@ -93,13 +103,24 @@ pub(crate) fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: 
         form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
     match (form("Action"), form("Version").as_deref()) {
-        (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query),
-        (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query),
+        (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query(SNS)),
+        (Some(operation), Some("2011-06-15")) => Asked::new(Service::Sts, &operation, Wire::Query(STS)),
+        (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query(SNS)),
         (None, _) => Asked::new(Service::Unknown, &format!("{method} {path}"), Wire::Json11),
     }
 }
 
 impl Asked {
+    /// Who makes the call: the role whose credentials STS gave, else whose access key signed it.
+    pub(crate) fn principal(&self) -> Option<&String> {
+        self.session.as_ref().map(|session| &session.role).or(self.by.as_ref())
+    }
+
+    /// The account whose credentials signed it.
+    pub(crate) fn account(&self) -> &str {
+        self.session.as_ref().map_or(HOME, Session::account)
+    }
+
     pub(crate) fn new(service: Service, operation: &str, wire: Wire) -> Self {
         let operation = operation.to_owned();
         Self {
@@ -111,6 +132,8 @@ impl Asked {
             invocation: None,
             by: None,
             needs: Vec::new(),
+            token: None,
+            session: None,
             fate: Fate::default(),
         }
     }

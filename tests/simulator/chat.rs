@@ -170,6 +170,7 @@ impl World {
             | Service::Lambda
             | Service::CloudWatch
             | Service::Sns
+            | Service::Sts
             | Service::DynamoDb
             | Service::SecretsManager
             | Service::Unknown => None,
@@ -214,6 +215,7 @@ impl World {
             outcome: answer.outcome,
             by: None,
             needs: Vec::new(),
+            through: None,
             invocation: call.invocation,
             fault: fate.fate.fault,
             killed: fate.fate.killed,

@@ -182,7 +182,8 @@ impl World {
             }
             _ => format!("{} {}", event["detail"]["deploymentId"], event["detail"]["state"]),
         };
-        self.send(function, event.to_string().as_bytes(), &about.replace('"', ""), Kind::Event);
+        let event = self.outward(&event.to_string());
+        self.send(function, event.as_bytes(), &about.replace('"', ""), Kind::Event);
     }
 
     /// Sends something on its way, through whatever weather there is.

@@ -69,7 +69,7 @@ pub(crate) fn throttled(service: Service) -> Refusal {
         | Service::Slack
         | Service::Teams
         | Service::Unknown => "ThrottlingException",
-        Service::CloudWatch | Service::Sns => "Throttling",
+        Service::CloudWatch | Service::Sns | Service::Sts => "Throttling",
         Service::Lambda => {
             let refusal = Refusal::new("TooManyRequestsException", "Rate Exceeded.");
             return Refusal { status: 429, ..refusal };
@@ -88,6 +88,7 @@ pub(crate) fn internal_error(service: Service) -> Refusal {
         Service::Lambda => "ServiceException",
         Service::CloudWatch => "InternalServiceFault",
         Service::Sns => "InternalError",
+        Service::Sts => "InternalFailure",
         Service::DynamoDb => "InternalServerError",
     };
     Refusal { status: 500, ..Refusal::new(code, "An internal error occurred.") }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::accounts::HOME;
 use crate::asked::{Asked, recognise, signer, split_off_invocation};
 use crate::chat;
 use crate::dynamodb::DynamoFailure;
@@ -65,6 +66,8 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
     let mut asked = recognise(&head.method, path, &head.headers, &body);
     asked.invocation = invocation;
     asked.by = signer(&head.headers);
+    let token = head.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+    asked.token = token.map(str::to_owned);
     let decoded = wire::decode(asked.wire, &body);
     let readable = decoded.is_ok();
     let mut input = decoded.unwrap_or(Value::Null);
@@ -74,10 +77,12 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
             input["InvocationType"] = json!("Event");
         }
     }
+    let mut identified = Ok(None);
     let lives = {
         let mut world = locked(&world);
         let lives = invocation.is_none_or(|invocation| !world.weather.is_dead(invocation));
         if lives {
+            identified = world.session(&asked);
             asked.fate = fate(&mut world, &asked, &input, &head.headers);
         }
         lives
@@ -86,6 +91,13 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         // The dead make no calls.
         return std::future::pending().await;
     }
+    let imposter = match identified {
+        Ok(session) => {
+            asked.session = session;
+            None
+        }
+        Err(refusal) => Some(refusal),
+    };
     let fault = asked.fate.fault;
     let refusal = match fault {
         _ if asked.fate.killed == Some(Killed::Before) => Some(Refusal::new("Killed", "")),
@@ -93,7 +105,7 @@ async fn answer(world: Shared, request: Request<Incoming>) -> io::Result<Respons
         None | Some(Fault::TimeoutAfterEffect) if asked.function.is_some() && !readable => {
             Some(Refusal::new("InvalidRequestContentException", "Could not parse request body into json"))
         }
-        None | Some(Fault::TimeoutAfterEffect) => None,
+        None | Some(Fault::TimeoutAfterEffect) => imposter,
         Some(Fault::Hang(duration)) => {
             tokio::time::sleep(duration).await;
             None
@@ -121,6 +133,7 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
         | Service::CodePipeline
         | Service::CloudWatch
         | Service::Sns
+        | Service::Sts
         | Service::DynamoDb
         | Service::SecretsManager
         | Service::Slack
@@ -139,7 +152,10 @@ fn settle(
 ) -> Option<Reply> {
     let mut world = locked(world);
     let request_id = request_id(&world);
-    asked.needs = world.needs_of(asked, &input);
+    let scripted = world.go_to(asked.account());
+    // As it is written inside the account that is asked.
+    let within = world.inward(&input);
+    asked.needs = world.needs_of(asked, &within);
     let asked = &*asked;
     let refusal = refusal.or_else(|| world.forbid(asked, &asked.needs));
     let reply = match refusal {
@@ -155,6 +171,7 @@ fn settle(
             None => Some(world.perform(asked, input, body, &request_id)),
         },
     };
+    world.go_to(&scripted);
     match (asked.fate.killed, asked.invocation) {
         (Some(_), Some(invocation)) => {
             world.weather.kill(invocation);
@@ -184,10 +201,18 @@ impl World {
             return wire::refused(asked.wire, &refusal, request_id);
         }
         let operation = asked.operation.as_str();
+        let local = self.inward(&input);
         let answer = match asked.service {
-            Service::CodeDeploy => self.code_deploy(operation, &input),
-            Service::CodePipeline => self.code_pipeline(operation, &input),
-            Service::CloudWatch => self.cloud_watch(operation, &input),
+            Service::CodeDeploy => self.code_deploy(operation, &local),
+            Service::CodePipeline => self.code_pipeline(operation, &local),
+            Service::CloudWatch => self.cloud_watch(operation, &local),
+            // What is Belay's own is at home.
+            Service::Sns | Service::Sts | Service::SecretsManager | Service::DynamoDb
+                if asked.account() != HOME =>
+            {
+                return self.not_modelled(asked, input, "with a role of another account", request_id);
+            }
+            Service::Sts => self.sts(operation, &input, asked.by.as_deref()),
             Service::Sns => self.sns(operation, &input),
             Service::SecretsManager => self.secrets_manager(operation, &input),
             Service::DynamoDb => return self.perform_on_tables(asked, input, body, request_id),
@@ -200,6 +225,9 @@ impl World {
                 self.not_modelled(asked, input, &refusal.message, request_id)
             }
             Some(answer) => {
+                let answer = answer
+                    .map(|answer| self.outward_value(answer))
+                    .map_err(|refusal| self.outward_refusal(refusal));
                 let outcome = answer.as_ref().map(|_| ());
                 self.record(asked, input, outcome.map_err(|refusal| refusal.code.clone()));
                 match answer {
@@ -220,7 +248,7 @@ impl World {
             Ok(Invoked::Answer(payload)) => Some(lambda::came_back(&payload, false, request_id)),
             Ok(Invoked::Error(payload)) => Some(lambda::came_back(&payload, true, request_id)),
             Ok(Invoked::Hang) => None,
-            Err(refusal) => Some(lambda::refused(&refusal, request_id)),
+            Err(refusal) => Some(lambda::refused(&self.outward_refusal(refusal), request_id)),
         }
     }
 
@@ -265,7 +293,8 @@ impl World {
             input,
             changed: asked.changes() && outcome.is_ok(),
             outcome,
-            by: asked.by.clone(),
+            by: asked.principal().cloned(),
+            through: asked.session.as_ref().map(|session| session.through.clone()),
             needs: asked.needs.clone(),
             invocation: asked.invocation,
             fault: asked.fate.fault,

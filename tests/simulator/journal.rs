@@ -20,6 +20,8 @@ pub enum Service {
     CloudWatch,
     /// Amazon SNS.
     Sns,
+    /// AWS STS.
+    Sts,
     /// Amazon DynamoDB.
     DynamoDb,
     /// AWS Secrets Manager.
@@ -48,10 +50,14 @@ pub struct Call {
     pub outcome: Result<(), String>,
     /// Whether the call is of a kind that changes something and did so.
     pub changed: bool,
-    /// Who made it: the access key id that its signature names; `None` for what is not signed by AWS's rules.
+    /// Who made it: the access key id that its signature names, or the ARN of the role for which STS gave the
+    /// credentials; `None` for what is not signed by AWS's rules.
     pub by: Option<String>,
     /// The permissions that it needs, if its caller has a role.
     pub needs: Vec<Need>,
+    /// Who had assumed that role, by the access key id of the call that did; `None` for calls with credentials of one's
+    /// own.
+    pub through: Option<String>,
     /// The invocation that made it, if it was made through an invocation's own endpoint.
     pub invocation: Option<u64>,
     /// What befell it.

@@ -8,6 +8,7 @@
 //! | `codedeploy` | groups, deployments, lifecycle events, rollbacks, the API |
 //! | `cloudwatch` | alarms, their evaluation, history and events, the API |
 //! | `codepipeline` | pipelines, executions, rollbacks of stages, the API |
+//! | `accounts`, `sts` | other accounts, and the roles by which they are reached |
 //! | `lambda` | Invoke, waited for or as an event |
 //! | `sns`, `dynamodb`, `secrets`, `health` | messages; tables (an embedded engine); secrets; endpoints for health checks |
 //! | `slack`, `teams`, `chat` | the chat products, and the front that they share |
@@ -38,6 +39,7 @@
     reason = "a simulator that panics is a test that fails; its numbers are small"
 )]
 
+mod accounts;
 mod asked;
 mod binary;
 mod chance;
@@ -65,6 +67,7 @@ mod slack;
 mod sns;
 mod stamps;
 mod storm;
+mod sts;
 mod teams;
 mod timeline;
 mod traffic;

@@ -72,7 +72,7 @@ impl Simulator {
 impl World {
     /// What a call needs; nothing where its caller has no role.
     pub(crate) fn needs_of(&mut self, asked: &Asked, input: &Value) -> Vec<Need> {
-        let Some(principal) = &asked.by else { return Vec::new() };
+        let Some(principal) = asked.principal() else { return Vec::new() };
         if !self.permissions.roles.contains_key(principal) || input.is_null() {
             return Vec::new();
         }
@@ -87,7 +87,7 @@ impl World {
 
     /// Refuses a call whose caller's role does not allow all that it needs.
     pub(crate) fn forbid(&mut self, asked: &Asked, needs: &[Need]) -> Option<Refusal> {
-        let principal = asked.by.as_ref()?;
+        let principal = asked.principal()?;
         let role = self.permissions.roles.get(principal)?;
         let mut lacking = None;
         for need in needs {
@@ -139,7 +139,9 @@ fn denied(service: Service, principal: &str, need: &Need) -> Refusal {
         }
         Service::Lambda => ("AccessDeniedException", 403),
         Service::Sns => ("AuthorizationError", 403),
-        Service::CloudWatch | Service::Slack | Service::Teams | Service::Unknown => ("AccessDenied", 403),
+        Service::CloudWatch | Service::Sts | Service::Slack | Service::Teams | Service::Unknown => {
+            ("AccessDenied", 403)
+        }
     };
     let message = format!(
         "User: arn:aws:sts::123456789012:assumed-role/{principal} is not authorized to perform: {} on resource: {} because no identity-based policy allows the {} action",

@@ -1,7 +1,7 @@
 //! The five wire protocols, each to and from plain JSON in the service's own field names.
 //!
 //! CodeDeploy: awsJson1.1 or smithy-rpc-v2-cbor. CloudWatch: smithy-rpc-v2-cbor, the only one the Rust
-//! SDK speaks. DynamoDB: awsJson1.0. SNS: query in, XML out. CodePipeline: awsJson1.1. Lambda: REST, its answers in `lambda`. Read off real requests.
+//! SDK speaks. DynamoDB: awsJson1.0. SNS, STS: query in, XML out. CodePipeline: awsJson1.1. Lambda: REST, its answers in `lambda`. Read off real requests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,7 +16,8 @@ pub(crate) enum Wire {
     Json10,
     Json11,
     Cbor,
-    Query,
+    /// With the namespace of the answers' XML.
+    Query(&'static str),
     /// The body is the payload.
     Rest,
 }
@@ -65,7 +66,7 @@ pub(crate) fn decode(wire: Wire, body: &[u8]) -> Result<Value, Refusal> {
         Wire::Cbor => {
             ciborium::from_reader(body).map(from_cbor).map_err(|error| unreadable(error.to_string()))
         }
-        Wire::Query => Ok(form_urlencoded::parse(body)
+        Wire::Query(_) => Ok(form_urlencoded::parse(body)
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect::<Map<String, Value>>()
             .into()),
@@ -77,14 +78,10 @@ pub(crate) fn accepted(wire: Wire, operation: &str, answer: &Value, request_id: 
     let body = match wire {
         Wire::Json10 | Wire::Json11 | Wire::Rest => answer.to_string().into_bytes(),
         Wire::Cbor => cbor_bytes(&to_cbor("", answer)),
-        Wire::Query => {
-            let mut members = String::new();
-            for (name, value) in answer.as_object().into_iter().flatten() {
-                let text = value.as_str().unwrap_or_default();
-                members.push_str(&format!("<{name}>{}</{name}>", escaped(text)));
-            }
+        Wire::Query(namespace) => {
+            let members = elements(answer);
             format!(
-                "<{operation}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><{operation}Result>{members}</{operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+                "<{operation}Response xmlns=\"{namespace}\"><{operation}Result>{members}</{operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
             )
             .into_bytes()
         }
@@ -104,8 +101,8 @@ pub(crate) fn refused(wire: Wire, refusal: &Refusal, request_id: &str) -> Reply 
             headers.push(("x-amzn-query-error", format!("{};{fault}", refusal.code)));
             cbor_bytes(&to_cbor("", &shape))
         }
-        Wire::Query => format!(
-            "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+        Wire::Query(namespace) => format!(
+            "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
             escaped(&refusal.code),
             escaped(&refusal.message)
         )
@@ -120,7 +117,7 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
         Wire::Json11 => "application/x-amz-json-1.1",
         Wire::Rest => "application/json",
         Wire::Cbor => "application/cbor",
-        Wire::Query => "text/xml",
+        Wire::Query(_) => "text/xml",
     };
     let mut headers =
         vec![("content-type", content_type.to_owned()), ("x-amzn-requestid", request_id.to_owned())];
@@ -128,6 +125,15 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
         headers.push(("smithy-protocol", "rpc-v2-cbor".to_owned()));
     }
     headers
+}
+
+/// Members as XML elements: texts, and structures of such.
+fn elements(value: &Value) -> String {
+    let member = |(name, value): (&String, &Value)| {
+        let inner = value.as_str().map_or_else(|| elements(value), escaped);
+        format!("<{name}>{inner}</{name}>")
+    };
+    value.as_object().into_iter().flatten().map(member).collect()
 }
 
 fn escaped(text: &str) -> String {

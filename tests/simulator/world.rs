@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::accounts::Accounts;
 use crate::chance::Chance;
 use crate::cloudwatch::CloudWatch;
 use crate::codedeploy::CodeDeploy;
@@ -21,6 +22,7 @@ use crate::slack::Slack;
 use crate::sns::Sns;
 use crate::stamps::{minute_of, seconds, start_of_minute};
 use crate::storm::Weather;
+use crate::sts::Sts;
 use crate::teams::Teams;
 use crate::timeline::{Happening, What};
 use crate::traffic::Served;
@@ -33,10 +35,13 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// For identifiers. Mishaps have generators of their own, so that they do not change the names.
     pub(crate) chance: Chance,
+    /// The accounts: the state of the four services below, and the traffic, is that of one.
+    pub(crate) accounts: Accounts,
     pub(crate) code_deploy: CodeDeploy,
     pub(crate) code_pipeline: CodePipeline,
     pub(crate) cloud_watch: CloudWatch,
     pub(crate) sns: Sns,
+    pub(crate) sts: Sts,
     pub(crate) dynamo_db: DynamoDb,
     pub(crate) secrets: Secrets,
     pub(crate) slack: Slack,
@@ -66,10 +71,12 @@ impl World {
         Self {
             now,
             chance: Chance::seeded(0xBE1A),
+            accounts: Accounts::default(),
             code_deploy: CodeDeploy::default(),
             code_pipeline: CodePipeline::default(),
             cloud_watch: CloudWatch::default(),
             sns: Sns::default(),
+            sts: Sts::default(),
             dynamo_db: DynamoDb::at(now),
             secrets: Secrets::default(),
             slack: Slack::default(),
@@ -101,19 +108,19 @@ impl World {
     /// that the alarms may stop, and the pipelines that wait for the deployments.
     pub(crate) fn tick(&mut self, to: Timestamp) {
         let before = self.now;
-        self.serve_users(before, to);
+        self.everywhere(|world| world.serve_users(before, to));
         self.now = to;
         self.dynamo_db.set_clock(to);
         if minute_of(to) > minute_of(before) {
-            self.close_minute(minute_of(before));
+            self.everywhere(|world| world.close_minute(minute_of(before)));
         }
-        self.apply_scripted_states();
+        self.everywhere(Self::apply_scripted_states);
         let evaluation = start_of_minute(minute_of(to)) + seconds(crate::cloudwatch::EVALUATED_AT_SECOND);
         if before < evaluation && evaluation <= to {
-            self.evaluate_alarms();
+            self.everywhere(Self::evaluate_alarms);
         }
-        self.evolve_deployments();
-        self.evolve_pipelines();
+        self.everywhere(Self::evolve_deployments);
+        self.everywhere(Self::evolve_pipelines);
         self.ring_schedules(before, to);
     }
 

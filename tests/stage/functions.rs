@@ -11,17 +11,19 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep};
+use aws_smithy_async::{
+    rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep},
+    time::SystemTimeSource,
+};
 use belay::{
     aws::{
         Adapters, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
         endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
     channel::Chat,
-    chat::console::Console,
     policy::Policy,
     settings::{ChatSettings, Settings},
-    start::{Guard, Invocation as Ours, Patience},
+    start::{Guards, Invocation as Ours, Patience},
 };
 use jiff::{SignedDuration, Timestamp};
 use lifecycle_hooks::Pace;
@@ -65,6 +67,7 @@ pub fn sdk_config(endpoint: &str, by: &str) -> SdkConfig {
         )
         .timeout_config(timeouts())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SystemTimeSource::new())
         .build()
 }
 
@@ -103,21 +106,24 @@ pub fn install_chat(simulator: &Simulator, policy: &Policy) {
     simulator.create_secret(CHAT_SECRET, &secret.to_string());
 }
 
-/// A function that is ready to work in the simulator.
-pub fn guard(endpoint: &str, policy: Policy, function: &str) -> Guard {
-    let settings = Settings {
+/// What the roles of other accounts demand.
+pub const EXTERNAL_ID: &str = "rehearsed-external-id";
+
+fn settings(endpoint: &str, policy: &Policy) -> Settings {
+    Settings {
         policy: "belay.yaml".into(),
         ledger_table: TABLE.to_owned(),
         topic_arn: TOPIC.to_owned(),
         region: REGION.to_owned(),
-        chat: chat_settings(endpoint, &policy),
-    };
-    Guard {
-        policy,
-        adapters: Adapters::new(&sdk_config(endpoint, function), &settings),
-        console: Console::of(REGION),
-        patience: PATIENCE,
+        chat: chat_settings(endpoint, policy),
+        external_id: Some(EXTERNAL_ID.to_owned()),
     }
+}
+
+/// A function that is ready to work in the simulator.
+pub fn guards(endpoint: &str, policy: Policy, function: &str) -> Guards {
+    let settings = settings(endpoint, &policy);
+    Guards::of(policy, &sdk_config(endpoint, function), &settings, PATIENCE).expect("settings for any policy")
 }
 
 /// A request id, as Lambda gives one to each invocation.
@@ -129,18 +135,31 @@ pub fn id() -> String {
 /// An invocation at a virtual time, that begins now by the clock that only goes forward.
 #[allow(clippy::disallowed_methods, reason = "the stage stands where main.rs does")]
 pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
-    Ours { id, now, begun: tokio::time::Instant::now() }
+    Ours { id, function: BELAY, now, begun: tokio::time::Instant::now() }
 }
+
+/// By which ARN the functions are invoked where that says only in which account Belay runs.
+const BELAY: &str = "arn:aws:lambda:us-east-1:123456789012:function:belay";
+/// By which ARN chat-actions is, to which it hands work on.
+pub const CHAT_ACTIONS: &str = "arn:aws:lambda:us-east-1:123456789012:function:chat-actions";
 
 /// Puts Belay's functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
     install_chat(simulator, &policy);
-    let guards = Arc::new(guards(&simulator.endpoint(), &policy));
+    install_roles(simulator, &policy);
+    let guards = Arc::new(guards_by_function(&simulator.endpoint(), &policy));
     install_with(simulator, RETRY_EVERY, move |function, _| guards[function].clone());
 }
 
-fn guards(endpoint: &str, policy: &Policy) -> BTreeMap<&'static str, Guard> {
-    FUNCTIONS.map(|function| (function, guard(endpoint, policy.clone(), function))).into()
+/// The roles of other accounts, as the policy needs them.
+fn install_roles(simulator: &Simulator, policy: &Policy) {
+    for role in policy.roles() {
+        simulator.create_role(role.arn(), EXTERNAL_ID);
+    }
+}
+
+fn guards_by_function(endpoint: &str, policy: &Policy) -> BTreeMap<&'static str, Guards> {
+    FUNCTIONS.map(|function| (function, guards(endpoint, policy.clone(), function))).into()
 }
 
 /// The same for a rehearsal, in which minutes pass in milliseconds: chat's clients leave a product alone for seconds of
@@ -149,21 +168,20 @@ pub fn install_in_rehearsal(simulator: &Simulator, policy: Policy, failed: &Arc<
     let endpoint = simulator.endpoint();
     let Some(settings) = chat_settings(&endpoint, &policy) else { return install(simulator, policy) };
     install_chat(simulator, &policy);
-    let guards = Arc::new(guards(&endpoint, &policy));
+    install_roles(simulator, &policy);
+    let guards = Arc::new(guards_by_function(&endpoint, &policy));
     let made = FUNCTIONS
         .map(|function| (function, (Timestamp::MIN, Chat::new(&sdk_config(&endpoint, function), &settings))));
     let made = Arc::new(Mutex::new(BTreeMap::from(made)));
     let failed = Arc::clone(failed);
     install_with(simulator, RETRY_EVERY, move |function, call| {
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut guard = guards[function].clone();
-        if let Some((at, chat)) = made.get_mut(function) {
-            if failed.load(Ordering::Relaxed) && call.now.duration_since(*at) >= ALONE {
-                (*at, *chat) = (call.now, Chat::new(&sdk_config(&endpoint, function), &settings));
-            }
-            guard.adapters.chat = Some(chat.clone());
+        let guards = guards[function].clone();
+        let Some((at, chat)) = made.get_mut(function) else { return guards };
+        if failed.load(Ordering::Relaxed) && call.now.duration_since(*at) >= ALONE {
+            (*at, *chat) = (call.now, Chat::new(&sdk_config(&endpoint, function), &settings));
         }
-        guard
+        guards.map(|guard| guard.adapters.chat = Some(chat.clone()))
     });
 }
 
@@ -202,11 +220,11 @@ impl AsyncSleep for NoBackoff {
     }
 }
 
-/// Makes the guard of one invocation in a storm.
+/// Makes the guards of one invocation in a storm, which is in one account.
 pub fn stormproof(
     simulator: &Simulator,
     policy: Policy,
-) -> impl Fn(&str, &Invocation) -> Guard + Clone + Send + Sync + use<> {
+) -> impl Fn(&str, &Invocation) -> Guards + Clone + Send + Sync + use<> {
     // The SDK keeps its budget for retries per service and region, in the whole process.
     static SIMULATIONS: AtomicU64 = AtomicU64::new(0);
     let region = format!("{REGION}-{}", SIMULATIONS.fetch_add(1, Ordering::Relaxed));
@@ -216,15 +234,19 @@ pub fn stormproof(
             .region(Region::new(region.clone()))
             .sleep_impl(SharedAsyncSleep::new(NoBackoff))
             .build();
-        (function, config)
+        let settings = settings(&simulator.endpoint(), &policy);
+        let patience = Patience { look_for: Duration::ZERO, pause: Duration::from_millis(1) };
+        let guards =
+            Guards::of(policy.clone(), &config, &settings, patience).expect("settings for any policy");
+        (function, (config, guards))
     });
     let configs = Arc::new(BTreeMap::from(configs));
     let endpoint = Endpoint::default();
     move |function, call| {
-        let config = configs[function].to_builder().endpoint_url(&call.endpoint).build();
-        Guard {
-            policy: policy.clone(),
-            adapters: Adapters {
+        let (config, guards) = &configs[function];
+        let config = config.to_builder().endpoint_url(&call.endpoint).build();
+        guards.clone().map(|guard| {
+            guard.adapters = Adapters {
                 codedeploy: CodeDeploy::new(&config),
                 cloudwatch: CloudWatch::new(&config),
                 ledger: Ledger::new(&config, TABLE),
@@ -233,63 +255,62 @@ pub fn stormproof(
                 lambda: Lambda::new(&config),
                 endpoint: endpoint.clone(),
                 chat: None,
-            },
-            console: Console::of(REGION),
-            patience: Patience { look_for: Duration::ZERO, pause: Duration::from_millis(1) },
-        }
+            };
+        })
     }
 }
 
 fn install_with(
     simulator: &Simulator,
     retry_every: Duration,
-    guard: impl Fn(&str, &Invocation) -> Guard + Clone + Send + Sync + 'static,
+    guards: impl Fn(&str, &Invocation) -> Guards + Clone + Send + Sync + 'static,
 ) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
     deployed::enforce(simulator);
-    let ours = guard.clone();
+    let ours = guards.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
-        let guard = ours("alarm-transitions", &call);
+        let guards = ours("alarm-transitions", &call);
         Box::pin(async move {
             let handled =
-                alarm_transitions::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+                alarm_transitions::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
-    let ours = guard.clone();
+    let ours = guards.clone();
     simulator.register("pipeline-events", move |call: Invocation| {
-        let guard = ours("pipeline-events", &call);
+        let guards = ours("pipeline-events", &call);
         Box::pin(async move {
             let handled =
-                pipeline_events::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+                pipeline_events::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
-    let ours = guard.clone();
+    let ours = guards.clone();
     simulator.register("chat-actions", move |call: Invocation| {
-        let guard = ours("chat-actions", &call);
+        let guards = ours("chat-actions", &call);
         Box::pin(async move {
-            let now = invocation(&call.id, call.now);
-            let handled = chat_actions::handle(&guard, &call.payload, "chat-actions", now).await;
+            let now = Ours { function: CHAT_ACTIONS, ..invocation(&call.id, call.now) };
+            let handled = chat_actions::handle(&guards, &call.payload, now).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
-    let ours = guard.clone();
+    let ours = guards.clone();
     simulator.register("sweep", move |call: Invocation| {
-        let guard = ours("sweep", &call);
+        let guards = ours("sweep", &call);
         Box::pin(async move {
-            let handled = sweep::handle(&guard, &call.payload, invocation(&call.id, call.now)).await;
+            let handled = sweep::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
     simulator.schedule("sweep", Duration::from_secs(60));
     simulator.register("lifecycle-hooks", move |call: Invocation| {
-        let guard = guard("lifecycle-hooks", &call);
+        let guards = guards("lifecycle-hooks", &call);
         Box::pin(async move {
             let pace = Pace { left: call.deadline, retry_every };
             let handled =
-                lifecycle_hooks::handle(&guard, &call.payload, invocation(&call.id, call.now), pace).await;
+                lifecycle_hooks::handle(guards.own(), &call.payload, invocation(&call.id, call.now), pace)
+                    .await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

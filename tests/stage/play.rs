@@ -72,6 +72,9 @@ pub struct Played {
 pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played, String> {
     let began: Timestamp = BEGINS.parse().map_err(|error| format!("{error}"))?;
     let simulator = Simulator::start(began).await;
+    if let Some(account) = &rehearsal.account {
+        simulator.work_in(account);
+    }
     set_up(&simulator, rehearsal, policy.is_some());
     let mut people = People::default();
     if let Some(policy) = policy {

@@ -27,6 +27,9 @@ pub struct Rehearsal {
     pub story: String,
     /// The policy it is played under, as text; without it, the example policy.
     pub policy: Option<String>,
+    /// In which account it all happens, twelve digits; without it, in the one in which Belay runs. Its services have an
+    /// `account_role` there.
+    pub account: Option<String>,
     /// How long it is played.
     pub lasts: Span,
     /// What is deployed, and how.

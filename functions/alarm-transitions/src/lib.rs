@@ -1,13 +1,13 @@
 //! CloudWatch alarm state changes: does a release have to go back?
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use belay::{
     events::{self, AlarmPayload},
     gather::Looked,
     judge::{self, Origin},
     signal::AlarmChange,
-    start::{Failure, Guard, Invocation},
+    start::{Failure, Guards, Invocation},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -17,18 +17,19 @@ use tracing::error;
 /// batch of them.
 ///
 /// # Errors
-/// When the payload is not an alarm's change, when something that the decision depends on could not be learnt,
+/// When the payload is not an alarm's change, or one of an account or a region that is not guarded; when something that the decision depends on could not be learnt,
 /// or when a call kept failing: then it is to be delivered again. For a batch the answer names the messages
 /// that are to come again instead.
-pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     let payload = events::alarm(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
-    let looked = Arc::new(Looked::default());
+    let looked: Looks<'_> =
+        guards.all().map(|guard| (guard.account.as_deref(), Arc::new(Looked::default()))).collect();
     match payload {
         AlarmPayload::One(changes) => {
-            let outcomes = judge_all(guard, &changes, &looked, invocation).await?;
+            let outcomes = judge_all(guards, &changes, &looked, invocation).await?;
             Ok(json!({ "outcomes": outcomes }))
         }
         AlarmPayload::Batch(items) => {
@@ -39,7 +40,7 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
                 let id = format!("{}/{}", invocation.id, item.message_id);
                 let invocation = Invocation { id: &id, ..invocation };
                 let result = match item.changes {
-                    Ok(changes) => judge_all(guard, &changes, &looked, invocation).await.map(|_| ()),
+                    Ok(changes) => judge_all(guards, &changes, &looked, invocation).await.map(|_| ()),
                     Err(refusal) => Err(Failure { kind: refusal.kind(), message: refusal.to_string() }),
                 };
                 let failure = result.err()?;
@@ -52,15 +53,21 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
     }
 }
 
+/// What was seen of places, by account: one of the same name is another one there.
+type Looks<'a> = BTreeMap<Option<&'a str>, Arc<Looked>>;
+
 async fn judge_all(
-    guard: &Guard,
+    guards: &Guards,
     changes: &[AlarmChange],
-    looked: &Arc<Looked>,
+    looked: &Looks<'_>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
     let mut outcomes = Vec::new();
     for change in changes {
-        outcomes.extend(judge::alarm(guard, change, looked, Origin::Event, invocation).await?);
+        let home = (change.account.as_deref(), change.region.as_deref());
+        let guard = guards.of_event(home, invocation).inspect_err(|failure| error!(%failure, "refused"))?;
+        let looked = looked.get(&guard.account.as_deref()).cloned().unwrap_or_default();
+        outcomes.extend(judge::alarm(guard, change, &looked, Origin::Event, invocation).await?);
     }
     Ok(outcomes)
 }

@@ -15,7 +15,7 @@ use belay::{
     message::OnCard,
     policy::Service,
     release::{ReleaseId, ServiceName},
-    start::{Guard, Invocation},
+    start::{Guard, Guards, Invocation},
 };
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -26,17 +26,16 @@ const WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs a command that was typed at `typed`, and gives back what its author is told.
 pub(crate) async fn run(
-    guard: &Guard,
+    guards: &Guards,
     command: &SlashCommand,
     typed: Timestamp,
-    own: &str,
     invocation: Invocation<'_>,
 ) -> String {
     let parsed = match command::command(&command.text) {
         Ok(parsed) => parsed,
         Err(error) => return error.to_string(),
     };
-    let asked = Asked { guard, command, typed, own, invocation };
+    let asked = Asked { guards, command, typed, invocation };
     let work = async {
         match parsed {
             Command::Help => Ok(command::help()),
@@ -80,17 +79,21 @@ impl From<belay::aws::AwsError> for Said {
 }
 
 struct Asked<'a> {
-    guard: &'a Guard,
+    guards: &'a Guards,
     command: &'a SlashCommand,
     typed: Timestamp,
-    own: &'a str,
     invocation: Invocation<'a>,
 }
 
 impl Asked<'_> {
+    /// The guard of Belay's own account: its ledger is that of all.
+    fn own(&self) -> &Guard {
+        self.guards.own()
+    }
+
     /// The service of that name; for one that the policy does not know, the one that was meant.
     fn service(&self, name: &str) -> Result<&Service, Said> {
-        let policy = &self.guard.policy;
+        let policy = self.guards.policy();
         policy.service(&ServiceName::from(name)).ok_or_else(|| {
             let known = || policy.services().map(|service| service.name.as_str());
             Said::Text(replies::no_such_service(name, command::did_you_mean(name, known()), known()))
@@ -98,11 +101,11 @@ impl Asked<'_> {
     }
 
     async fn all(&self) -> Result<String, Said> {
-        let (open, unread) = self.guard.adapters.ledger.open_things(self.invocation.now).await?;
+        let (open, unread) = self.own().adapters.ledger.open_things(self.invocation.now).await?;
         if let Some(error) = unread.into_iter().next() {
             return Err(error.into());
         }
-        Ok(replies::all(&self.guard.policy, &open))
+        Ok(replies::all(self.guards.policy(), &open))
     }
 
     async fn status(&self, name: &str) -> Result<String, Said> {
@@ -112,12 +115,13 @@ impl Asked<'_> {
         };
         let on = OnCard::of(&latest);
         let now = self.invocation.now;
-        let facts = gather::card::gather(&self.guard.adapters, &self.guard.policy, &on, now).await?;
-        Ok(replies::status(&draw::card(&facts, &self.guard.console).0))
+        let guard = self.guards.of_service(&service.name);
+        let facts = gather::card::gather(&guard.adapters, &guard.policy, &on, now).await?;
+        Ok(replies::status(&draw::card(&facts, &guard.console).0))
     }
 
     async fn why(&self, what: &str) -> Result<String, Said> {
-        let policy = &self.guard.policy;
+        let policy = self.guards.policy();
         let release = match policy.service(&ServiceName::from(what)) {
             Some(service) => match self.latest(service).await? {
                 Some(latest) => latest.release,
@@ -125,7 +129,7 @@ impl Asked<'_> {
             },
             None => ReleaseId::from(what),
         };
-        let ledger = self.guard.adapters.ledger.release(&release, self.invocation.now).await?;
+        let ledger = self.own().adapters.ledger.release(&release, self.invocation.now).await?;
         if ledger.decisions.is_empty() {
             let known = policy.services().map(|service| service.name.as_str());
             return Ok(replies::knows_nothing(what, command::did_you_mean(what, known)));
@@ -135,7 +139,7 @@ impl Asked<'_> {
 
     async fn history(&self, name: &str) -> Result<String, Said> {
         let service = self.service(name)?;
-        let (ledger, now) = (&self.guard.adapters.ledger, self.invocation.now);
+        let (ledger, now) = (&self.own().adapters.ledger, self.invocation.now);
         let mut releases = ledger.releases_of(&service.name, now).await?;
         releases.truncate(replies::HISTORY);
         let read = join_all(releases.iter().map(|watch| ledger.release(&watch.release, now))).await;
@@ -144,17 +148,18 @@ impl Asked<'_> {
     }
 
     async fn latest(&self, service: &Service) -> Result<Option<Watch>, Said> {
-        let releases = self.guard.adapters.ledger.releases_of(&service.name, self.invocation.now).await?;
+        let releases = self.own().adapters.ledger.releases_of(&service.name, self.invocation.now).await?;
         Ok(releases.into_iter().next())
     }
 
     /// Something is to be done to a service's release: the same offer that its card makes, answered by this command.
     async fn act(&self, choice: Choice, name: &str, named: Option<&str>) -> Result<String, Said> {
         let service = self.service(name)?;
-        let (ledger, now) = (&self.guard.adapters.ledger, self.invocation.now);
+        let (ledger, now) = (&self.own().adapters.ledger, self.invocation.now);
+        let guard = self.guards.of_service(&service.name);
         let mut offers: Vec<Offer> = Vec::new();
         let mut seen = Vec::new();
-        for (release, known) in gather::approval::current(&self.guard.adapters, service, now).await? {
+        for (release, known) in gather::approval::current(&guard.adapters, service, now).await? {
             if named.is_some_and(|named| named != release.id.as_str()) {
                 continue;
             }
@@ -193,7 +198,7 @@ impl Asked<'_> {
                 let press = press(offer);
                 let lasting = decision::approval::lasting(offer.clone());
                 ledger.offer(&press.offer, &lasting, now).await?;
-                match crate::take(self.guard, &press, self.own, now).await {
+                match crate::take(self.own(), &press, self.invocation).await {
                     Ok(()) => Ok(replies::taken(choice, &offer.release)),
                     Err(_) => Ok(replies::unreadable()),
                 }

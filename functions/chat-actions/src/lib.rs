@@ -9,6 +9,7 @@ mod commands;
 use std::time::Duration;
 
 use belay::{
+    aws::AwsError,
     channel::Chat,
     chat::{
         signature::{self, Unsigned},
@@ -17,7 +18,7 @@ use belay::{
     events::{self, ChatEvent, ChatRequest, HttpRequest, Work},
     judge,
     ledger::{Note, Press},
-    start::{Failure, Guard, Invocation},
+    start::{Failure, Guard, Guards, Invocation},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,19 +27,14 @@ use tracing::{error, info, warn};
 /// Slack waits for three seconds. By now the press is written down, so nothing is lost by not waiting for more.
 const HAND_OFF: Duration = Duration::from_millis(1_500);
 
-/// Handles one request of a function URL or an HTTP API, or work that this function gave to itself. `own` is its ARN.
+/// Handles one request of a function URL or an HTTP API, or work that this function gave to itself.
 ///
 /// # Errors
 /// When the payload is neither, or when work could not be done: Lambda repeats that, and the sweep does.
-pub async fn handle(
-    guard: &Guard,
-    payload: &[u8],
-    own: &str,
-    invocation: Invocation<'_>,
-) -> Result<Value, Failure> {
+pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     match events::chat_event(payload) {
-        Ok(ChatEvent::Http(request)) => Ok(Box::pin(respond(guard, &request, own, invocation)).await),
-        Ok(ChatEvent::Work(work)) => Box::pin(judge_press(guard, &work, invocation)).await,
+        Ok(ChatEvent::Http(request)) => Ok(Box::pin(respond(guards, &request, invocation)).await),
+        Ok(ChatEvent::Work(work)) => Box::pin(judge_press(guards, &work, invocation)).await,
         Err(refusal @ events::ChatRefusal::NotForUs { .. }) => {
             error!(kind = refusal.kind(), %refusal, "refused");
             Err(Failure { kind: refusal.kind(), message: refusal.to_string() })
@@ -49,17 +45,20 @@ pub async fn handle(
 }
 
 /// Judges a press that an invocation before this one wrote down.
-async fn judge_press(guard: &Guard, work: &Work, invocation: Invocation<'_>) -> Result<Value, Failure> {
-    let found = guard.adapters.ledger.pressed(&work.offer, &work.stamp, invocation.now).await;
-    let found = found.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
-    match found {
-        Some(press) => Box::pin(judge::pressed(guard, &press, invocation)).await,
+async fn judge_press(guards: &Guards, work: &Work, invocation: Invocation<'_>) -> Result<Value, Failure> {
+    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
+    let ledger = &guards.own().adapters.ledger;
+    match ledger.pressed(&work.offer, &work.stamp, invocation.now).await.map_err(failed)? {
+        Some(press) => {
+            let guard = guards.of_press(&press, invocation.now).await.map_err(failed)?;
+            Box::pin(judge::pressed(guard, &press, invocation)).await
+        }
         None => Ok(json!({ "press": "handled before" })),
     }
 }
 
-async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: Invocation<'_>) -> Value {
-    let Some(chat) = &guard.adapters.chat else {
+async fn respond(guards: &Guards, request: &HttpRequest, invocation: Invocation<'_>) -> Value {
+    let Some(chat) = &guards.own().adapters.chat else {
         error!("a request came, and BELAY_CHAT_SECRET is not set: nothing can be verified");
         return refuse(401, "NotConfigured");
     };
@@ -90,14 +89,14 @@ async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: In
                 stamp: pressed.stamp,
                 channel: pressed.channel,
             };
-            match take(guard, &press, own, invocation.now).await {
+            match take(guards.own(), &press, invocation).await {
                 Ok(()) => empty(),
                 // Slack shows a warning at the button: whoever pressed knows that nothing came of it.
                 Err(status) => status,
             }
         }
         Ok(ChatRequest::Command(command)) => {
-            let text = Box::pin(commands::run(guard, &command, signed, own, invocation)).await;
+            let text = Box::pin(commands::run(guards, &command, signed, invocation)).await;
             let post = slack::words(&text);
             answer(&json!({ "response_type": "ephemeral", "text": post.text, "blocks": post.blocks }))
         }
@@ -105,15 +104,18 @@ async fn respond(guard: &Guard, request: &HttpRequest, own: &str, invocation: In
 }
 
 /// Writes a press down and hands it on. Once it is written down it is judged, by that invocation or by the sweep.
-pub(crate) async fn take(guard: &Guard, press: &Press, own: &str, now: Timestamp) -> Result<(), Value> {
-    if let Err(error) = guard.adapters.ledger.keep(&Note::Pressed(press.clone()), now).await {
+/// `own` is the guard of Belay's own account, where this function is.
+pub(crate) async fn take(own: &Guard, press: &Press, invocation: Invocation<'_>) -> Result<(), Value> {
+    if let Err(error) = own.adapters.ledger.keep(&Note::Pressed(press.clone()), invocation.now).await {
         error!(%error, "a press could not be written down");
         return Err(refuse(500, "NotTaken"));
     }
     let work = Work { offer: press.offer.clone(), stamp: press.stamp.clone() };
     info!(choice = press.choice.word(), "pressed");
     let payload = work.payload();
-    match tokio::time::timeout(HAND_OFF, guard.adapters.lambda.hand_off(own, &payload)).await {
+    // The version that runs, not the newest.
+    let handed = own.adapters.lambda.hand_off(invocation.function, &payload);
+    match tokio::time::timeout(HAND_OFF, handed).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => warn!(%error, "could not hand a press on; the sweep judges it"),
         Err(_) => warn!("handing a press on took too long; if it did not arrive, the sweep judges it"),

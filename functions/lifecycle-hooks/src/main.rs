@@ -1,7 +1,7 @@
 //! The Lambda function `lifecycle-hooks`.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
-use belay::start::{Guard, Invocation, how_to_run};
+use belay::start::{Guards, Invocation, how_to_run};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use lifecycle_hooks::{handle, pace, refuse};
@@ -17,14 +17,15 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let region = std::env::var("AWS_REGION").unwrap_or_default();
     let started =
-        Guard::start(|name| std::env::var(name).ok()).await.inspect_err(|error| eprintln!("{error}"));
+        Guards::start(|name| std::env::var(name).ok()).await.inspect_err(|error| eprintln!("{error}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let payload = event.payload.get().as_bytes();
-        let invocation =
-            Invocation { id: &event.context.request_id, now: Timestamp::now(), begun: Instant::now() };
+        let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
+        let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };
         match &started {
-            Ok(guard) => {
-                handle(guard, payload, invocation, pace(event.context.deadline, invocation.now)).await
+            // A hook is answered in its own account: other accounts' services have none.
+            Ok(guards) => {
+                handle(guards.own(), payload, invocation, pace(event.context.deadline, invocation.now)).await
             }
             Err(error) => Err(refuse(&region, payload, error).await),
         }

@@ -3,7 +3,7 @@
 use belay::{
     events::{self, PipelineEvent},
     judge::{self, Origin},
-    start::{Failure, Guard, Invocation},
+    start::{Failure, Guards, Invocation},
 };
 use serde_json::{Value, json};
 use tracing::error;
@@ -11,22 +11,24 @@ use tracing::error;
 /// Handles one invocation: one event of CodeDeploy or CodePipeline.
 ///
 /// # Errors
-/// When the payload is not such an event, or when something could not be read or written down: then it is to be
+/// When the payload is not such an event, or one of an account or a region that is not guarded; or when something could not be read or written down: then it is to be
 /// delivered again.
-pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     let change = events::release(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
+    let Some(change) = change else { return Ok(json!({ "outcomes": [] })) };
+    let guard =
+        guards.of_event(change.home(), invocation).inspect_err(|failure| error!(%failure, "refused"))?;
     match change {
-        Some(PipelineEvent::Manual(change)) => {
+        PipelineEvent::Manual(change) => {
             let outcomes = Box::pin(judge::manual(guard, &change, invocation)).await?;
             Ok(json!({ "outcomes": outcomes }))
         }
-        Some(PipelineEvent::Release(change)) => {
+        PipelineEvent::Release(change) => {
             let outcome = Box::pin(judge::release(guard, &change, Origin::Event, invocation)).await?;
             Ok(json!({ "outcomes": [outcome] }))
         }
-        None => Ok(json!({ "outcomes": [] })),
     }
 }

@@ -5,65 +5,82 @@ use std::{collections::BTreeSet, sync::Arc};
 use belay::{
     decision::sweep::{Due, due},
     events,
+    evidence::OpenEvidence,
     gather::{self, Looked},
     judge::{self, Origin},
     ledger::{Destination, Note, Open},
     release::ReleaseId,
-    start::{Failure, Guard, Invocation},
+    start::{Failure, Guard, Guards, Invocation},
 };
+use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info};
+
+/// One account's part of a tick.
+struct Part<'a> {
+    guard: &'a Guard,
+    evidence: OpenEvidence,
+    looked: Arc<Looked>,
+    /// What comes after the cards.
+    last: Vec<Due>,
+}
+
+impl<'a> Part<'a> {
+    async fn gathered(guard: &'a Guard, open: Open, now: Timestamp) -> Self {
+        let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
+        Self { guard, evidence, looked: Arc::default(), last: Vec::new() }
+    }
+}
 
 /// Handles one tick. Idle, it costs one query of the ledger and no other call.
 ///
 /// # Errors
 /// When the payload is no tick, or when something that is due could not be done: the next minute does it.
-pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     events::schedule(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
     let now = invocation.now;
-    let read = guard.adapters.ledger.open_things(now).await;
+    let read = guards.own().adapters.ledger.open_things(now).await;
     let (open, unreadable) =
         read.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
     let mut failures: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     let mut outcomes = Vec::new();
     if open != Open::default() {
-        let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
-        failures.extend(evidence.unread().into_iter().map(|why| format!("not read: {why}")));
-        let looked = Arc::new(Looked::default());
-        let after_cards = |due: &Due| match due {
-            Due::Unwatched(_) => true,
-            Due::Owed(owed) => matches!(owed.to, Destination::Slack | Destination::Picture),
-            Due::Silence(_)
-            | Due::HookLeft(_)
-            | Due::Pressed(_)
-            | Due::Left(..)
-            | Due::Release(_)
-            | Due::Alarm(_)
-            | Due::Watched(_) => false,
-        };
-        let (last, first): (Vec<Due>, Vec<Due>) =
-            due(&guard.policy, &evidence, now).into_iter().partition(after_cards);
+        let (open, unread) = guards.divided(open, now).await;
+        failures.extend(unread.into_iter().map(|why| format!("not read: {why}")));
+        // Side by side: an account that does not answer keeps the others waiting for one call's time, not for each.
+        let gathered = open.into_iter().map(|(guard, open)| Part::gathered(guard, open, now));
+        let mut parts = join_all(gathered).await;
         let mut stale = BTreeSet::new();
-        for due in first {
-            match settle(guard, due, &looked, &stale, invocation).await {
-                Ok(settled) => outcomes.extend(settled),
-                // One that fails must not keep the others waiting.
-                Err(failure) => failures.push(failure.to_string()),
+        for part in &mut parts {
+            failures.extend(part.evidence.unread().into_iter().map(|why| format!("not read: {why}")));
+            let due = due(&part.guard.policy, &part.evidence, now);
+            let (last, first): (Vec<Due>, Vec<Due>) = due.into_iter().partition(after_cards);
+            part.last = last;
+            for due in first {
+                match settle(part.guard, due, &part.looked, &stale, invocation).await {
+                    Ok(settled) => outcomes.extend(settled),
+                    // One that fails must not keep the others waiting.
+                    Err(failure) => failures.push(failure.to_string()),
+                }
             }
         }
         // Cards come after everything that matters more, before what belongs into their threads; and a release is let go
         // only once its card says how it ended.
-        stale.extend(Box::pin(judge::cards(guard, &evidence, invocation)).await);
-        for due in last {
-            if matches!(&due, Due::Unwatched(release) if stale.contains(release)) {
-                continue;
-            }
-            match settle(guard, due, &looked, &stale, invocation).await {
-                Ok(settled) => outcomes.extend(settled),
-                Err(failure) => failures.push(failure.to_string()),
+        let shown: Vec<_> = parts.iter().map(|part| (part.guard, &part.evidence)).collect();
+        stale.extend(Box::pin(judge::cards(&shown, invocation)).await);
+        for Part { guard, evidence: _, looked, last } in parts {
+            for due in last {
+                if matches!(&due, Due::Unwatched(release) if stale.contains(release)) {
+                    continue;
+                }
+                match settle(guard, due, &looked, &stale, invocation).await {
+                    Ok(settled) => outcomes.extend(settled),
+                    Err(failure) => failures.push(failure.to_string()),
+                }
             }
         }
     }
@@ -72,6 +89,20 @@ pub async fn handle(guard: &Guard, payload: &[u8], invocation: Invocation<'_>) -
         Ok(json!({ "outcomes": outcomes }))
     } else {
         Err(Failure { kind: "Unfinished", message: failures.join("; ") })
+    }
+}
+
+fn after_cards(due: &Due) -> bool {
+    match due {
+        Due::Unwatched(_) => true,
+        Due::Owed(owed) => matches!(owed.to, Destination::Slack | Destination::Picture),
+        Due::Silence(_)
+        | Due::HookLeft(_)
+        | Due::Pressed(_)
+        | Due::Left(..)
+        | Due::Release(_)
+        | Due::Alarm(_)
+        | Due::Watched(_) => false,
     }
 }
 

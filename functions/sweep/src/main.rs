@@ -1,7 +1,7 @@
 //! The Lambda function `sweep`.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
-use belay::start::{Guard, Invocation, how_to_run};
+use belay::start::{Guards, Invocation, how_to_run};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use serde_json::value::RawValue;
@@ -14,14 +14,14 @@ async fn main() -> Result<(), Error> {
         std::process::exit(2);
     }
     tracing::init_default_subscriber();
-    let guard = Guard::start(|name| std::env::var(name).ok()).await.unwrap_or_else(|error| {
+    let guards = Guards::start(|name| std::env::var(name).ok()).await.unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1)
     });
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        let invocation =
-            Invocation { id: &event.context.request_id, now: Timestamp::now(), begun: Instant::now() };
-        sweep::handle(&guard, event.payload.get().as_bytes(), invocation).await
+        let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
+        let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };
+        sweep::handle(&guards, event.payload.get().as_bytes(), invocation).await
     });
     lambda_runtime::run(handler).await
 }

@@ -327,7 +327,7 @@ fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -
     }
     if let Some(change) = signal.alarm() {
         // The alarm may live in another region than the function.
-        let home = change.region.as_deref().map(Console::of);
+        let home = change.region.as_deref().map(|region| console.in_region(region));
         links.push(home.as_ref().unwrap_or(console).alarm(change.alarm.as_str()));
     }
     links

@@ -7,12 +7,31 @@ use crate::message::Link;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Console {
     region: String,
+    account: Option<String>,
 }
 
 impl Console {
     /// The console of `region`, for example `eu-central-1`.
     pub fn of(region: &str) -> Self {
-        Self { region: region.to_owned() }
+        Self { region: region.to_owned(), account: None }
+    }
+
+    /// The same region's console of another account than Belay's own. An address says nothing of the account: whoever
+    /// follows it sees the account that they are signed in to. So the label says which one is meant.
+    pub fn in_account(&self, account: &str) -> Self {
+        Self { account: Some(account.to_owned()), ..self.clone() }
+    }
+
+    /// The same account's console of another region.
+    pub fn in_region(&self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self.clone() }
+    }
+
+    fn label(&self, what: String) -> String {
+        match &self.account {
+            None => what,
+            Some(account) => format!("{what} (account {account})"),
+        }
     }
 
     fn host(&self) -> String {
@@ -29,7 +48,7 @@ impl Console {
     /// One CodeDeploy deployment.
     pub fn deployment(&self, id: &str) -> Link {
         Link {
-            label: format!("Deployment {id}"),
+            label: self.label(format!("Deployment {id}")),
             url: format!(
                 "https://{}/codesuite/codedeploy/deployments/{}?region={}",
                 self.host(),
@@ -46,7 +65,7 @@ impl Console {
             None => "view".to_owned(),
         };
         Link {
-            label: format!("Pipeline {name}"),
+            label: self.label(format!("Pipeline {name}")),
             url: format!(
                 "https://{}/codesuite/codepipeline/pipelines/{}/{page}?region={}",
                 self.host(),
@@ -59,7 +78,7 @@ impl Console {
     /// One CloudWatch alarm.
     pub fn alarm(&self, name: &str) -> Link {
         Link {
-            label: format!("Alarm {name}"),
+            label: self.label(format!("Alarm {name}")),
             url: format!(
                 "https://{}/cloudwatch/home?region={}#alarmsV2:alarm/{}",
                 self.host(),
@@ -96,6 +115,19 @@ mod tests {
             ("us-gov-west-1", "https://console.amazonaws-us-gov.com/"),
         ] {
             assert!(Console::of(region).deployment("d-1").url.starts_with(start), "{region}");
+        }
+    }
+
+    #[test]
+    fn another_accounts_links_say_so() {
+        let console = Console::of("eu-central-1").in_account("222222222222").in_region("eu-west-1");
+        for (link, label) in [
+            (console.deployment("d-1"), "Deployment d-1 (account 222222222222)"),
+            (console.pipeline("orders", None), "Pipeline orders (account 222222222222)"),
+            (console.alarm("5xx"), "Alarm 5xx (account 222222222222)"),
+        ] {
+            assert_eq!(link.label, label);
+            assert!(link.url.starts_with("https://eu-west-1.console.aws.amazon.com/"), "{}", link.url);
         }
     }
 

@@ -123,7 +123,7 @@ fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<Re
         Phase::Running | Phase::Over | Phase::Unknown => return None,
     };
     let (deployment, place) = (watch.release.clone(), watch.place.clone());
-    Some(ReleaseChange { deployment, place, what, instance: None, region: None, at })
+    Some(ReleaseChange { deployment, place, what, instance: None, account: None, region: None, at })
 }
 
 /// The deployer's own rollback of a release, if nobody has heard of it: from here on it is looked after like the

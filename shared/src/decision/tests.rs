@@ -415,6 +415,7 @@ pub(super) fn event(what: ReleaseHappening) -> ReleaseChange {
         place: release().place,
         what,
         instance: None,
+        account: None,
         region: None,
         at: at(1),
     }

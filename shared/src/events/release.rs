@@ -25,6 +25,7 @@ const EXPECTED: &str = "an EventBridge event of aws.codedeploy (`CodeDeploy Depl
 #[serde(expecting = "an object")]
 struct Event<E> {
     time: Stamp,
+    account: Option<String>,
     region: Option<String>,
     detail: E,
 }
@@ -122,6 +123,17 @@ pub enum PipelineEvent {
     Manual(ManualChange),
 }
 
+impl PipelineEvent {
+    /// The account and the region that it is about, where the source says so.
+    pub fn home(&self) -> (Option<&str>, Option<&str>) {
+        let (account, region) = match self {
+            Self::Release(change) => (&change.account, &change.region),
+            Self::Manual(change) => (&change.account, &change.region),
+        };
+        (account.as_deref(), region.as_deref())
+    }
+}
+
 /// A manual approval's change; none for other actions, and for states that change nothing. An approval that was given
 /// succeeds; one that was rejected or not given in its time fails (reference: CodePipeline, "Events").
 fn manual(event: Event<OfAction>) -> Option<ManualChange> {
@@ -145,6 +157,8 @@ fn manual(event: Event<OfAction>) -> Option<ManualChange> {
             execution: execution_id.0,
         },
         what,
+        account: event.account,
+        region: event.region,
         at: event.time.0,
     })
 }
@@ -179,6 +193,7 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: None,
+                account: event.account,
                 region: event.region,
                 at: event.time.0,
             })))
@@ -192,6 +207,7 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
                 instance: Some(instance_id.0),
+                account: event.account,
                 region: event.region,
                 at: event.time.0,
             })))
@@ -204,6 +220,7 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 place: Place::Stage(Stage { pipeline: pipeline.0, stage: stage.0 }),
                 what: state.0,
                 instance: None,
+                account: event.account,
                 region: event.region,
                 at: event.time.0,
             })))
@@ -235,6 +252,7 @@ mod tests {
             place: DeploymentGroup { application: "orders".into(), group: "orders-prod".into() }.into(),
             what,
             instance: instance.map(str::to_owned),
+            account: Some("123456789012".into()),
             region: Some("us-east-1".into()),
             at: "2026-03-05T14:06:31Z".parse().expect("a time"),
         }

@@ -117,6 +117,7 @@ pub(super) async fn in_stage(
         place: place.clone(),
         what: ReleaseHappening::Started,
         instance: None,
+        account: None,
         region: None,
         at: now,
     };

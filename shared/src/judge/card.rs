@@ -24,42 +24,43 @@ const STALE: SignedDuration = SignedDuration::from_hours(24);
 /// For so long cards are drawn in one minute.
 const AT_MOST: Duration = Duration::from_secs(8);
 
-/// Shows the card of every release on watch again that is not as it should be. Those that could not be shown are given
-/// back.
-pub async fn cards(
-    guard: &Guard,
-    evidence: &OpenEvidence,
-    invocation: Invocation<'_>,
-) -> BTreeSet<ReleaseId> {
+/// Shows the card of every release on watch again that is not as it should be, in all accounts, each with its guard.
+/// Those that could not be shown are given back.
+pub async fn cards(accounts: &[(&Guard, &OpenEvidence)], invocation: Invocation<'_>) -> BTreeSet<ReleaseId> {
     let mut stale = BTreeSet::new();
-    if guard.adapters.chat.is_none() {
-        return stale;
-    }
     let mut time = Timer::of(AT_MOST);
-    for watch in &evidence.open.watches {
-        let kept = invocation.now.duration_since(watch.began) < STALE;
-        // Messages that are owed still have to be sent, and the next minute draws what this one did not.
-        if time.is_over() {
-            stale.extend(kept.then(|| watch.release.clone()));
+    for (guard, evidence) in accounts {
+        if guard.adapters.chat.is_none() {
             continue;
         }
-        let Some(facts) = facts(guard, watch, evidence, invocation.now).await else { continue };
-        let (card, _) = draw::card(&facts, &guard.console);
-        let post = slack::card(&card);
-        let digest = draw::digest(&post.text, &post.blocks.to_string());
-        if facts.ledger.card.as_ref().is_some_and(|card| card.shown == digest) {
-            continue;
-        }
-        if let Err(error) = Box::pin(refresh(&OnCard::of(watch), guard.scene(invocation))).await {
-            let release = watch.release.as_str();
-            match advice(&error) {
-                Some(advice) => error!(%error, advice, release, "a card cannot be shown"),
-                None => warn!(%error, release, "a card is not as it should be"),
-            }
-            stale.extend(kept.then(|| watch.release.clone()));
+        for watch in &evidence.open.watches {
+            let kept = invocation.now.duration_since(watch.began) < STALE;
+            // Messages that are owed still have to be sent, and the next minute draws what this one did not.
+            let right = !time.is_over() && is_right(guard, watch, evidence, invocation).await;
+            stale.extend((kept && !right).then(|| watch.release.clone()));
         }
     }
     stale
+}
+
+/// Shows a release's card again if it is not as it should be. False if that could not be done.
+async fn is_right(guard: &Guard, watch: &Watch, evidence: &OpenEvidence, invocation: Invocation<'_>) -> bool {
+    let Some(facts) = facts(guard, watch, evidence, invocation.now).await else { return true };
+    let (card, _) = draw::card(&facts, &guard.console);
+    let post = slack::card(&card);
+    let digest = draw::digest(&post.text, &post.blocks.to_string());
+    if facts.ledger.card.as_ref().is_some_and(|card| card.shown == digest) {
+        return true;
+    }
+    let Err(error) = Box::pin(refresh(&OnCard::of(watch), guard.scene(invocation))).await else {
+        return true;
+    };
+    let release = watch.release.as_str();
+    match advice(&error) {
+        Some(advice) => error!(%error, advice, release, "a card cannot be shown"),
+        None => warn!(%error, release, "a card is not as it should be"),
+    }
+    false
 }
 
 /// What is known of a release on watch, from what the sweep has read anyway; and its traffic, while that moves. None

@@ -61,6 +61,29 @@ fn with(from: &str, to: &str) -> String {
     SMALL.replace(from, to)
 }
 
+/// Two services that are released by what is called the same, each in an account.
+fn in_accounts(one: &str, other: &str) -> String {
+    let first = with("    alarms:", &format!("    account_role: {one}\n    alarms:"));
+    let second = "  search:\n    ROLE\n    deployed_by: [ { codedeploy: { application: checkout, deployment_group: prod } } ]\n    alarms: { checkout-5xx: notify }\n";
+    format!("{first}{}", second.replace("ROLE", &format!("account_role: {other}")))
+}
+
+#[test]
+fn what_is_called_the_same_in_two_accounts_is_two_things() {
+    let (one, other) = ("arn:aws:iam::222222222222:role/belay", "arn:aws:iam::333333333333:role/belay");
+    let policy = Policy::parse(&in_accounts(one, other)).unwrap();
+    let roles: Vec<&str> = policy.roles().into_iter().map(AccountRole::arn).collect();
+    assert_eq!(roles, [one, other]);
+    let place = policy.services().next().unwrap().deployed_by[0].clone();
+    for (account, name) in [("222222222222", "checkout"), ("333333333333", "search")] {
+        let there = policy.of_account(Some(account));
+        assert_eq!(there.deployed_by(&place).map(|service| service.name.as_str()), Some(name));
+        let watchers = there.watchers(&AlarmName::from("checkout-5xx"));
+        assert_eq!(watchers.iter().map(|one| one.service.name.as_str()).collect::<Vec<_>>(), [name]);
+    }
+    assert_eq!(policy.of_account(None), Policy::default());
+}
+
 #[test]
 fn the_whole_format_is_read() {
     let policy = Policy::parse(WHOLE).unwrap();
@@ -86,6 +109,21 @@ fn the_example_policy_is_accepted() {
 fn every_mistake_has_its_words() {
     let deployed = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
     for (text, expected) in [
+        (
+            with("    alarms:", "    account_role: belay-workload\n    alarms:"),
+            "line 5: services.checkout.account_role: found `belay-workload`, expected a role's ARN such as `arn:aws:iam::222222222222:role/belay-workload`",
+        ),
+        (
+            with(
+                "    alarms:",
+                "    account_role: arn:aws:iam::222222222222:role/belay\n    hooks: { AfterAllowTraffic: [ { alarms: quiet } ] }\n    alarms:",
+            ),
+            "line 6: services.checkout.hooks: cannot stand with `account_role`: CodeDeploy calls a hook's function in the account of its deployment, and the answer must come from there",
+        ),
+        (
+            in_accounts("arn:aws:iam::222222222222:role/one", "arn:aws:iam::222222222222:role/other"),
+            "line 8: services.search.account_role: names another role of account 222222222222 than line 5, which has `arn:aws:iam::222222222222:role/one`: Belay works in an account by one role\nline 9: services.search.deployed_by: is released by what checkout is released by on line 4 already",
+        ),
         (String::new(), "line 1: the policy is empty; begin with `version: 1` and `services:`"),
         (
             with("version: 1", "versoin: 1"),
