@@ -23,6 +23,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{channel::Chat, settings::Settings};
 
+/// How clients reach AWS: where, with whose credentials, and how patiently.
+pub type Connection = SdkConfig;
+
 /// Everything outside that Belay talks to.
 #[derive(Clone, Debug)]
 pub struct Adapters {

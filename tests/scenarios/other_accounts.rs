@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use belay::policy::Policy;
+use belay::{
+    policy::Policy,
+    settings::Settings,
+    start::{Guards, Patience},
+};
 use belay_tests::{
     Alarm, AlarmState, Behaviour, Call, DeliverySettings, Simulator, Workload,
-    stage::functions::{self, EXTERNAL_ID},
+    stage::functions::{self, EXTERNAL_ID, REGION, TABLE, TOPIC},
 };
 use serde_json::{Value, json};
 
@@ -276,4 +280,45 @@ async fn credentials_are_asked_for_again_once_they_have_expired() {
         story.simulator.in_account(MEMBER, |simulator| simulator.alarm_state("orders-5xx")),
         AlarmState::Alarm
     );
+}
+
+#[tokio::test]
+async fn a_role_in_belays_own_account_is_refused_at_its_first_event() {
+    let simulator = Simulator::start(noon()).await;
+    set_up(&simulator);
+    functions::install(&simulator, Policy::parse(&POLICY.replace(MEMBER, "123456789012")).unwrap());
+    let story = Story { simulator };
+    story.release();
+    story.red("orders-5xx");
+    story.minutes(1).await;
+    assert!(story.failures().iter().all(|failure| failure.contains("Remove that `account_role`")));
+    assert!(!story.failures().is_empty() && story.stops().is_empty());
+}
+
+#[test]
+fn a_policy_with_a_role_does_not_start_without_an_external_id() {
+    let mut settings = Settings {
+        policy: "belay.yaml".into(),
+        ledger_table: TABLE.to_owned(),
+        topic_arn: TOPIC.to_owned(),
+        region: REGION.to_owned(),
+        chat: None,
+        external_id: None,
+    };
+    let connection = functions::sdk_config("http://127.0.0.1:1", "sweep");
+    let start = |policy: &str, settings: &Settings| {
+        let policy = Policy::parse(policy).unwrap();
+        Guards::of(policy, &connection, settings, Patience::default()).map_err(|error| error.to_string())
+    };
+    let told = start(POLICY, &settings).unwrap_err();
+    assert!(told.contains("has `account_role` for basket, and BELAY_EXTERNAL_ID is not set"), "{told}");
+    settings.external_id = Some(EXTERNAL_ID.to_owned());
+    assert!(start(POLICY, &settings).is_ok());
+    let own = "version: 1
+services:
+  orders:
+    deployed_by: [ { codedeploy: { application: orders, deployment_group: prod } } ]
+    alarms: { orders-5xx: roll_back }
+";
+    assert!(start(own, &settings).is_ok());
 }

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use super::{Failure, Guard, Invocation, Patience, StartError, read_policy};
 use crate::{
-    aws::{self, Adapters, AwsError, sts},
+    aws::{self, Adapters, AwsError, Connection, sts},
     chat::console::Console,
     ledger::{Open, Owed, Press},
     policy::Policy,
@@ -36,8 +35,8 @@ impl Guards {
     pub async fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
         let settings = Settings::parse(lookup)?;
         let policy = read_policy(&settings)?;
-        let config = aws::connect(&settings.region, aws::http_client()).await;
-        Self::of(policy, &config, &settings, Patience::default())
+        let connection = aws::connect(&settings.region, aws::http_client()).await;
+        Self::of(policy, &connection, &settings, Patience::default())
     }
 
     /// The guards of a policy, with clients made from one configuration. Calls nothing outside.
@@ -46,7 +45,7 @@ impl Guards {
     /// What the policy needs and the settings lack.
     pub fn of(
         policy: Policy,
-        config: &SdkConfig,
+        connection: &Connection,
         settings: &Settings,
         patience: Patience,
     ) -> Result<Self, StartError> {
@@ -63,7 +62,7 @@ impl Guards {
         let own = Guard {
             account: None,
             policy: policy.of_account(None),
-            adapters: Adapters::new(config, settings),
+            adapters: Adapters::new(connection, settings),
             console: Console::of(&settings.region),
             patience,
         };
@@ -72,12 +71,12 @@ impl Guards {
             let Some(external_id) = &settings.external_id else {
                 return Err(StartError::NoExternalId { services: elsewhere });
             };
-            let config = sts::assumed(config, role.arn(), external_id);
+            let there = sts::assumed(connection, role.arn(), external_id);
             let account = role.account().to_owned();
             let guard = Guard {
                 account: Some(account.clone()),
                 policy: policy.of_account(Some(&account)),
-                adapters: own.adapters.in_account(&config),
+                adapters: own.adapters.in_account(&there),
                 console: own.console.in_account(&account),
                 patience,
             };
