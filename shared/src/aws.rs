@@ -64,6 +64,7 @@ impl Adapters {
 
     /// The same, but for what is read and undone: that is in the account of `config`'s credentials. The ledger, the topic
     /// and the chat products stay where they are.
+    #[must_use]
     pub fn in_account(&self, config: &SdkConfig) -> Self {
         Self {
             codedeploy: codedeploy::CodeDeploy::new(config),

@@ -123,6 +123,7 @@ impl Policy {
 
     /// The policy for one account: of its services alone. `None` is Belay's own account. Places and alarms have their
     /// meaning in one account only: another account's of the same name are others.
+    #[must_use]
     pub fn of_account(&self, account: Option<&str>) -> Self {
         let released_there = |service: &&Service| service.account() == account;
         let services: BTreeMap<_, _> = self

@@ -18,11 +18,13 @@ impl Console {
 
     /// The same region's console of another account than Belay's own. An address says nothing of the account: whoever
     /// follows it sees the account that they are signed in to. So the label says which one is meant.
+    #[must_use]
     pub fn in_account(&self, account: &str) -> Self {
         Self { account: Some(account.to_owned()), ..self.clone() }
     }
 
     /// The same account's console of another region.
+    #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         Self { region: region.to_owned(), ..self.clone() }
     }

@@ -69,6 +69,29 @@ fn in_accounts(one: &str, other: &str) -> String {
 }
 
 #[test]
+fn every_mistake_about_a_role_has_its_words() {
+    for (text, expected) in [
+        (
+            with("    alarms:", "    account_role: belay-workload\n    alarms:"),
+            "line 5: services.checkout.account_role: found `belay-workload`, expected a role's ARN such as `arn:aws:iam::222222222222:role/belay-workload`",
+        ),
+        (
+            with(
+                "    alarms:",
+                "    account_role: arn:aws:iam::222222222222:role/belay\n    hooks: { AfterAllowTraffic: [ { alarms: quiet } ] }\n    alarms:",
+            ),
+            "line 6: services.checkout.hooks: cannot stand with `account_role`: CodeDeploy calls a hook's function in the account of its deployment, and the answer must come from there",
+        ),
+        (
+            in_accounts("arn:aws:iam::222222222222:role/one", "arn:aws:iam::222222222222:role/other"),
+            "line 8: services.search.account_role: names another role of account 222222222222 than line 5, which has `arn:aws:iam::222222222222:role/one`: Belay works in an account by one role\nline 9: services.search.deployed_by: is released by what checkout is released by on line 4 already",
+        ),
+    ] {
+        assert_eq!(mistakes(&text), expected, "{text}");
+    }
+}
+
+#[test]
 fn what_is_called_the_same_in_two_accounts_is_two_things() {
     let (one, other) = ("arn:aws:iam::222222222222:role/belay", "arn:aws:iam::333333333333:role/belay");
     let policy = Policy::parse(&in_accounts(one, other)).unwrap();
@@ -109,21 +132,6 @@ fn the_example_policy_is_accepted() {
 fn every_mistake_has_its_words() {
     let deployed = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
     for (text, expected) in [
-        (
-            with("    alarms:", "    account_role: belay-workload\n    alarms:"),
-            "line 5: services.checkout.account_role: found `belay-workload`, expected a role's ARN such as `arn:aws:iam::222222222222:role/belay-workload`",
-        ),
-        (
-            with(
-                "    alarms:",
-                "    account_role: arn:aws:iam::222222222222:role/belay\n    hooks: { AfterAllowTraffic: [ { alarms: quiet } ] }\n    alarms:",
-            ),
-            "line 6: services.checkout.hooks: cannot stand with `account_role`: CodeDeploy calls a hook's function in the account of its deployment, and the answer must come from there",
-        ),
-        (
-            in_accounts("arn:aws:iam::222222222222:role/one", "arn:aws:iam::222222222222:role/other"),
-            "line 8: services.search.account_role: names another role of account 222222222222 than line 5, which has `arn:aws:iam::222222222222:role/one`: Belay works in an account by one role\nline 9: services.search.deployed_by: is released by what checkout is released by on line 4 already",
-        ),
         (String::new(), "line 1: the policy is empty; begin with `version: 1` and `services:`"),
         (
             with("version: 1", "versoin: 1"),
