@@ -174,12 +174,13 @@ fn each_event_reaches_the_function_that_understands_it_and_no_other() {
         let reached = reached(&rules, &event);
         reaching += reached.len();
         if reached != wanted {
-            let by: Vec<&str> = rules
-                .iter()
-                .filter(|rule| matches(&rule.pattern, &event).unwrap())
-                .map(|rule| rule.name.as_str())
-                .collect();
-            wrong.push(format!("{name}: reaches {reached:?} by {by:?}, and {wanted:?} should get it"));
+            let sources = |rule: &&Rule| {
+                rule.pattern["source"].as_array().is_some_and(|all| all.contains(&event["source"]))
+            };
+            let by: Vec<&str> = rules.iter().filter(sources).map(|rule| rule.name.as_str()).collect();
+            wrong.push(format!(
+                "{name}: reaches {reached:?}, and {wanted:?} should get it; rules of its source: {by:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -123,9 +123,10 @@ impl World {
 
     fn table_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
         let table = name(input, "TableName");
-        let arn = match table.starts_with("arn:") {
-            true => table.to_owned(),
-            false => format!("arn:aws:dynamodb:{HERE}:table/{table}"),
+        let arn = if table.starts_with("arn:") {
+            table.to_owned()
+        } else {
+            format!("arn:aws:dynamodb:{HERE}:table/{table}")
         };
         match operation {
             "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {}

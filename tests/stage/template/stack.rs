@@ -40,12 +40,12 @@ impl Stack {
             if !is_there.unwrap_or(Ok(true))? {
                 continue;
             }
-            let resolved = resolver.value(resource, 0).map_err(|why| format!("{name}: {why}"))?;
-            let mut resolved = resolved.unwrap_or_default();
-            if resolved["Type"] == "AWS::Serverless::Function" {
-                resolved["Properties"] = with_globals(&globals, &resolved["Properties"]);
+            let made = resolver.value(resource, 0).map_err(|why| format!("{name}: {why}"))?;
+            let mut made = made.unwrap_or_default();
+            if made["Type"] == "AWS::Serverless::Function" {
+                made["Properties"] = with_globals(&globals, &made["Properties"]);
             }
-            resources.insert(name.clone(), resolved);
+            resources.insert(name.clone(), made);
         }
         let mut outputs = BTreeMap::new();
         for (name, output) in root["Outputs"].as_object().into_iter().flatten() {
