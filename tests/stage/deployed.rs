@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::{
-    functions::{CHAT_SECRET, FUNCTIONS},
-    template::{Function, Stack, Template},
+    functions::{CHAT_SECRET, EXTERNAL_ID, FUNCTIONS},
+    template::{ACCOUNT, Function, Stack, Template},
 };
 use crate::{KeyPolicy, Role, Simulator, secrets};
 
@@ -31,7 +31,10 @@ pub fn template() -> &'static Template {
     READ.get_or_init(|| Template::read(TEMPLATE).unwrap_or_else(|why| panic!("template.yaml: {why}")))
 }
 
-/// Its stack with chat, whose secret has a key of its own, and everything else by default.
+/// The role that a member account of a rehearsal offers, under the name that templates/workload-account.yaml gives it.
+pub const MEMBER_ROLE: &str = "arn:aws:iam::222222222222:role/belay-workload";
+
+/// Its stack with chat, whose secret has a key of its own, and a member account; everything else by default.
 ///
 /// # Panics
 /// When it cannot be resolved.
@@ -39,7 +42,13 @@ pub fn stack() -> &'static Stack {
     static RESOLVED: OnceLock<Stack> = OnceLock::new();
     RESOLVED.get_or_init(|| {
         let secret = chat_secret_arn();
-        let stack = template().stack(&[("ChatSecretArn", &secret), ("ChatSecretKeyArn", CHAT_SECRET_KEY)]);
+        let stack = template().stack(&[
+            ("ChatSecretArn", &secret),
+            ("ChatSecretKeyArn", CHAT_SECRET_KEY),
+            ("MemberAccounts", "222222222222"),
+            ("MemberRoles", MEMBER_ROLE),
+            ("ExternalId", EXTERNAL_ID),
+        ]);
         stack.unwrap_or_else(|why| panic!("template.yaml: {why}"))
     })
 }
@@ -58,6 +67,22 @@ pub fn roles() -> &'static [(String, Role)] {
     })
 }
 
+/// The role that a member account offers, as it is written inside that account: the simulator has every account call
+/// itself by one number.
+///
+/// # Panics
+/// When templates/workload-account.yaml has none, or one that cannot be read.
+pub fn member_role() -> &'static Role {
+    static READ: OnceLock<Role> = OnceLock::new();
+    READ.get_or_init(|| {
+        let text = include_str!("../../templates/workload-account.yaml");
+        let stack = Template::read(text)
+            .and_then(|template| template.stack(&[("HubAccount", ACCOUNT), ("ExternalId", EXTERNAL_ID)]));
+        let role = stack.and_then(|stack| stack.role_called("WorkloadRole"));
+        role.unwrap_or_else(|why| panic!("templates/workload-account.yaml: {why}"))
+    })
+}
+
 /// Lets each function do what its role in the template allows, and nothing else.
 pub fn enforce(simulator: &Simulator) {
     for (function, role) in roles() {
@@ -69,6 +94,7 @@ pub fn enforce(simulator: &Simulator) {
             simulator.deployed_as(&function.name, name);
         }
     }
+    simulator.enforce(MEMBER_ROLE, member_role().clone());
     simulator.encrypted_with(&chat_secret_arn(), CHAT_SECRET_KEY);
     for (resource, key) in encrypted() {
         simulator.encrypted_with(&resource, &key);

@@ -7,7 +7,7 @@ use belay_tests::{
     Need, Role, Simulator, What,
     stage::{
         deployed, functions,
-        template::{ACCOUNT, Function, PARTITION, REGION, Template},
+        template::{ACCOUNT, Function, PARTITION, REGION},
     },
 };
 use serde_json::{Value, json};
@@ -102,8 +102,7 @@ async fn everything_is_a_resource_only_where_aws_knows_no_narrower_one() {
         let platform = of_the_platform(&function).into_iter();
         whole.extend(platform.filter(|need| need.resource == "*").map(|need| need.action));
     }
-    let member = member().role_called("WorkloadRole").unwrap();
-    let roles = deployed::roles().iter().map(|(_, role)| role).chain([&member]);
+    let roles = deployed::roles().iter().map(|(_, role)| role).chain([deployed::member_role()]);
     let mut wrong = Vec::new();
     for role in roles {
         for statement in role.statements.iter().filter(|one| one.resources.contains(&"*".to_owned())) {
@@ -118,13 +117,6 @@ async fn everything_is_a_resource_only_where_aws_knows_no_narrower_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn member() -> belay_tests::stage::template::Stack {
-    Template::read(include_str!("../../../templates/workload-account.yaml"))
-        .unwrap()
-        .stack(&[("HubAccount", ACCOUNT), ("ExternalId", "rehearsed-external-id")])
-        .unwrap()
-}
-
 /// The actions of release services that a role allows.
 fn of_releases(role: &Role) -> BTreeSet<String> {
     let services = ["codedeploy:", "codepipeline:", "cloudwatch:"];
@@ -134,9 +126,9 @@ fn of_releases(role: &Role) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_account_allows_its_actions_on_what_they_are_used_on() {
-    // The rehearsals have one account; the member's role is read as if it were of that one.
-    let role = member().role_called("WorkloadRole").unwrap();
-    let actions = of_releases(&role);
+    // What is called in one account may be needed in another; each account calls itself by one number here.
+    let role = deployed::member_role();
+    let actions = of_releases(role);
     let needed: BTreeSet<Need> = needed().await.into_values().flatten().collect();
     let here: Vec<&Need> = needed.iter().filter(|need| actions.contains(&need.action)).collect();
     assert!(here.len() > 20, "{here:?}");
@@ -147,8 +139,8 @@ async fn a_member_account_allows_its_actions_on_what_they_are_used_on() {
 #[test]
 fn a_member_account_allows_nothing_that_no_function_of_the_hub_may_do() {
     let hub: BTreeSet<String> = deployed::roles().iter().flat_map(|(_, role)| of_releases(role)).collect();
-    let role = member().role_called("WorkloadRole").unwrap();
-    let member = of_releases(&role);
+    let role = deployed::member_role();
+    let member = of_releases(role);
     assert!(member.len() > 10);
     assert_eq!(member.difference(&hub).collect::<Vec<_>>(), Vec::<&String>::new());
     let all: BTreeSet<String> =

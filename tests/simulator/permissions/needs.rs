@@ -30,8 +30,9 @@ impl World {
             Service::Sns => self.sns_needs(operation, input),
             Service::DynamoDb => self.table_needs(operation, input),
             Service::SecretsManager => self.secret_needs(operation, input),
-            Service::Sts => (operation == "AssumeRole")
-                .then(|| vec![Need::new("sts:AssumeRole", name(input, "RoleArn"))]),
+            Service::Sts => {
+                (operation == "AssumeRole").then(|| vec![Need::new("sts:AssumeRole", name(input, "RoleArn"))])
+            }
             Service::Slack | Service::Teams => Some(Vec::new()),
             // It is complained of as it is.
             Service::Unknown => Some(Vec::new()),
