@@ -132,6 +132,11 @@ impl Invocation<'_> {
         format!("{}@{}", self.id, self.now.as_millisecond())
     }
 
+    /// The function's name, by `arn:<partition>:lambda:<region>:<account>:function:<name>`, whatever version was invoked.
+    pub fn name(&self) -> &str {
+        self.function.split(':').nth(6).unwrap_or_default()
+    }
+
     /// The account in which Belay runs, by `arn:<partition>:lambda:<region>:<account>:function:<name>`.
     pub fn account(&self) -> Option<&str> {
         self.function.split(':').nth(4).filter(|account| !account.is_empty())

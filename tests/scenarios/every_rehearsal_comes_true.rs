@@ -29,13 +29,16 @@ pub(crate) fn scripts() -> Vec<(String, Rehearsal)> {
 
 /// Every script, played once for all tests that look at what came of it. What went wrong is told by
 /// `every_rehearsal_comes_true`.
-pub(crate) async fn all_played() -> &'static [(String, Rehearsal, Played)] {
+pub(crate) async fn all_played() -> &'static [OnePlayed] {
     &played_once().await.0
 }
 
+/// A script's name, the script, and what came of it.
+type OnePlayed = (String, Rehearsal, Played);
+
 /// What was played, and what could not be.
-async fn played_once() -> &'static (Vec<(String, Rehearsal, Played)>, Vec<String>) {
-    static PLAYED: OnceCell<(Vec<(String, Rehearsal, Played)>, Vec<String>)> = OnceCell::const_new();
+async fn played_once() -> &'static (Vec<OnePlayed>, Vec<String>) {
+    static PLAYED: OnceCell<(Vec<OnePlayed>, Vec<String>)> = OnceCell::const_new();
     let play_all = async || {
         let (mut all, mut wrong) = (Vec::new(), Vec::new());
         for (name, rehearsal) in scripts() {

@@ -100,9 +100,15 @@ async fn shrugged_off(story: &Story, what: &str, event: &Value, body: &str) {
     assert_eq!(world(story), before, "{what} changed something");
 }
 
-/// How often the secret was fetched.
+/// How often chat-actions fetched the secret.
 pub(crate) fn fetches(story: &Story) -> usize {
-    story.simulator.calls("GetSecretValue").len()
+    fetches_of(story, "chat-actions")
+}
+
+/// How often a function did: each is a process of its own.
+pub(crate) fn fetches_of(story: &Story, function: &str) -> usize {
+    let calls = story.simulator.journal().into_iter();
+    calls.filter(|call| call.operation == "GetSecretValue" && call.by.as_deref() == Some(function)).count()
 }
 
 #[tokio::test]
@@ -397,6 +403,7 @@ async fn nobody_gives_the_function_its_own_work_over_http() {
 async fn a_flood_of_bad_signatures_costs_one_look_at_the_secret() {
     let story = asked().await;
     let body = form(&payload(&press(&story, ANNA, "Roll back")));
+    story.types(ANNA, "help").await;
     let (fetched, before) = (fetches(&story), world(&story));
     for flood in 0..200 {
         let now = story.simulator.now().as_second();
@@ -406,7 +413,7 @@ async fn a_flood_of_bad_signatures_costs_one_look_at_the_secret() {
     }
     assert!(fetches(&story) <= fetched + 1, "{} after {fetched}", fetches(&story));
     assert_eq!(world(&story), before);
-    let known = story.simulator.calls("GetSecretValue").len();
+    let known = fetches(&story);
     story.press(ANNA, "Keep").await;
     assert_eq!(fetches(&story), known);
 }

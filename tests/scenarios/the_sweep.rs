@@ -1,12 +1,13 @@
 //! What no event said, nobody answered or somebody left half done: the sweep's minute finds it, and only once.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use belay::{
     ledger::{Note, WaitingHook},
     policy::Policy,
     release::{HookExecutionId, ReleaseId},
     signal::HookCall,
+    start::Invocation as Ours,
 };
 use belay_tests::{AlarmState, DeliverySettings, Group, Invocation, stage::functions};
 use jiff::{SignedDuration, Timestamp};
@@ -125,6 +126,48 @@ async fn silence_answers_a_question_at_its_deadline() {
         );
         assert!(!open_things(&story).iter().any(|open| open.starts_with("question/")));
     }
+}
+
+#[tokio::test]
+async fn how_long_the_oldest_question_is_open_is_a_metric_that_the_templates_alarm_reads() {
+    let policy = POLICY.replace("orders-latency: roll_back", "orders-latency: ask");
+    let story = Story::under(lambda(), &policy).await;
+    let policy = Policy::parse(&policy.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    let guards = functions::guards(&story.simulator.endpoint(), policy, "sweep");
+    let tick = json!({ "source": "aws.events", "detail-type": "Scheduled Event" }).to_string();
+    let logged = async || {
+        let lines = Mutex::new(Vec::new());
+        let function = "arn:aws:lambda:us-east-1:123456789012:function:belay-sweep";
+        let now = Ours { function, ..functions::invocation("tick", story.simulator.now()) };
+        let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
+        sweep::handle(&guards, tick.as_bytes(), now, log).await.unwrap();
+        lines.into_inner().unwrap()
+    };
+    story.release();
+    story.minutes(2).await;
+    assert_eq!(logged().await, Vec::<String>::new(), "no question, no metric");
+    let asked = story.simulator.now();
+    story.red("orders-latency");
+    story.minutes(9).await;
+    let lines = logged().await;
+    assert_eq!(lines.len(), 1);
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    let age = story.simulator.now().duration_since(asked).as_secs();
+    let told = line["OldestQuestion"].as_i64().unwrap();
+    assert!((age - 10..=age).contains(&told), "{told} of {age}");
+
+    // The alarm in the template is on this metric and no other.
+    let stack = belay_tests::stage::deployed::stack();
+    let (_, alarm) =
+        stack.of_type("AWS::CloudWatch::Alarm").find(|(name, _)| *name == "AQuestionIsOld").unwrap();
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    let metric = &metrics.iter().find_map(|metric| metric.get("MetricStat")).unwrap()["Metric"];
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metric["Namespace"], directive["Namespace"]);
+    assert_eq!(metric["MetricName"], directive["Metrics"][0]["Name"]);
+    let dimension = &metric["Dimensions"][0];
+    assert_eq!(dimension["Name"], directive["Dimensions"][0][0]);
+    assert_eq!(dimension["Value"], line["FunctionName"]);
 }
 
 #[tokio::test]

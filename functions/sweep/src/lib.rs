@@ -9,6 +9,7 @@ use belay::{
     gather::{self, Looked},
     judge::{self, Origin},
     ledger::{Destination, Note, Open},
+    metric,
     release::ReleaseId,
     start::{Failure, Guard, Guards, Invocation},
 };
@@ -33,11 +34,17 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Handles one tick. Idle, it costs one query of the ledger and no other call.
+/// Handles one tick. Idle, it costs one query of the ledger and no other call. `log` writes a line as it is to the
+/// function's log: metrics, which CloudWatch reads there, and which the logger's own form would spoil.
 ///
 /// # Errors
 /// When the payload is no tick, or when something that is due could not be done: the next minute does it.
-pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
+pub async fn handle(
+    guards: &Guards,
+    payload: &[u8],
+    invocation: Invocation<'_>,
+    log: impl Fn(&str),
+) -> Result<Value, Failure> {
     events::schedule(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
@@ -47,6 +54,10 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
     let (open, unreadable) =
         read.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
     let mut failures: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    // Before anything is tried: an alarm on it tells when trying does not help.
+    if let Some(asked) = open.questions.iter().map(|question| question.asked).min() {
+        log(&metric::oldest_question(now.duration_since(asked), invocation.name(), now));
+    }
     let mut outcomes = Vec::new();
     if open != Open::default() {
         let (open, unread) = guards.divided(open, now).await;
@@ -83,6 +94,9 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
                 }
             }
         }
+    }
+    for failure in &failures {
+        error!(%failure, "not done, or not read; the next minute tries again");
     }
     info!(outcomes = outcomes.len(), failures = failures.len(), "swept");
     if failures.is_empty() {

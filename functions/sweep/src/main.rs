@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
         let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };
-        sweep::handle(&guards, event.payload.get().as_bytes(), invocation).await
+        sweep::handle(&guards, event.payload.get().as_bytes(), invocation, |line| println!("{line}")).await
     });
     lambda_runtime::run(handler).await
 }

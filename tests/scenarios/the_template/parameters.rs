@@ -61,7 +61,10 @@ fn check(template: &Template, own: &[(&str, &[&str], &[&str])]) {
         };
         if let Some(values) = parameter["AllowedValues"].as_array() {
             let default = default.as_deref().unwrap_or_default();
-            let is_it = |value: &Value| value.as_str() == Some(default) || value.to_string() == default;
+            let is_it = |value: &Value| match value {
+                Value::String(text) => text == default,
+                other => default.parse::<Value>().is_ok_and(|default| default == *other),
+            };
             assert!(values.iter().any(is_it), "{name} does not take its default {default}");
         }
         if let (Some(least), Some(most)) = (parameter["MinValue"].as_f64(), parameter["MaxValue"].as_f64()) {
