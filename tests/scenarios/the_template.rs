@@ -4,6 +4,7 @@
 mod deadlines;
 mod environment;
 mod events;
+mod guarding;
 mod parameters;
 mod patterns;
 mod permissions;

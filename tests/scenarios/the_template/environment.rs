@@ -45,7 +45,15 @@ fn each_function_reads_its_settings_with_chat() {
     let names = ["alarm-transitions", "chat-actions", "lifecycle-hooks", "pipeline-events", "sweep"];
     for function in every_function(with_chat(), &names) {
         let settings = read(&function).0.unwrap_or_else(|mistakes| panic!("{}: {mistakes}", function.name));
-        assert_eq!(settings.chat.unwrap().secret, deployed::chat_secret_arn(), "{}", function.name);
+        let secret = settings.chat.map(|chat| chat.secret);
+        assert_eq!(secret, Some(deployed::chat_secret_arn()), "{}: BELAY_CHAT_SECRET", function.name);
+        let id = settings.external_id.as_deref();
+        assert_eq!(
+            id,
+            Some(belay_tests::stage::functions::EXTERNAL_ID),
+            "{}: BELAY_EXTERNAL_ID",
+            function.name
+        );
         assert_eq!(settings.ledger_table, belay_tests::stage::functions::TABLE);
         assert_eq!(settings.topic_arn, belay_tests::stage::functions::TOPIC);
     }
@@ -57,6 +65,29 @@ fn without_chat_there_is_none_and_no_function_for_it() {
     for function in every_function(&without_chat(), &names) {
         let settings = read(&function).0.unwrap_or_else(|mistakes| panic!("{}: {mistakes}", function.name));
         assert_eq!(settings.chat, None, "{}", function.name);
+    }
+}
+
+/// What has the right value on Lambda when it is not set: the policy is the layer's, Slack is Slack.
+const BY_DEFAULT: [&str; 2] = ["BELAY_POLICY", "BELAY_SLACK_API"];
+/// What Lambda sets.
+const BY_LAMBDA: [&str; 1] = ["AWS_REGION"];
+
+#[test]
+fn every_variable_that_is_read_is_set_and_says_what_its_parameter_says() {
+    let mut unset = BTreeSet::new();
+    for function in with_chat().functions() {
+        let set: BTreeSet<String> = variables(&function).map(|(name, _)| name).collect();
+        let (_, mut wanted) = read(&function);
+        wanted.insert("RUST_LOG".to_owned());
+        wanted.retain(|name| !BY_DEFAULT.contains(&name.as_str()) && !BY_LAMBDA.contains(&name.as_str()));
+        unset.extend(wanted.difference(&set).map(|name| format!("{}: {name} is not set", function.name)));
+    }
+    assert!(unset.is_empty(), "{unset:#?}");
+    let quiet = deployed::template().stack(&[("LogLevel", "error")]).unwrap();
+    for function in quiet.functions() {
+        let level = variables(&function).find(|(name, _)| name == "RUST_LOG").map(|(_, value)| value);
+        assert_eq!(level.as_deref(), Some("error"), "{}: RUST_LOG", function.name);
     }
 }
 
