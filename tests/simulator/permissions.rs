@@ -95,8 +95,9 @@ impl World {
             let allowed = match self.permissions.decided.get(&known) {
                 Some(allowed) => *allowed,
                 None => {
+                    let by_its_role = role.allows(need);
                     let of_key = self.permissions.key_policies.get(&need.resource);
-                    let allowed = role.allows(need) || of_key.is_some_and(|policy| policy.allows(need));
+                    let allowed = of_key.map_or(by_its_role, |policy| policy.allows(need, by_its_role));
                     self.permissions.decided.insert(known, allowed);
                     allowed
                 }

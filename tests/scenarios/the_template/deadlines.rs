@@ -107,7 +107,7 @@ fn a_flood_of_requests_takes_nothing_from_the_other_functions() {
 
 #[test]
 fn no_queue_feeds_a_function() {
-    // One that did would need a visibility timeout and ReportBatchItemFailures: README, "Deploying by hand".
+    // One that did would need a visibility timeout and ReportBatchItemFailures: README, "Deploying".
     assert_eq!(with_chat().of_type("AWS::Lambda::EventSourceMapping").count(), 0);
     for function in with_chat().functions() {
         assert!(function.properties["Events"].is_null(), "{}", function.name);

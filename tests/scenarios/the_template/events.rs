@@ -104,8 +104,10 @@ fn near_misses() -> Vec<(String, Value)> {
 
 /// The statuses of a stack, and whether people are told of them when the stack is Belay's own: what changed it, or
 /// could not (CloudFormation User Guide, "Stack status codes").
-const OWN_STACK: [(&str, bool); 10] = [
+const OWN_STACK: [(&str, bool); 12] = [
     ("UPDATE_COMPLETE", true),
+    ("UPDATE_FAILED", true),
+    ("DELETE_FAILED", true),
     ("UPDATE_ROLLBACK_COMPLETE", true),
     ("UPDATE_ROLLBACK_FAILED", true),
     ("DELETE_IN_PROGRESS", true),
@@ -291,7 +293,7 @@ fn member_accounts_forward_what_the_hub_matches_and_nothing_else() {
         .stack(&[("MemberAccounts", "222222222222"), ("ExternalId", "rehearsed-external-id")]);
     let hub = hub.unwrap();
     let (_, policy) = hub.of_type("AWS::Events::EventBusPolicy").next().unwrap();
-    let taken = &policy["Statement"]["Condition"]["StringEquals"]["events:source"];
+    let taken = &policy["Statement"]["Condition"]["ForAllValues:StringEquals"]["events:source"];
     let mut sent: Vec<Value> = forwarding.iter().map(|rule| rule.pattern["source"][0].clone()).collect();
     sent.sort_by_key(ToString::to_string);
     assert_eq!(taken.as_array(), Some(&sent));

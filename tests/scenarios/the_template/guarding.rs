@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use belay_tests::stage::template::Stack;
+use belay_tests::stage::template::{Stack, Template};
 use serde_json::{Value, json};
 
 use super::{with_chat, without_chat};
@@ -126,7 +126,13 @@ fn every_alarm_on_belay_itself_tells_the_topic_and_says_what_to_do() {
         assert!(watched, "nobody watches the errors of {}", function.name);
     }
     let names: Vec<String> = alarms(stack).into_iter().map(|(name, _)| name).collect();
-    for wanted in ["throttled", "the-clock-stood-still", "something-was-given-up", "a-question-is-old"] {
+    for wanted in [
+        "a-letter-was-lost",
+        "throttled",
+        "the-clock-stood-still",
+        "something-was-given-up",
+        "a-question-is-old",
+    ] {
         assert!(names.contains(&format!("belay-{wanted}")), "{names:?}");
     }
     // CloudWatch may publish, by the topic's policy and the key's, for alarms of such names.
@@ -160,7 +166,7 @@ fn every_alarm_on_belay_itself_tells_the_topic_and_says_what_to_do() {
 
 #[test]
 fn the_dashboard_is_json_about_what_is_there() {
-    for stack in [with_chat(), &without_chat()] {
+    for stack in [with_chat(), &without_chat(), &with_teams_alone()] {
         let (_, dashboard) = stack.of_type("AWS::CloudWatch::Dashboard").next().expect("a dashboard");
         let body = dashboard["DashboardBody"].as_str().unwrap();
         let read: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {body}"));
@@ -174,4 +180,127 @@ fn the_dashboard_is_json_about_what_is_there() {
             assert!(body.matches(&name).count() >= 3, "{} is not on it", function.name);
         }
     }
+}
+
+/// Every target that a letter may be lost for is watched, and an alarm takes ten metrics at most (CloudWatch User Guide,
+/// "Create an alarm based on a metric math expression").
+#[test]
+fn the_alarm_on_lost_letters_has_every_function_and_every_rule() {
+    for stack in [with_chat(), &without_chat()] {
+        let (_, alarm) =
+            stack.of_type("AWS::CloudWatch::Alarm").find(|(name, _)| *name == "ALetterWasLost").unwrap();
+        let metrics = alarm["Metrics"].as_array().unwrap();
+        let watched: Vec<String> = metrics
+            .iter()
+            .filter_map(|metric| metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"].as_str())
+            .map(str::to_owned)
+            .collect();
+        assert!(watched.len() <= 10, "{watched:?}");
+        let functions = stack.functions().into_iter();
+        let mut wanted: BTreeSet<String> =
+            functions.map(|one| one.properties["FunctionName"].as_str().unwrap().to_owned()).collect();
+        for (rule, _) in rules(stack) {
+            wanted.insert(stack.arn(rule).unwrap().rsplit('/').next().unwrap().to_owned());
+        }
+        assert_eq!(watched.into_iter().collect::<BTreeSet<_>>(), wanted);
+    }
+}
+
+/// A chat secret without Slack's tokens.
+fn with_teams_alone() -> Stack {
+    let secret = belay_tests::stage::deployed::chat_secret_arn();
+    belay_tests::stage::deployed::template().stack(&[("ChatSecretArn", &secret), ("Slack", "no")]).unwrap()
+}
+
+#[test]
+fn without_slack_there_is_no_url_and_nobody_who_could_be_asked_by_it() {
+    for stack in [&without_chat(), &with_teams_alone()] {
+        assert!(stack.functions().iter().all(|function| function.name != "chat-actions"));
+        assert_eq!(stack.of_type("AWS::Lambda::Url").count(), 0);
+        assert!(!stack.resources.contains_key("ChatActionsRole"));
+        assert!(!stack.outputs.contains_key("ChatUrl"));
+    }
+    let teams = with_teams_alone();
+    for function in teams.functions() {
+        let secret = &function.properties["Environment"]["Variables"]["BELAY_CHAT_SECRET"];
+        assert_eq!(*secret, belay_tests::stage::deployed::chat_secret_arn(), "{}", function.name);
+    }
+}
+
+#[test]
+fn only_lambda_is_the_functions_and_the_key_is_what_the_logs_need() {
+    let stack = with_chat();
+    for (name, role) in stack.of_type("AWS::IAM::Role") {
+        let trusts = &role["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(trusts.as_array().map(Vec::len), Some(1), "{name}");
+        assert_eq!(trusts[0]["Principal"], json!({ "Service": "lambda.amazonaws.com" }), "{name}");
+        assert_eq!(trusts[0]["Action"], "sts:AssumeRole", "{name}");
+        // The members' trust policies know the roles by this path.
+        assert_eq!(stack.outputs["RolePath"], role["Path"], "{name}");
+    }
+    let (_, key) = stack.of_type("AWS::KMS::Key").next().unwrap();
+    let logs = key["KeyPolicy"]["Statement"].as_array().unwrap().iter().find(|one| one["Sid"] == "Logs");
+    let logs = logs.expect("Logs: log groups cannot be made without it");
+    assert_eq!(logs["Principal"]["Service"], "logs.us-east-1.amazonaws.com");
+    let pattern = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"].as_str().unwrap();
+    let prefix = pattern.strip_suffix('*').unwrap();
+    for (name, group) in stack.of_type("AWS::Logs::LogGroup") {
+        let arn = format!(
+            "arn:aws:logs:us-east-1:123456789012:log-group:{}",
+            group["LogGroupName"].as_str().unwrap()
+        );
+        assert!(arn.starts_with(prefix), "{name}: the key is not for {arn}");
+        assert_eq!(group["KmsKeyId"], key_arn(stack), "{name}");
+    }
+}
+
+fn key_arn(stack: &Stack) -> String {
+    stack.arn("Key").unwrap()
+}
+
+#[test]
+fn a_member_account_trusts_the_hubs_functions_and_sends_to_the_hubs_bus_only() {
+    let member = Template::read(include_str!("../../../templates/workload-account.yaml")).unwrap();
+    let stack = member.stack(&[("HubAccount", "111111111111"), ("ExternalId", "old-id,new-id")]).unwrap();
+    let role = &stack.resources["WorkloadRole"]["Properties"];
+    let trust = &role["AssumeRolePolicyDocument"]["Statement"];
+    assert_eq!(trust.as_array().map(Vec::len), Some(1));
+    assert_eq!(trust[0]["Principal"], json!({ "AWS": "arn:aws:iam::111111111111:root" }));
+    assert_eq!(trust[0]["Condition"]["StringEquals"]["sts:ExternalId"], json!(["old-id", "new-id"]));
+    let path = with_chat().outputs["RolePath"].as_str().unwrap();
+    assert_eq!(
+        trust[0]["Condition"]["ArnLike"]["aws:PrincipalArn"],
+        format!("arn:aws:iam::111111111111:role{path}*"),
+        "the default HubRolePath is the path of a hub of the default name"
+    );
+    let bus = "arn:aws:events:us-east-1:111111111111:event-bus/default";
+    let forward = &stack.resources["ForwardRole"]["Properties"];
+    let trusted = &forward["AssumeRolePolicyDocument"]["Statement"];
+    assert_eq!(trusted[0]["Principal"], json!({ "Service": "events.amazonaws.com" }));
+    let may = &forward["Policies"][0]["PolicyDocument"]["Statement"];
+    assert_eq!(may.as_array().map(Vec::len), Some(1));
+    assert_eq!((&may[0]["Action"], &may[0]["Resource"]), (&json!("events:PutEvents"), &json!(bus)));
+    let queue = stack.arn("NotForwarded").unwrap();
+    let mut named = BTreeSet::new();
+    for (name, target) in rules(&stack) {
+        assert_eq!(target["Arn"], bus, "{name}");
+        assert_eq!(target["RoleArn"], stack.arn("ForwardRole").unwrap(), "{name}");
+        assert_eq!(target["DeadLetterConfig"]["Arn"], queue, "{name}");
+        let hub = with_chat().resources[name]["Properties"]["Targets"][0]["RetryPolicy"].clone();
+        assert_eq!(target["RetryPolicy"], hub, "{name}: as long as the hub tries");
+        named.insert(stack.arn(name).unwrap());
+    }
+    let may = statements(&stack, "AWS::SQS::QueuePolicy");
+    let takes = may.iter().find(|one| one["Effect"] == "Allow").expect("a queue that takes letters");
+    let takes = takes["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
+    assert_eq!(takes.iter().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>(), named);
+    let (_, alarm) = stack.of_type("AWS::CloudWatch::Alarm").next().expect("an alarm on the queue");
+    assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
+
+    let (_, bus) =
+        with_chat().of_type("AWS::Events::EventBusPolicy").next().expect("the hub's bus takes them");
+    let statement = &bus["Statement"];
+    assert_eq!(statement["Principal"], json!({ "AWS": ["222222222222"] }));
+    assert_eq!((&statement["Effect"], &statement["Action"]), (&json!("Allow"), &json!("events:PutEvents")));
+    assert_eq!(statement["Condition"]["Null"]["events:source"], "false");
 }

@@ -55,7 +55,12 @@ const SAMPLES: &[(&str, &[&str], &[&str])] = &[
     ("NotifyEmail", &["", "anna@example.com"], &["anna", "@example.com", "a b@example.com", "anna@example"]),
     ("HubAccount", &["123456789012"], &["", "1234", "12345678901x"]),
     ("HubRolePath", &["/belay/belay/"], &["", "/", "belay", "/other/belay/", "/belay/belay"]),
-    ("RoleName", &["belay-workload"], &["", "a/b", "a b"]),
+    ("RoleName", &["belay-workload"], &["", "a/b", "a b", "a,b"]),
+    (
+        "AlarmTopicArn",
+        &["", "arn:aws:sns:us-east-1:222222222222:on-call"],
+        &["on-call", "arn:aws:sqs:us-east-1:222222222222:on-call"],
+    ),
 ];
 
 /// What the workload account's template, where an external id is required, takes and refuses.

@@ -7,7 +7,7 @@ use belay_tests::{
     Need, Role, Simulator, What,
     stage::{
         deployed, functions,
-        template::{ACCOUNT, Function, PARTITION, REGION},
+        template::{ACCOUNT, Function, PARTITION, REGION, Template},
     },
 };
 use serde_json::{Value, json};
@@ -117,35 +117,83 @@ async fn everything_is_a_resource_only_where_aws_knows_no_narrower_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The actions of release services that a role allows.
-fn of_releases(role: &Role) -> BTreeSet<String> {
+/// Whether an action is one on releases, that a member account has as well. Hooks are answered at home only.
+fn is_of_releases(action: &str) -> bool {
     let services = ["codedeploy:", "codepipeline:", "cloudwatch:"];
+    services.iter().any(|service| action.starts_with(service))
+        && action != "codedeploy:PutLifecycleEventHookExecutionStatus"
+}
+
+/// The actions on releases that a role allows.
+fn of_releases(role: &Role) -> BTreeSet<String> {
     let actions = role.statements.iter().flat_map(|statement| statement.actions.iter().cloned());
-    actions.filter(|action| services.iter().any(|service| action.starts_with(service))).collect()
+    actions.filter(|action| is_of_releases(action)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_account_allows_its_actions_on_what_they_are_used_on() {
     // What is called in one account may be needed in another; each account calls itself by one number here.
     let role = deployed::member_role();
-    let actions = of_releases(role);
     let needed: BTreeSet<Need> = needed().await.into_values().flatten().collect();
-    let here: Vec<&Need> = needed.iter().filter(|need| actions.contains(&need.action)).collect();
+    let here: Vec<&Need> = needed.iter().filter(|need| is_of_releases(&need.action)).collect();
     assert!(here.len() > 20, "{here:?}");
     let lacking: Vec<&&Need> = here.iter().filter(|need| !role.allows(need)).collect();
     assert!(lacking.is_empty(), "{lacking:#?}");
 }
 
 #[test]
-fn a_member_account_allows_nothing_that_no_function_of_the_hub_may_do() {
+fn a_member_account_allows_just_what_the_hubs_functions_may_do_with_releases() {
     let hub: BTreeSet<String> = deployed::roles().iter().flat_map(|(_, role)| of_releases(role)).collect();
     let role = deployed::member_role();
     let member = of_releases(role);
     assert!(member.len() > 10);
-    assert_eq!(member.difference(&hub).collect::<Vec<_>>(), Vec::<&String>::new());
+    let differ: Vec<&String> = member.symmetric_difference(&hub).collect();
+    assert_eq!(differ, Vec::<&String>::new(), "the member's role, or the hub's, lacks these");
     let all: BTreeSet<String> =
         role.statements.iter().flat_map(|statement| statement.actions.iter().cloned()).collect();
     assert_eq!(all, member, "and nothing of other services");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn applications_and_pipelines_narrow_what_may_be_touched() {
+    let narrow = [
+        ("Applications", "checkout"),
+        ("Pipelines", "checkout-release"),
+        ("CheckFunctions", "checkout-smoke"),
+    ];
+    let secret = deployed::chat_secret_arn();
+    let hub = [&narrow[..], &[("ChatSecretArn", secret.as_str())][..]].concat();
+    let hub = deployed::template().stack(&hub).unwrap();
+    let here =
+        [&narrow[..2], &[("HubAccount", ACCOUNT), ("ExternalId", "rehearsed-external-id")][..]].concat();
+    let member = Template::read(include_str!("../../../templates/workload-account.yaml")).unwrap();
+    let member = member.stack(&here).unwrap().role_called("WorkloadRole").unwrap();
+    let needed = needed().await;
+    let (mut held, mut wrong) = (0, Vec::new());
+    for function in hub.functions() {
+        let role = hub.role(&function).unwrap();
+        for need in needed.get(&function.name).into_iter().flatten() {
+            let narrowed =
+                ["deploymentgroup:", "application:", ":checkout-release", "function:checkout-smoke"];
+            if !narrowed.iter().any(|part| need.resource.contains(part)) || need.resource.contains('*') {
+                continue;
+            }
+            held += 1;
+            let mut other = need.clone();
+            other.resource = other.resource.replace(":checkout", ":other");
+            let in_both = if is_of_releases(&need.action) { vec![&role, &member] } else { vec![&role] };
+            for role in in_both {
+                if other.resource != need.resource && role.allows(&other) {
+                    wrong.push(format!("{} allows {} on {}", role.name, other.action, other.resource));
+                }
+                if need.resource.contains(":checkout") && !role.allows(need) {
+                    wrong.push(format!("{} does not allow {} on {}", role.name, need.action, need.resource));
+                }
+            }
+        }
+    }
+    assert!(held > 30, "{held}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

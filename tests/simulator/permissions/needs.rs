@@ -101,6 +101,9 @@ impl World {
 
     fn invoke_needs(&self, input: &Value) -> Need {
         let function = name(input, "FunctionName");
+        if function.starts_with("arn:") {
+            return Need::new("lambda:InvokeFunction", function);
+        }
         let deployed = self.permissions.deployed_as.get(function).map_or(function, String::as_str);
         Need::new("lambda:InvokeFunction", format!("arn:aws:lambda:{HERE}:function:{deployed}"))
     }

@@ -32,11 +32,13 @@ impl Need {
     }
 }
 
-/// A key's own policy, as far as it lets every principal of the account do something: a role needs no permission of
-/// its own for that (KMS Developer Guide, "Key policies").
+/// A key's own policy (KMS Developer Guide, "Key policies"): what it lets every principal of the account do, for which a
+/// role needs no permission of its own; and whether it leaves the rest to the account's IAM policies. If it does not, a
+/// role's permission is worth nothing.
 #[derive(Debug, Clone)]
 pub struct KeyPolicy {
     for_everybody: Role,
+    leaves_it_to_iam: bool,
 }
 
 impl KeyPolicy {
@@ -53,11 +55,16 @@ impl KeyPolicy {
                 statement.as_object_mut().map(|members| members.remove("Principal"));
                 statement
             });
-        Ok(Self { for_everybody: Role::new(key, for_everybody.collect())? })
+        let leaves_it_to_iam = statements.iter().any(|statement| {
+            let account = statement["Principal"]["AWS"].as_str().unwrap_or_default();
+            statement["Effect"] == "Allow" && account.ends_with(":root") && statement["Action"] == "kms:*"
+        });
+        Ok(Self { for_everybody: Role::new(key, for_everybody.collect())?, leaves_it_to_iam })
     }
 
-    pub(super) fn allows(&self, need: &Need) -> bool {
-        self.for_everybody.allows(need)
+    /// Whether a principal may do that whose own role allows it, or does not.
+    pub(super) fn allows(&self, need: &Need, by_its_role: bool) -> bool {
+        (by_its_role && self.leaves_it_to_iam) || self.for_everybody.allows(need)
     }
 }
 
