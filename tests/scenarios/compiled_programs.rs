@@ -6,18 +6,18 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    sync::{
-        LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use belay::policy::Policy;
 use belay_tests::{
     Binary, Health, RuntimeApi,
-    stage::functions::{CHAT_SECRET, REGION, TABLE, TOPIC, install_chat},
+    stage::{
+        deployed,
+        functions::{CHAT_SECRET, REGION, TABLE, TOPIC, install_chat},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -27,28 +27,53 @@ use crate::{
     people_in_chat::{ANNA, CHANNEL, TALKED},
 };
 
-pub(crate) static ALARM_TRANSITIONS: LazyLock<PathBuf> =
-    LazyLock::new(|| program("AlarmTransitions", env!("CARGO_BIN_EXE_compiled-alarm-transitions")));
-static LIFECYCLE_HOOKS: LazyLock<PathBuf> =
-    LazyLock::new(|| program("LifecycleHooks", env!("CARGO_BIN_EXE_compiled-lifecycle-hooks")));
-static PIPELINE_EVENTS: LazyLock<PathBuf> =
-    LazyLock::new(|| program("PipelineEvents", env!("CARGO_BIN_EXE_compiled-pipeline-events")));
-static CHAT_ACTIONS: LazyLock<PathBuf> =
-    LazyLock::new(|| program("ChatActions", env!("CARGO_BIN_EXE_compiled-chat-actions")));
-static SWEEP: LazyLock<PathBuf> = LazyLock::new(|| program("Sweep", env!("CARGO_BIN_EXE_compiled-sweep")));
+/// A function's program.
+pub(crate) struct Compiled {
+    /// Its name, which is also the access key id that it signs with: so the simulator holds it to its role.
+    pub(crate) function: &'static str,
+    /// What template.yaml calls it.
+    logical: &'static str,
+    /// What cargo built beside the tests.
+    beside: &'static str,
+}
 
-/// What `sam build` built for that function of template.yaml, if `BELAY_BUILT` says where that is (an absolute path,
-/// `.aws-sam/build`): what is deployed is what is tested. Otherwise what cargo built beside the tests.
-fn program(function: &str, beside: &str) -> PathBuf {
-    match std::env::var_os("BELAY_BUILT") {
-        Some(built) => {
-            let path = PathBuf::from(built).join(function).join("bootstrap");
-            assert!(path.is_file(), "BELAY_BUILT is set, and {} is not there", path.display());
-            path
+impl Compiled {
+    /// What `sam build` built, if `BELAY_BUILT` says where that is (an absolute path, `.aws-sam/build`): what is deployed
+    /// is what is tested. Otherwise what cargo built beside the tests.
+    pub(crate) fn path(&self) -> PathBuf {
+        match std::env::var_os("BELAY_BUILT") {
+            Some(built) => {
+                let path = PathBuf::from(built).join(self.logical).join("bootstrap");
+                assert!(path.is_file(), "BELAY_BUILT is set, and {} is not there", path.display());
+                path
+            }
+            None => PathBuf::from(self.beside),
         }
-        None => PathBuf::from(beside),
     }
 }
+
+pub(crate) const ALARM_TRANSITIONS: Compiled = Compiled {
+    function: "alarm-transitions",
+    logical: "AlarmTransitions",
+    beside: env!("CARGO_BIN_EXE_compiled-alarm-transitions"),
+};
+const LIFECYCLE_HOOKS: Compiled = Compiled {
+    function: "lifecycle-hooks",
+    logical: "LifecycleHooks",
+    beside: env!("CARGO_BIN_EXE_compiled-lifecycle-hooks"),
+};
+const PIPELINE_EVENTS: Compiled = Compiled {
+    function: "pipeline-events",
+    logical: "PipelineEvents",
+    beside: env!("CARGO_BIN_EXE_compiled-pipeline-events"),
+};
+const CHAT_ACTIONS: Compiled = Compiled {
+    function: "chat-actions",
+    logical: "ChatActions",
+    beside: env!("CARGO_BIN_EXE_compiled-chat-actions"),
+};
+const SWEEP: Compiled =
+    Compiled { function: "sweep", logical: "Sweep", beside: env!("CARGO_BIN_EXE_compiled-sweep") };
 
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -70,12 +95,13 @@ pub(crate) fn policy_file(text: &str) -> PathBuf {
 }
 
 impl Program {
-    async fn start(path: &Path, group: belay_tests::Group, health: Health, policy: &str) -> Self {
+    async fn start(program: &Compiled, group: belay_tests::Group, health: Health, policy: &str) -> Self {
         // Three minutes ago, so that by now a release is under way.
         let begins = Timestamp::now() - SignedDuration::from_mins(3);
         let story = Story::without_functions(group, begins).await;
         story.simulator.create_ledger_table(TABLE);
         story.simulator.create_topic("belay");
+        deployed::enforce(&story.simulator);
         let address = story.simulator.health_endpoint("orders", health);
         let policy = policy_file(&policy.replace("HEALTH", &address));
         let talks = fs::read_to_string(&policy).unwrap().contains("chat:");
@@ -84,6 +110,7 @@ impl Program {
             (story.simulator.endpoint(), format!("{}/slack/api", story.simulator.endpoint()));
         let mut environment = vec![
             ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+            ("AWS_ACCESS_KEY_ID", program.function),
             ("AWS_ENDPOINT_URL", &endpoint),
             ("AWS_REGION", REGION),
             ("BELAY_POLICY", policy.to_str().unwrap()),
@@ -94,7 +121,7 @@ impl Program {
             install_chat(&story.simulator, &Policy::parse(&fs::read_to_string(&policy).unwrap()).unwrap());
             environment.extend([("BELAY_CHAT_SECRET", CHAT_SECRET), ("BELAY_SLACK_API", slack.as_str())]);
         }
-        let binary = Binary::spawn(path, &environment).unwrap();
+        let binary = Binary::spawn(program.path(), &environment).unwrap();
         Self { story, runtime, binary }
     }
 
@@ -177,7 +204,7 @@ async fn a_policy_that_talks_needs_its_secret() {
     let policy = policy_file(&TALKED.replace("HEALTH", "http://127.0.0.1:1/"));
     let runtime = RuntimeApi::start().await;
     let mut binary = Binary::spawn(
-        &*CHAT_ACTIONS,
+        CHAT_ACTIONS.path(),
         &[
             ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
             ("AWS_REGION", REGION),
@@ -307,7 +334,7 @@ async fn an_idle_sweep_makes_one_query_and_refuses_what_is_no_tick() {
 async fn missing_settings_are_named_all_at_once() {
     let runtime = RuntimeApi::start().await;
     let mut binary =
-        Binary::spawn(&*ALARM_TRANSITIONS, &[("AWS_LAMBDA_RUNTIME_API", runtime.address())]).unwrap();
+        Binary::spawn(ALARM_TRANSITIONS.path(), &[("AWS_LAMBDA_RUNTIME_API", runtime.address())]).unwrap();
     assert!(!binary.wait_exit(PATIENT).await.unwrap().success());
     let said = binary.stderr();
     for name in ["BELAY_LEDGER_TABLE", "BELAY_TOPIC_ARN"] {
@@ -324,7 +351,7 @@ async fn outside_lambda_a_function_says_how_to_run_it() {
         (&PIPELINE_EVENTS, "pipeline-events"),
         (&SWEEP, "sweep"),
     ] {
-        let mut binary = Binary::spawn(&**path, &[]).unwrap();
+        let mut binary = Binary::spawn(path.path(), &[]).unwrap();
         assert_eq!(binary.wait_exit(PATIENT).await.unwrap().code(), Some(2));
         let said = binary.stderr();
         assert!(said.contains(name) && said.contains("cargo lambda"), "{said}");

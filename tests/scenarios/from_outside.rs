@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use belay_tests::{
     Alarm, AlarmState, Binary, Delivery, Group, Mute, RuntimeApi, Simulator, Suppression,
-    stage::functions::{self, REGION, TABLE, TOPIC},
+    stage::{
+        deployed,
+        functions::{self, REGION, TABLE, TOPIC},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -75,12 +78,14 @@ impl Past {
         }
         play_to(&self.simulator, end);
         let missed = self.simulator.take_deliveries();
+        deployed::enforce(&self.simulator);
         let runtime = RuntimeApi::start().await;
         let policy = policy_file(&format!("version: 1\nservices:\n{}", self.services));
         let binary = Binary::spawn(
-            &*ALARM_TRANSITIONS,
+            ALARM_TRANSITIONS.path(),
             &[
                 ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+                ("AWS_ACCESS_KEY_ID", ALARM_TRANSITIONS.function),
                 ("AWS_ENDPOINT_URL", &self.simulator.endpoint()),
                 ("AWS_REGION", REGION),
                 ("BELAY_POLICY", policy.to_str().unwrap()),

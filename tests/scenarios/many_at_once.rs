@@ -288,13 +288,14 @@ async fn eight_processes_and_two_hundred_duplicates_undo_once_and_tell_once() {
         let runtime = Arc::new(RuntimeApi::start().await);
         let environment = [
             ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
+            ("AWS_ACCESS_KEY_ID", ALARM_TRANSITIONS.function),
             ("AWS_ENDPOINT_URL", &story.simulator.endpoint()),
             ("AWS_REGION", functions::REGION),
             ("BELAY_POLICY", policy.to_str().unwrap()),
             ("BELAY_LEDGER_TABLE", functions::TABLE),
             ("BELAY_TOPIC_ARN", functions::TOPIC),
         ];
-        let binary = Binary::spawn(&*ALARM_TRANSITIONS, &environment).unwrap();
+        let binary = Binary::spawn(ALARM_TRANSITIONS.path(), &environment).unwrap();
         processes.push((runtime, binary));
     }
     story.simulator.fault_every(7, Fault::Throttle);
