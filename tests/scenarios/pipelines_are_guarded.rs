@@ -136,6 +136,26 @@ async fn a_change_that_is_seen_in_the_stage_and_in_its_group_is_undone_once() {
 }
 
 #[tokio::test]
+async fn what_the_commit_says_counts_also_where_the_group_is_judged() {
+    let both = format!("{STAGE}, {{ codedeploy: {{ application: orders, deployment_group: prod }} }}");
+    for (commit, verdict, rolls_back) in [
+        ("v2", "taking back d-", json!(true)),
+        ("belay: no-rollback it migrates v2", "halted d-", json!(false)),
+    ] {
+        let group = Group::ecs("orders", "prod").shifting(canary()).baseline("v0");
+        let line = Line::of(Stage::deploy("Production", "orders", "prod"), &both, Some(group)).await;
+        line.simulator.start_pipeline("release", commit);
+        line.minutes(3).await;
+        line.red();
+        line.minutes(10).await;
+        line.says(verdict);
+        let stops = line.simulator.effects("StopDeployment");
+        assert_eq!(stops.len(), 1, "{commit}: {stops:?}");
+        assert_eq!(stops[0]["autoRollbackEnabled"], rolls_back, "{commit}");
+    }
+}
+
+#[tokio::test]
 async fn a_pipeline_whose_structure_changed_is_halted_and_the_way_on_closed() {
     let line = Line::of(by_itself(), STAGE, None).await;
     line.simulator.change_pipeline("release");

@@ -143,8 +143,21 @@ async fn services(
 }
 
 /// A stage that deployed through a group which the service names as well is the same change, seen from further away:
-/// it is judged once, where it can be undone most directly.
+/// it is judged once, where it can be undone most directly. What its commit says goes along: only the stage can be asked
+/// for that, and a mark counts wherever it stands.
 fn once_each(service: &mut ServiceEvidence) {
+    let stages: Vec<(Vec<ReleaseId>, Observed<Option<String>>)> = service
+        .places
+        .iter()
+        .filter(|place| !place.within.is_empty())
+        .map(|place| (place.within.clone(), place.marked.clone()))
+        .collect();
+    for place in service.places.iter_mut().filter(|place| matches!(place.place, Place::Group(_))) {
+        let Some(latest) = place.latest.known().ok().and_then(Option::as_ref) else { continue };
+        for (_, marked) in stages.iter().filter(|(within, _)| within.contains(&latest.id)) {
+            place.marked = either(&place.marked, marked);
+        }
+    }
     let deployments: Vec<ReleaseId> = service
         .places
         .iter()
@@ -152,6 +165,15 @@ fn once_each(service: &mut ServiceEvidence) {
         .filter_map(|place| place.latest.known().ok()?.as_ref().map(|latest| latest.id.clone()))
         .collect();
     service.places.retain(|place| !place.within.iter().any(|within| deployments.contains(within)));
+}
+
+/// The mark of one change that was looked at in two places: one says so, or both must be known to say nothing.
+fn either(here: &Observed<Option<String>>, there: &Observed<Option<String>>) -> Observed<Option<String>> {
+    match (here.known(), there.known()) {
+        (Ok(Some(_)), _) | (Ok(None), Ok(None)) => here.clone(),
+        (_, Ok(Some(_))) | (Ok(None), Err(_)) => there.clone(),
+        (Err(_), Ok(None) | Err(_)) => here.clone(),
+    }
 }
 
 /// What was not gathered by then is missing: an invocation has thirty seconds, and the larger part of them is for
