@@ -25,6 +25,7 @@ pub mod carry_out;
 pub mod channel;
 pub mod chat;
 pub mod decision;
+pub mod diagnosis;
 pub mod events;
 pub mod evidence;
 #[cfg(feature = "aws")]
@@ -32,6 +33,7 @@ pub mod gather;
 #[cfg(feature = "aws")]
 pub mod judge;
 pub mod ledger;
+pub mod mask;
 pub mod message;
 pub mod metric;
 pub mod plan;

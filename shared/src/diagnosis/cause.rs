@@ -1,0 +1,205 @@
+//! What a failure is put down to, and the rules that do so.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{LazyLock, OnceLock},
+};
+
+use regex_lite::{Captures, Regex};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    case::{Case, Source},
+    failure::Failure,
+};
+
+/// Why an action failed. Every text in it is masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The id of the rule, or [`super::UNKNOWN`].
+    pub rule: String,
+    /// What happened, in one sentence, with what the evidence names.
+    pub what: String,
+    /// The line or the field that shows it; empty when nothing was found that says anything.
+    pub evidence: String,
+    /// Where the evidence is from: "the build's log".
+    pub seen_in: String,
+    /// What to do about it.
+    pub to_do: String,
+    /// Who has to.
+    pub concerns: Concerns,
+    /// Whether the same again can succeed.
+    pub retry: Retry,
+    /// What could not be learnt, each with the reason, as sentences.
+    pub not_learnt: Vec<String>,
+}
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Concerns {
+    /// Whoever wrote the change.
+    Author,
+    /// Whoever runs the pipeline and what it deploys to.
+    PipelineOwner,
+    /// Whoever owns the account's permissions, quotas and keys.
+    AccountOwner,
+    /// Whoever owns the network.
+    NetworkOwner,
+    /// Whoever is to answer approvals.
+    Approvers,
+    /// AWS, or another service outside; there is nothing to mend here.
+    Outside,
+    /// It is not known.
+    Unknown,
+}
+
+impl fmt::Display for Concerns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Author => "the author",
+            Self::PipelineOwner => "whoever runs the pipeline",
+            Self::AccountOwner => "whoever owns the account",
+            Self::NetworkOwner => "whoever owns the network",
+            Self::Approvers => "the approvers",
+            Self::Outside => "AWS, or another service outside",
+            Self::Unknown => "not known",
+        })
+    }
+}
+
+/// Whether doing the same again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Retry {
+    /// It passes by itself.
+    Helps,
+    /// It fails again until somebody has mended something.
+    DoesNot,
+    /// Either is possible.
+    Unknown,
+}
+
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Helps => "helps",
+            Self::DoesNot => "does not help",
+            Self::Unknown => "may help",
+        })
+    }
+}
+
+/// How much a rule says. Of the rules that fit a failure the most specific one explains it; of those, the one whose
+/// evidence comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Specificity {
+    /// It is known that something failed, and where: "a script failed".
+    Symptom,
+    /// It is known in what way: "the build ran out of memory", "targets do not answer".
+    Kind,
+    /// What it hangs on is known by name: this file, this test, this package, this role.
+    Named,
+    /// As named, and a special case of another rule that names: of missing permissions, the one on a key.
+    Special,
+    /// Nothing else that is found says more: an explicit deny, a stack that can no longer be updated.
+    Decisive,
+}
+
+/// One entry of the catalogue.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its id; policies and ledgers name causes by it, so it never changes.
+    pub id: &'static str,
+    /// How such a failure looks, for people who read the catalogue.
+    pub looks_like: &'static str,
+    /// What to do about it.
+    pub to_do: &'static str,
+    /// Who has to.
+    pub concerns: Concerns,
+    /// Whether the same again can succeed.
+    pub retry: Retry,
+    /// How much it says.
+    pub specificity: Specificity,
+    /// On what condition its signs count.
+    pub(super) when: fn(&Failure) -> bool,
+    /// The lines that show it.
+    pub(super) signs: &'static [Sign],
+}
+
+/// Signs that count on no condition.
+pub(super) fn always(_: &Failure) -> bool {
+    true
+}
+
+/// One way in which a line can show a cause.
+#[derive(Debug)]
+pub(super) struct Sign {
+    sources: &'static [Source],
+    hint: &'static str,
+    pattern: &'static str,
+    what: &'static str,
+}
+
+/// The patterns of the whole catalogue, each compiled when a line first has its hint. They are not in the signs, since
+/// a table that is read by all must not change.
+static COMPILED: LazyLock<BTreeMap<&'static str, OnceLock<Option<Regex>>>> = LazyLock::new(|| {
+    let signs = super::catalogue().flat_map(|rule| rule.signs);
+    signs.map(|sign| (sign.pattern, OnceLock::new())).collect()
+});
+
+impl Sign {
+    /// In a line of `sources` that has `hint` in it and fits `pattern`; `what` is the sentence, with the pattern's
+    /// groups as `$name`. The hint keeps most lines from the pattern, which costs more.
+    pub(super) const fn new(
+        sources: &'static [Source],
+        hint: &'static str,
+        pattern: &'static str,
+        what: &'static str,
+    ) -> Self {
+        Self { sources, hint, pattern, what }
+    }
+
+    /// The pattern, once it is compiled. A test compiles all of them, so none is ever missing.
+    pub(super) fn regex(&self) -> Option<&'static Regex> {
+        COMPILED.get(self.pattern)?.get_or_init(|| Regex::new(self.pattern).ok()).as_ref()
+    }
+
+    /// The groups that the sentence names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.what.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+    }
+
+    fn captures<'a>(&self, line: &'a str) -> Option<Captures<'a>> {
+        if !line.contains(self.hint) {
+            return None;
+        }
+        self.regex()?.captures(line)
+    }
+}
+
+/// That a rule fits, by which line, and what it says then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sighting {
+    /// The sentence.
+    pub(super) what: String,
+    /// The number of the line in the case.
+    pub(super) line: usize,
+}
+
+impl Rule {
+    /// Whether this rule fits, by the first line that shows it.
+    pub(super) fn sees(&self, case: &Case<'_>) -> Option<Sighting> {
+        if !(self.when)(case.failure) {
+            return None;
+        }
+        case.lines.iter().enumerate().find_map(|(line, of)| {
+            self.signs.iter().filter(|sign| sign.sources.contains(&of.source)).find_map(|sign| {
+                let captures = sign.captures(&of.text)?;
+                let mut what = String::new();
+                captures.expand(sign.what, &mut what);
+                Some(Sighting { what: what.replace("{action}", &case.failure.action.name), line })
+            })
+        })
+    }
+}
