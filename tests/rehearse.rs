@@ -8,7 +8,7 @@ use std::{
 };
 
 use anstream::{eprintln, println};
-use belay::policy::Policy;
+use belay::{diagnosis, policy::Policy};
 use belay_tests::stage::{
     functions,
     play::play,
@@ -17,7 +17,7 @@ use belay_tests::stage::{
     storm::{Survived, alone, judge, survive_many, tell},
 };
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Rehearse a release: watch Belay catch it, minute by minute, on your own machine.
@@ -45,8 +45,11 @@ struct Arguments {
     /// Check a policy and play nothing: every mistake, with its line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "list", "all", "policy"])]
     check: Option<PathBuf>,
+    /// Print the catalogue of what failed pipelines are put down to
+    #[arg(long, conflicts_with_all = ["json", "list", "all", "check", "policy"])]
+    causes: bool,
     /// Play so many storms of faults, each drawn from a seed, and print what was survived; a single one is told
-    #[arg(long, value_name = "COUNT", conflicts_with_all = ["json", "list", "all", "check", "policy"],
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["json", "list", "all", "check", "policy", "causes"],
         value_parser = clap::value_parser!(u64).range(1..))]
     storm: Option<u64>,
     /// The first storm's seed
@@ -134,6 +137,9 @@ fn main() -> ExitCode {
 async fn rehearse(arguments: &Arguments) -> ExitCode {
     let result = if let Some(path) = &arguments.check {
         check(path)
+    } else if arguments.causes {
+        causes();
+        Ok(true)
     } else if arguments.list {
         list()
     } else if arguments.all {
@@ -183,6 +189,27 @@ fn list() -> Result<bool, String> {
     println!("{table}");
     println!("\nPlay one with: cargo run --bin rehearse -- NAME");
     Ok(true)
+}
+
+/// The catalogue of causes, as wide as the terminal is.
+fn causes() {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(vec!["rule", "looks like", "what to do", "concerns", "a retry"]);
+    for rule in diagnosis::catalogue() {
+        table.add_row(vec![
+            rule.id.to_owned(),
+            rule.looks_like.to_owned(),
+            rule.to_do.to_owned(),
+            rule.concerns.to_string(),
+            rule.retry.to_string(),
+        ]);
+    }
+    println!("{table}");
+    println!(
+        "{} rules; what none of them knows is shown as it is, and said to be unknown",
+        diagnosis::catalogue().count()
+    );
 }
 
 fn script(name: &str, text: &str) -> Result<Rehearsal, String> {

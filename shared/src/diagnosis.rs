@@ -95,7 +95,9 @@ fn unknown(failure: &Failure, deepest: Option<(String, &'static str)>, not_learn
     let what = if evidence.is_empty() {
         format!("{name} ({provider}) failed, and nothing was found that says why.")
     } else {
-        format!("{name} ({provider}) failed in a way that is not known here; the deepest word on it: {evidence}")
+        format!(
+            "{name} ({provider}) failed in a way that is not known here; the deepest word on it: {evidence}"
+        )
     };
     let to_do = match &failure.action.error {
         crate::evidence::Observed::Known { value: ActionError { url: Some(url), .. }, .. } => {
@@ -120,5 +122,9 @@ fn unknown(failure: &Failure, deepest: Option<(String, &'static str)>, not_learn
 fn not_learnt(failure: &Failure) -> Vec<String> {
     let action = failure.action.error.known().err().map(|why| ("what CodePipeline says", why));
     let others = failure.learnt.iter().filter_map(Learnt::missing);
-    action.into_iter().chain(others).map(|(what, why)| mask(&format!("Not learnt: {what}, because {why}"))).collect()
+    action
+        .into_iter()
+        .chain(others)
+        .map(|(what, why)| mask(&format!("Not learnt: {what}, because {why}")))
+        .collect()
 }

@@ -78,7 +78,7 @@ const CORE: &[&str] = &[
     "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
     "ledger",
 ];
-const TRANSLATION: &[&str] = &["appspec", "events", "chat", "metric", "settings"];
+const TRANSLATION: &[&str] = &["appspec", "diagnosis", "events", "chat", "mask", "metric", "settings"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];
 const ADAPTERS: &[&str] = &["aws", "channel"];
 
@@ -104,6 +104,7 @@ fn forbidden(tier: &[&str]) -> Vec<&'static str> {
         list.extend([
             "crate::events",
             "crate::chat",
+            "crate::diagnosis",
             "crate::settings",
             "crate::aws",
             "crate::gather",

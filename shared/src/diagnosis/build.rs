@@ -16,9 +16,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "command not found", r": (?:line \d+: )?(?P<name>[\w./@+-]+): command not found", "the command ${name} is not in the image"),
-            Sign::new(OUTPUT, ": not found", r"(?:sh|dash): (?:\d+: )?(?P<name>[\w./@+-]+): not found", "the command ${name} is not in the image"),
-            Sign::new(&[Source::Phase], "127", r"while executing command: (?P<name>\S+).*exit status 127", "a command was not found in: ${name}"),
+            Sign::new(
+                OUTPUT,
+                "command not found",
+                r": (?:line \d+: )?(?P<name>[\w./@+-]+): command not found",
+                "the command ${name} is not in the image",
+            ),
+            Sign::new(
+                OUTPUT,
+                ": not found",
+                r"(?:sh|dash): (?:\d+: )?(?P<name>[\w./@+-]+): not found",
+                "the command ${name} is not in the image",
+            ),
+            Sign::new(
+                &[Source::Phase],
+                "127",
+                r"while executing command: (?P<name>\S+).*exit status 127",
+                "a command was not found in: ${name}",
+            ),
         ],
     },
     // CodeBuild's YAML_FILE_ERROR (phase contexts); CodeBuild User Guide, "Troubleshooting" (runtime version).
@@ -31,8 +46,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(&[Source::Phase], "YAML_FILE_ERROR", r"YAML_FILE_ERROR:? ?(?:Message: )?(?P<why>.+)", "the buildspec of {action} cannot be used: ${why}"),
-            Sign::new(ANY, "at least one runtime version", r"requires selecting at least one runtime version", "the buildspec of {action} names no runtime version"),
+            Sign::new(
+                &[Source::Phase],
+                "YAML_FILE_ERROR",
+                r"YAML_FILE_ERROR:? ?(?:Message: )?(?P<why>.+)",
+                "the buildspec of {action} cannot be used: ${why}",
+            ),
+            Sign::new(
+                ANY,
+                "at least one runtime version",
+                r"requires selecting at least one runtime version",
+                "the buildspec of {action} names no runtime version",
+            ),
         ],
     },
     // CodeBuild User Guide, "Troubleshooting": "Cannot connect to the Docker daemon".
@@ -44,7 +69,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(OUTPUT, "onnect to the Docker daemon", r"Cannot connect to the Docker daemon", "Docker does not run in the build of {action}")],
+        signs: &[Sign::new(
+            OUTPUT,
+            "onnect to the Docker daemon",
+            r"Cannot connect to the Docker daemon",
+            "Docker does not run in the build of {action}",
+        )],
     },
     // CodeBuild User Guide, "Troubleshooting": BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE and its four causes.
     Rule {
@@ -55,7 +85,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(&[Source::Phase], "UNABLE_TO_PULL_IMAGE", r"BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE:? ?(?P<why>.*)", "the image in which {action} builds cannot be pulled: ${why}")],
+        signs: &[Sign::new(
+            &[Source::Phase],
+            "UNABLE_TO_PULL_IMAGE",
+            r"BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE:? ?(?P<why>.*)",
+            "the image in which {action} builds cannot be pulled: ${why}",
+        )],
     },
     // Docker and BuildKit: "manifest for X not found", "pull access denied for X", "X: not found".
     Rule {
@@ -67,10 +102,30 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "manifest for", r"manifest for (?P<image>\S+) not found", "there is no image ${image}"),
-            Sign::new(OUTPUT, "pull access denied", r"pull access denied for (?P<image>[^\s,]+)", "there is no image ${image}, or it may not be pulled"),
-            Sign::new(OUTPUT, "not found", r"(?:load|resolve source) metadata for (?P<image>[^\s:]+(?::[\w.-]+)?): .*not found", "there is no image ${image}"),
-            Sign::new(OUTPUT, "manifest unknown", r"(?P<image>[\w./:-]+: )?.*manifest unknown", "there is no such image: ${image}"),
+            Sign::new(
+                OUTPUT,
+                "manifest for",
+                r"manifest for (?P<image>\S+) not found",
+                "there is no image ${image}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "pull access denied",
+                r"pull access denied for (?P<image>[^\s,]+)",
+                "there is no image ${image}, or it may not be pulled",
+            ),
+            Sign::new(
+                OUTPUT,
+                "not found",
+                r"(?:load|resolve source) metadata for (?P<image>[^\s:]+(?::[\w.-]+)?): .*not found",
+                "there is no image ${image}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "manifest unknown",
+                r"(?P<image>[\w./:-]+: )?.*manifest unknown",
+                "there is no such image: ${image}",
+            ),
         ],
     },
     // The kernel's ENOEXEC, as Docker, the shell and ECS's runtime say it.
@@ -82,7 +137,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ANY, "exec format error", r"(?:exec (?P<what>[^\s:]+): )?exec format error", "a program was built for another processor: ${what}")],
+        signs: &[Sign::new(
+            ANY,
+            "exec format error",
+            r"(?:exec (?P<what>[^\s:]+): )?exec format error",
+            "a program was built for another processor: ${what}",
+        )],
     },
     // CodeBuild: CLIENT_ERROR in UPLOAD_ARTIFACTS, quoted in many logs (for example docker.nginx issues of aws-samples).
     Rule {
@@ -93,7 +153,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(&[Source::Phase, Source::Action], "no matching ", r"no matching (?P<what>artifact paths|base directory path)", "{action} left no artifact: no matching ${what}")],
+        signs: &[Sign::new(
+            &[Source::Phase, Source::Action],
+            "no matching ",
+            r"no matching (?P<what>artifact paths|base directory path)",
+            "{action} left no artifact: no matching ${what}",
+        )],
     },
     // CodePipeline's ECS actions; CodePipeline User Guide, "Image definitions file reference".
     Rule {
@@ -104,7 +169,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(&[Source::Action], "image definition", r"[Dd]id not find the image definitions? file (?P<file>\S+)", "{action} found no ${file} in its input")],
+        signs: &[Sign::new(
+            &[Source::Action],
+            "image definition",
+            r"[Dd]id not find the image definitions? file (?P<file>\S+)",
+            "{action} found no ${file} in its input",
+        )],
     },
     // Git, in the source of a build.
     Rule {
@@ -116,9 +186,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(ANY, "reference not found", r"reference not found for (?P<what>\w+ source)(?: and source version (?P<ref>\S+))?", "{action} found no such commit or branch: ${ref}"),
-            Sign::new(ANY, "find remote ref", r"ouldn't find remote ref (?P<ref>\S+)", "there is no branch ${ref}"),
-            Sign::new(ANY, "known to git", r"pathspec '(?P<ref>[^']+)' did not match any file", "git knows no ${ref}"),
+            Sign::new(
+                ANY,
+                "reference not found",
+                r"reference not found for (?P<what>\w+ source)(?: and source version (?P<ref>\S+))?",
+                "{action} found no such commit or branch: ${ref}",
+            ),
+            Sign::new(
+                ANY,
+                "find remote ref",
+                r"ouldn't find remote ref (?P<ref>\S+)",
+                "there is no branch ${ref}",
+            ),
+            Sign::new(
+                ANY,
+                "known to git",
+                r"pathspec '(?P<ref>[^']+)' did not match any file",
+                "git knows no ${ref}",
+            ),
         ],
     },
     // The kernel's ENOENT in the words of cat, cp, Node, Docker.
@@ -131,10 +216,30 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "ENOENT", r"ENOENT:? no such file or directory, \w+ '(?P<file>[^']+)'", "there is no file ${file}"),
-            Sign::new(OUTPUT, "No such file or directory", r"(?P<file>[\w./@+-]+)'?: No such file or directory", "there is no file ${file}"),
-            Sign::new(OUTPUT, "No such file or directory", r"No such file or directory: '(?P<file>[^']+)'", "there is no file ${file}"),
-            Sign::new(OUTPUT, "failed to compute cache key", r#""(?P<file>/[^"]+)"?: not found"#, "the Dockerfile copies ${file}, which is not in the build's context"),
+            Sign::new(
+                OUTPUT,
+                "ENOENT",
+                r"ENOENT:? no such file or directory, \w+ '(?P<file>[^']+)'",
+                "there is no file ${file}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "No such file or directory",
+                r"(?P<file>[\w./@+-]+)'?: No such file or directory",
+                "there is no file ${file}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "No such file or directory",
+                r"No such file or directory: '(?P<file>[^']+)'",
+                "there is no file ${file}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "failed to compute cache key",
+                r#""(?P<file>/[^"]+)"?: not found"#,
+                "the Dockerfile copies ${file}, which is not in the build's context",
+            ),
         ],
     },
     // Terraform: "Error acquiring the state lock" (developer.hashicorp.com, "State locking").
@@ -146,7 +251,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(OUTPUT, "state lock", r"Error acquiring the state lock", "another run of Terraform holds the state, or one died with it")],
+        signs: &[Sign::new(
+            OUTPUT,
+            "state lock",
+            r"Error acquiring the state lock",
+            "another run of Terraform holds the state, or one died with it",
+        )],
     },
     // Terraform's diagnostics: `Error: …` and, below, `on FILE line N`.
     Rule {
@@ -157,6 +267,11 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(OUTPUT, " line ", r"^[│|\s]*on (?P<file>\S+\.tf) line (?P<line>\d+)", "Terraform refused ${file}, line ${line}")],
+        signs: &[Sign::new(
+            OUTPUT,
+            " line ",
+            r"^[│|\s]*on (?P<file>\S+\.tf) line (?P<line>\d+)",
+            "Terraform refused ${file}, line ${line}",
+        )],
     },
 ];

@@ -31,8 +31,10 @@ pub(super) enum Source {
     Deployment,
     /// A build's phase: `PHASE CODE: message`.
     Phase,
-    /// What CodePipeline says: `CODE: message`, then the summary.
+    /// What CodePipeline says: `CODE: message`.
     Action,
+    /// The action's summary; of an approval, what a person said.
+    Summary,
 }
 
 impl Source {
@@ -50,6 +52,7 @@ impl Source {
             Self::Deployment => "the deployment's error",
             Self::Phase => "the build's phase",
             Self::Action => "the action's error",
+            Self::Summary => "the action's summary",
         }
     }
 }
@@ -67,12 +70,20 @@ pub(super) const ANY: &[Source] = &[
     Source::Deployment,
     Source::Phase,
     Source::Action,
+    Source::Summary,
 ];
 /// What commands printed.
 pub(super) const OUTPUT: &[Source] = &[Source::Log, Source::Lifecycle];
 /// What ECS says.
-pub(super) const ECS: &[Source] =
-    &[Source::Container, Source::Task, Source::Rollout, Source::Stack, Source::Deployment, Source::Action];
+pub(super) const ECS: &[Source] = &[
+    Source::Container,
+    Source::Task,
+    Source::Rollout,
+    Source::Stack,
+    Source::Deployment,
+    Source::Action,
+    Source::Summary,
+];
 
 /// A line, cleaned of colours and of what logs put before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +109,7 @@ impl<'a> Case<'a> {
         if let Ok(error) = failure.action.error.known() {
             let told = [error.code.as_deref(), error.message.as_deref()];
             say(&mut lines, Source::Action, &joined(": ", &told));
-            say(&mut lines, Source::Action, error.summary.as_deref().unwrap_or_default());
+            say(&mut lines, Source::Summary, error.summary.as_deref().unwrap_or_default());
         }
         without_private_keys(&mut lines);
         // Stable: lines of one source stay in their order.
@@ -118,9 +129,7 @@ impl<'a> Case<'a> {
 }
 
 fn say(lines: &mut Vec<Line>, source: Source, text: &str) {
-    lines.extend(
-        log::lines(text).map(|text| Line { source, text }).filter(|line| !line.text.is_empty()),
-    );
+    lines.extend(log::lines(text).map(|text| Line { source, text }).filter(|line| !line.text.is_empty()));
 }
 
 /// A line of a key tells nothing by itself that it is one, so none of them is ever shown or tried.
@@ -159,7 +168,9 @@ fn read(learnt: &Learnt, lines: &mut Vec<Line>) {
         Learnt::Log(log) => {
             let Ok(log) = log.known() else { return };
             lines.extend(
-                log::output(log.iter().map(String::as_str)).into_iter().map(|text| Line { source: Source::Log, text }),
+                log::output(log.iter().map(String::as_str))
+                    .into_iter()
+                    .map(|text| Line { source: Source::Log, text }),
             );
         }
         Learnt::Stack(stack) => {

@@ -138,6 +138,7 @@ pub(super) struct Sign {
     hint: &'static str,
     pattern: &'static str,
     what: &'static str,
+    weak: bool,
 }
 
 /// The patterns of the whole catalogue, each compiled when a line first has its hint. They are not in the signs, since
@@ -156,7 +157,17 @@ impl Sign {
         pattern: &'static str,
         what: &'static str,
     ) -> Self {
-        Self { sources, hint, pattern, what }
+        Self { sources, hint, pattern, what, weak: false }
+    }
+
+    /// The same, of a line that says less than the rule's other signs: it counts where none of those is found.
+    pub(super) const fn weak(
+        sources: &'static [Source],
+        hint: &'static str,
+        pattern: &'static str,
+        what: &'static str,
+    ) -> Self {
+        Self { sources, hint, pattern, what, weak: true }
     }
 
     /// The pattern, once it is compiled. A test compiles all of them, so none is ever missing.
@@ -193,13 +204,23 @@ impl Rule {
         if !(self.when)(case.failure) {
             return None;
         }
+        self.first(case, false).or_else(|| self.first(case, true))
+    }
+
+    fn first(&self, case: &Case<'_>, weak: bool) -> Option<Sighting> {
         case.lines.iter().enumerate().find_map(|(line, of)| {
-            self.signs.iter().filter(|sign| sign.sources.contains(&of.source)).find_map(|sign| {
-                let captures = sign.captures(&of.text)?;
-                let mut what = String::new();
-                captures.expand(sign.what, &mut what);
-                Some(Sighting { what: what.replace("{action}", &case.failure.action.name), line })
-            })
+            let signs =
+                self.signs.iter().filter(|sign| sign.weak == weak && sign.sources.contains(&of.source));
+            let (sign, captures) = signs.filter_map(|sign| Some((sign, sign.captures(&of.text)?))).next()?;
+            let mut what = String::new();
+            captures.expand(sign.what, &mut what);
+            Some(Sighting { what: tidy(&what.replace("{action}", &case.failure.action.name)), line })
         })
     }
+}
+
+/// A sentence without the blanks and colons that a group leaves which was not there.
+fn tidy(what: &str) -> String {
+    let words: Vec<&str> = what.split_whitespace().collect();
+    words.join(" ").trim_end_matches([':', ' ', ',']).to_owned()
 }

@@ -25,8 +25,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(TOLD, "AWSLambda", r"role (?P<role>arn:\S+) does not give you permission to perform operations in the following AWS service: AWSLambda", "${role} may not invoke the hook's function"),
-            Sign::new(LIFECYCLE, "Traffic", r"^(?P<event>BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) .*(?:could not be invoked|cannot be invoked|[Ff]unction not found)", "the hook of ${event} cannot be invoked"),
+            Sign::new(
+                TOLD,
+                "AWSLambda",
+                r"role (?P<role>arn:\S+) does not give you permission to perform operations in the following AWS service: AWSLambda",
+                "${role} may not invoke the hook's function",
+            ),
+            Sign::new(
+                LIFECYCLE,
+                "Traffic",
+                r"^(?P<event>BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) .*(?:could not be invoked|cannot be invoked|[Ff]unction not found)",
+                "the hook of ${event} cannot be invoked",
+            ),
         ],
     },
     // CodeDeploy User Guide, "AppSpec 'hooks' section": a hook's function has one hour to answer (aws-sdk-codedeploy:
@@ -40,8 +50,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(LIFECYCLE, "ScriptTimedOut", r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(\w+\) ScriptTimedOut(?::|$)", "the hook of ${event} did not answer in its hour"),
-            Sign::new(LIFECYCLE, "imed out", r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(\w+\) UnknownError: .*[Tt]imed out", "the hook of ${event} did not answer in its hour"),
+            Sign::new(
+                LIFECYCLE,
+                "ScriptTimedOut",
+                r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(\w+\) ScriptTimedOut(?::|$)",
+                "the hook of ${event} did not answer in its hour",
+            ),
+            Sign::new(
+                LIFECYCLE,
+                "imed out",
+                r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(\w+\) UnknownError: .*[Tt]imed out",
+                "the hook of ${event} did not answer in its hour",
+            ),
         ],
     },
     // A target of Lambda whose hook answered Failed: event Failed, UnknownError, no words (tests/fixtures/codedeploy,
@@ -55,8 +75,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(LIFECYCLE, "UnknownError", r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(Failed\) UnknownError$", "the hook of ${event} refused the release"),
-            Sign::new(DEPLOYMENT, "HOOK_EXECUTION_FAILURE", r"^HOOK_EXECUTION_FAILURE(?:: (?P<why>.+))?", "a hook of the deployment failed: ${why}"),
+            Sign::new(
+                LIFECYCLE,
+                "UnknownError",
+                r"^(?P<event>BeforeInstall|AfterInstall|BeforeAllowTraffic|AfterAllowTraffic|AfterAllowTestTraffic) \(Failed\) UnknownError$",
+                "the hook of ${event} refused the release",
+            ),
+            Sign::new(
+                DEPLOYMENT,
+                "HOOK_EXECUTION_FAILURE",
+                r"^HOOK_EXECUTION_FAILURE(?:: (?P<why>.+))?",
+                "a hook of the deployment failed: ${why}",
+            ),
         ],
     },
     Rule {
@@ -67,7 +97,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Symptom,
         when: always,
-        signs: &[Sign::new(LIFECYCLE, "ScriptFailed", r"^(?P<event>\w+) \(\w+\) ScriptFailed (?P<script>[^\s:]+)(?:: (?P<why>.*))?", "the script ${script} failed in ${event}: ${why}")],
+        signs: &[Sign::new(
+            LIFECYCLE,
+            "ScriptFailed",
+            r"^(?P<event>\w+) \(\w+\) ScriptFailed (?P<script>[^\s:]+)(?:: (?P<why>.*))?",
+            "the script ${script} failed in ${event}: ${why}",
+        )],
     },
     Rule {
         id: "script-timed-out",
@@ -77,7 +112,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(LIFECYCLE, "ScriptTimedOut", r"^(?P<event>\w+) \(\w+\) ScriptTimedOut (?P<script>[^\s:]+)", "the script ${script} did not end in time in ${event}")],
+        signs: &[Sign::new(
+            LIFECYCLE,
+            "ScriptTimedOut",
+            r"^(?P<event>\w+) \(\w+\) ScriptTimedOut (?P<script>[^\s:]+)",
+            "the script ${script} did not end in time in ${event}",
+        )],
     },
     Rule {
         id: "script-not-runnable",
@@ -87,7 +127,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(LIFECYCLE, "Script", r"^(?P<event>\w+) \(\w+\) (?:ScriptMissing|ScriptNotExecutable) (?P<script>[^\s:]+)", "the script ${script} of ${event} is not there or cannot be run")],
+        signs: &[Sign::new(
+            LIFECYCLE,
+            "Script",
+            r"^(?P<event>\w+) \(\w+\) (?:ScriptMissing|ScriptNotExecutable) (?P<script>[^\s:]+)",
+            "the script ${script} of ${event} is not there or cannot be run",
+        )],
     },
     // CodeDeploy User Guide, "Troubleshoot EC2/On-premises deployment issues".
     Rule {
@@ -99,7 +144,12 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(TOLD, "agent", r"CodeDeploy agent was not able to receive the lifecycle event", "the CodeDeploy agent does not answer"),
+            Sign::new(
+                TOLD,
+                "agent",
+                r"CodeDeploy agent was not able to receive the lifecycle event",
+                "the CodeDeploy agent does not answer",
+            ),
             Sign::new(DEPLOYMENT, "AGENT_ISSUE", r"^AGENT_ISSUE", "the CodeDeploy agent does not work"),
         ],
     },
@@ -112,8 +162,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Symptom,
         when: always,
         signs: &[
-            Sign::new(TOLD, "too many individual instances failed", r"too many individual instances failed", "the deployment failed on too many instances"),
-            Sign::new(DEPLOYMENT, "HEALTH_CONSTRAINTS", r"^HEALTH_CONSTRAINTS", "the deployment failed on too many instances, or too few were healthy to begin with"),
+            Sign::new(
+                TOLD,
+                "too many individual instances failed",
+                r"too many individual instances failed",
+                "the deployment failed on too many instances",
+            ),
+            Sign::new(
+                DEPLOYMENT,
+                "HEALTH_CONSTRAINTS",
+                r"^HEALTH_CONSTRAINTS",
+                "the deployment failed on too many instances, or too few were healthy to begin with",
+            ),
         ],
     },
     Rule {
@@ -124,7 +184,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(DEPLOYMENT, "NO_INSTANCES", r"^NO_INSTANCES", "the deployment group of {action} has no instances")],
+        signs: &[Sign::new(
+            DEPLOYMENT,
+            "NO_INSTANCES",
+            r"^NO_INSTANCES",
+            "the deployment group of {action} has no instances",
+        )],
     },
     Rule {
         id: "stopped-by-alarm",
@@ -134,7 +199,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(DEPLOYMENT, "ALARM_ACTIVE", r"^ALARM_ACTIVE(?:: (?P<why>.+))?", "an alarm of the deployment group went off: ${why}")],
+        signs: &[Sign::new(
+            DEPLOYMENT,
+            "ALARM_ACTIVE",
+            r"^ALARM_ACTIVE(?:: (?P<why>.+))?",
+            "an alarm of the deployment group went off: ${why}",
+        )],
     },
     Rule {
         id: "stopped-by-hand",
@@ -155,7 +225,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Helps,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(&[Source::Deployment, Source::Stack, Source::Action, Source::Log], "already", r"(?:already has an active [Dd]eployment|is already deploying deployment) '(?P<other>d-\w+)'", "the deployment ${other} is still under way")],
+        signs: &[Sign::new(
+            &[Source::Deployment, Source::Stack, Source::Action, Source::Log],
+            "already",
+            r"(?:already has an active [Dd]eployment|is already deploying deployment) '(?P<other>d-\w+)'",
+            "the deployment ${other} is still under way",
+        )],
     },
     Rule {
         id: "revision-missing",
@@ -166,8 +241,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(DEPLOYMENT, "REVISION_MISSING", r"^REVISION_MISSING", "the revision that {action} is to deploy is gone"),
-            Sign::new(TOLD, "specified key does not exist", r"The specified key does not exist", "the revision that {action} is to deploy is not in its bucket"),
+            Sign::new(
+                DEPLOYMENT,
+                "REVISION_MISSING",
+                r"^REVISION_MISSING",
+                "the revision that {action} is to deploy is gone",
+            ),
+            Sign::new(
+                TOLD,
+                "specified key does not exist",
+                r"The specified key does not exist",
+                "the revision that {action} is to deploy is not in its bucket",
+            ),
         ],
     },
     // CodeDeploy User Guide, "AppSpec file reference"; INVALID_REVISION: aws-sdk-codedeploy, `ErrorCode`. The agent says:
@@ -181,8 +266,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(DEPLOYMENT, "INVALID_REVISION", r"^INVALID_REVISION(?:: (?P<why>.+))?", "the AppSpec of {action} is wrong: ${why}"),
-            Sign::new(TOLD, "did not find an AppSpec file", r"did not find an AppSpec file", "the revision has no AppSpec file"),
+            Sign::new(
+                DEPLOYMENT,
+                "INVALID_REVISION",
+                r"^INVALID_REVISION(?:: (?P<why>.+))?",
+                "the AppSpec of {action} is wrong: ${why}",
+            ),
+            Sign::new(
+                TOLD,
+                "did not find an AppSpec file",
+                r"did not find an AppSpec file",
+                "the revision has no AppSpec file",
+            ),
         ],
     },
     // CodeDeploy, by aws-sdk-codedeploy's `ErrorCode`.
@@ -194,6 +289,11 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Symptom,
         when: always,
-        signs: &[Sign::new(DEPLOYMENT, "TIMEOUT", r"^TIMEOUT(?:: (?P<why>.+))?", "the deployment of {action} took too long: ${why}")],
+        signs: &[Sign::new(
+            DEPLOYMENT,
+            "TIMEOUT",
+            r"^TIMEOUT(?:: (?P<why>.+))?",
+            "the deployment of {action} took too long: ${why}",
+        )],
     },
 ];

@@ -20,8 +20,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(&[Source::Function], "Task timed out after", r"^(?P<name>\S+) .*Task timed out after (?P<seconds>[\d.]+) seconds", "the function ${name} did not end within ${seconds} seconds"),
-            Sign::new(&[Source::Action, Source::Log, Source::Stack], "Task timed out after", r"Task timed out after (?P<seconds>[\d.]+) seconds", "a function did not end within ${seconds} seconds"),
+            Sign::new(
+                &[Source::Function],
+                "Task timed out after",
+                r"^(?P<name>\S+) .*Task timed out after (?P<seconds>[\d.]+) seconds",
+                "the function ${name} did not end within ${seconds} seconds",
+            ),
+            Sign::new(
+                &[Source::Action, Source::Log, Source::Stack],
+                "Task timed out after",
+                r"Task timed out after (?P<seconds>[\d.]+) seconds",
+                "a function did not end within ${seconds} seconds",
+            ),
         ],
     },
     Rule {
@@ -32,7 +42,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(FUNCTION, "Runtime.", r#"(?:^(?P<name>\S+) .*)?Runtime\.(?P<how>ImportModuleError|HandlerNotFound|InvalidEntrypoint|UserCodeSyntaxError|MalformedHandlerName)"#, "the function ${name} cannot be loaded: ${how}")],
+        signs: &[Sign::new(
+            FUNCTION,
+            "Runtime.",
+            r#"(?:^(?P<name>\S+) .*)?Runtime\.(?P<how>ImportModuleError|HandlerNotFound|InvalidEntrypoint|UserCodeSyntaxError|MalformedHandlerName)"#,
+            "the function ${name} cannot be loaded: ${how}",
+        )],
     },
     Rule {
         id: "function-crashed",
@@ -42,7 +57,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(FUNCTION, "untime", r"(?:^(?P<name>\S+) .*)?(?:Runtime\.ExitError|Runtime exited (?P<how>with error: [\w :]+|without providing a reason))", "the function ${name} ended itself: ${how}")],
+        signs: &[Sign::new(
+            FUNCTION,
+            "untime",
+            r"(?:^(?P<name>\S+) .*)?(?:Runtime\.ExitError|Runtime exited (?P<how>with error: [\w :]+|without providing a reason))",
+            "the function ${name} ended itself: ${how}",
+        )],
     },
     Rule {
         id: "function-failed",
@@ -53,8 +73,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(&[Source::Function], "errorMessage", r#"^(?P<name>\S+) \w+: .*"errorMessage": ?"(?P<why>[^"]*)""#, "the function ${name} failed: ${why}"),
-            Sign::new(&[Source::Function], " answered: ", r"^(?P<name>\S+) answered: (?P<why>.+)", "the function ${name} reported a failure: ${why}"),
+            Sign::new(
+                &[Source::Function],
+                "errorMessage",
+                r#"^(?P<name>\S+) \w+: .*"errorMessage": ?"(?P<why>[^"]*)""#,
+                "the function ${name} failed: ${why}",
+            ),
+            Sign::new(
+                &[Source::Function],
+                " answered: ",
+                r"^(?P<name>\S+) answered: (?P<why>.+)",
+                "the function ${name} reported a failure: ${why}",
+            ),
         ],
     },
     // CodePipeline User Guide, "Invoke an AWS Lambda function in a pipeline" (20 minutes without PutJobSuccessResult).
@@ -67,7 +97,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(&[Source::Action], "failed to return a result", r"AWS Lambda function (?P<name>\S+) failed to return a result", "the function ${name} did not tell CodePipeline how it ended")],
+        signs: &[Sign::new(
+            &[Source::Action],
+            "failed to return a result",
+            r"AWS Lambda function (?P<name>\S+) failed to return a result",
+            "the function ${name} did not tell CodePipeline how it ended",
+        )],
     },
     // Lambda API Reference, Invoke: ResourceNotFoundException "Function not found: ARN".
     Rule {
@@ -78,6 +113,11 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(ANY, "Function not found: ", r"Function not found: (?P<name>arn:aws[\w:.$-]+)", "there is no function ${name}")],
+        signs: &[Sign::new(
+            ANY,
+            "Function not found: ",
+            r"Function not found: (?P<name>arn:aws[\w:.$-]+)",
+            "there is no function ${name}",
+        )],
     },
 ];

@@ -17,11 +17,31 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(ANY, "when calling the", r"\((?:Throttling\w*|TooManyRequestsException|RequestLimitExceeded)\) when calling the (?P<call>\w+) operation", "AWS held {action} up at ${call}: too many calls at once"),
+            Sign::new(
+                ANY,
+                "when calling the",
+                r"\((?:Throttling\w*|TooManyRequestsException|RequestLimitExceeded)\) when calling the (?P<call>\w+) operation",
+                "AWS held {action} up at ${call}: too many calls at once",
+            ),
             Sign::new(ANY, "Rate exceeded", r"Rate exceeded", "AWS held {action} up: too many calls at once"),
-            Sign::new(ANY, "Throttling", r"ThrottlingException|Throttling:", "AWS held {action} up: too many calls at once"),
-            Sign::new(ANY, "TooManyRequestsException", r"TooManyRequestsException", "AWS held {action} up: too many calls at once"),
-            Sign::new(&[Source::Deployment], "THROTTLED", r"^THROTTLED", "CodeDeploy was held up: too many calls at once"),
+            Sign::new(
+                ANY,
+                "Throttling",
+                r"ThrottlingException|Throttling:",
+                "AWS held {action} up: too many calls at once",
+            ),
+            Sign::new(
+                ANY,
+                "TooManyRequestsException",
+                r"TooManyRequestsException",
+                "AWS held {action} up: too many calls at once",
+            ),
+            Sign::new(
+                &[Source::Deployment],
+                "THROTTLED",
+                r"^THROTTLED",
+                "CodeDeploy was held up: too many calls at once",
+            ),
         ],
     },
     // CodeBuild's AccountLimitExceededException; CloudFormation's and EC2's LimitExceeded family; CodeDeploy User
@@ -35,13 +55,48 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ANY, "builds in queue", r"Cannot have more than (?P<count>\d+) builds in queue", "the account may run no more builds at once than ${count}"),
-            Sign::new(ANY, "VcpuLimitExceeded", r"VcpuLimitExceeded|more vCPU capacity than your current vCPU limit", "the account's quota of vCPUs is used up"),
-            Sign::new(ANY, "imit", r"(?:Account)?(?P<what>\w*LimitExceeded)(?:Exception)?\b(?:: (?P<how>[^(\n]{0,160}))?", "a quota is used up: ${what} ${how}"),
-            Sign::new(ANY, "ServiceQuotaExceeded", r"ServiceQuotaExceeded(?:Exception)?(?:: (?P<how>[^(\n]{0,160}))?", "a quota is used up: ${how}"),
-            Sign::new(ANY, "The maximum number of", r"The maximum number of (?P<what>[\w -]+) has been reached", "a quota is used up: the number of ${what}"),
-            Sign::new(&[Source::Deployment], "OVER_MAX_INSTANCES", r"^OVER_MAX_INSTANCES", "the deployment is to more instances than the account may have"),
-            Sign::new(&[Source::Deployment], "RESOURCE_LIMIT_EXCEEDED", r"^RESOURCE_LIMIT_EXCEEDED(?:: (?P<how>.+))?", "a quota is used up: ${how}"),
+            Sign::new(
+                ANY,
+                "builds in queue",
+                r"Cannot have more than (?P<count>\d+) builds in queue",
+                "the account may run no more builds at once than ${count}",
+            ),
+            Sign::new(
+                ANY,
+                "VcpuLimitExceeded",
+                r"VcpuLimitExceeded|more vCPU capacity than your current vCPU limit",
+                "the account's quota of vCPUs is used up",
+            ),
+            Sign::new(
+                ANY,
+                "imit",
+                r"(?:Account)?(?P<what>\w*LimitExceeded)(?:Exception)?\b(?:: (?P<how>[^(\n]{0,160}))?",
+                "a quota is used up: ${what} ${how}",
+            ),
+            Sign::new(
+                ANY,
+                "ServiceQuotaExceeded",
+                r"ServiceQuotaExceeded(?:Exception)?(?:: (?P<how>[^(\n]{0,160}))?",
+                "a quota is used up: ${how}",
+            ),
+            Sign::new(
+                ANY,
+                "The maximum number of",
+                r"The maximum number of (?P<what>[\w -]+) has been reached",
+                "a quota is used up: the number of ${what}",
+            ),
+            Sign::new(
+                &[Source::Deployment],
+                "OVER_MAX_INSTANCES",
+                r"^OVER_MAX_INSTANCES",
+                "the deployment is to more instances than the account may have",
+            ),
+            Sign::new(
+                &[Source::Deployment],
+                "RESOURCE_LIMIT_EXCEEDED",
+                r"^RESOURCE_LIMIT_EXCEEDED(?:: (?P<how>.+))?",
+                "a quota is used up: ${how}",
+            ),
         ],
     },
     // ECS Developer Guide, "Service event messages" and "API failure reasons"; EC2's InsufficientInstanceCapacity.
@@ -54,9 +109,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ANY, "Capacity is unavailable at this time", r"Capacity is unavailable at this time", "Fargate has no capacity for the task right now"),
-            Sign::new(ANY, "InsufficientInstanceCapacity", r"InsufficientInstanceCapacity", "EC2 has no instance of that type right now"),
-            Sign::new(ANY, "was unable to place a task", r"was unable to place a task(?: because (?P<why>[^.]+))?", "ECS could not place a task: ${why}"),
+            Sign::new(
+                ANY,
+                "Capacity is unavailable at this time",
+                r"Capacity is unavailable at this time",
+                "Fargate has no capacity for the task right now",
+            ),
+            Sign::new(
+                ANY,
+                "InsufficientInstanceCapacity",
+                r"InsufficientInstanceCapacity",
+                "EC2 has no instance of that type right now",
+            ),
+            Sign::new(
+                ANY,
+                "was unable to place a task",
+                r"was unable to place a task(?: because (?P<why>[^.]+))?",
+                "ECS could not place a task: ${why}",
+            ),
         ],
     },
     // CodeBuild's phase context of a build that ran too long: BUILD_TIMED_OUT (not in AWS's guide; quoted in
@@ -70,8 +140,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(&[Source::Phase], "BUILD_TIMED_OUT", r"^(?P<phase>\w+) BUILD_TIMED_OUT", "the build of {action} ran out of time in ${phase}"),
-            Sign::new(&[Source::Phase], " TIMED_OUT", r"^(?P<phase>[A-PR-Z]\w+|Q[A-TV-Z]\w+) TIMED_OUT$", "the build of {action} ran out of time in ${phase}"),
+            Sign::new(
+                &[Source::Phase],
+                "BUILD_TIMED_OUT",
+                r"^(?P<phase>\w+) BUILD_TIMED_OUT",
+                "the build of {action} ran out of time in ${phase}",
+            ),
+            Sign::new(
+                &[Source::Phase],
+                " TIMED_OUT",
+                r"^(?P<phase>[A-PR-Z]\w+|Q[A-TV-Z]\w+) TIMED_OUT$",
+                "the build of {action} ran out of time in ${phase}",
+            ),
         ],
     },
     // CodeBuild API Reference, `queuedTimeoutInMinutes`.
@@ -83,7 +163,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Helps,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(&[Source::Phase], "QUEUED", r"^QUEUED (?:BUILD_)?TIMED_OUT", "the build of {action} waited too long for its turn")],
+        signs: &[Sign::new(
+            &[Source::Phase],
+            "QUEUED",
+            r"^QUEUED (?:BUILD_)?TIMED_OUT",
+            "the build of {action} waited too long for its turn",
+        )],
     },
     // The kernel's ENOSPC, in everybody's words.
     Rule {
@@ -95,7 +180,12 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ANY, "space left on device", r"(?i:no space left on device)", "the disk that {action} works on is full"),
+            Sign::new(
+                ANY,
+                "space left on device",
+                r"(?i:no space left on device)",
+                "the disk that {action} works on is full",
+            ),
             Sign::new(ANY, "ENOSPC", r"ENOSPC", "the disk that {action} works on is full"),
         ],
     },
@@ -110,13 +200,48 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "heap out of memory", r"JavaScript heap out of memory", "Node ran out of memory in {action}"),
-            Sign::new(OUTPUT, "OutOfMemoryError", r"java\.lang\.OutOfMemoryError(?:: (?P<what>[\w ]+))?", "Java ran out of memory in {action}: ${what}"),
-            Sign::new(OUTPUT, "SIGKILL", r"signal: 9, SIGKILL", "the system killed a command of {action}, most likely for memory"),
-            Sign::new(OUTPUT, "Killed", r"(?:^|: line \d+: +\d+ )Killed\b", "the system killed a command of {action}, most likely for memory"),
-            Sign::new(OUTPUT, "annot allocate memory", r"[Cc]annot allocate memory", "{action} ran out of memory"),
-            Sign::new(&[Source::Phase], "out of memory", r"died because it was out of memory", "the build's container ran out of memory"),
-            Sign::new(&[Source::Phase], "137", r"exit (?:code|status) 137", "the system killed a command of {action}, most likely for memory"),
+            Sign::new(
+                OUTPUT,
+                "heap out of memory",
+                r"JavaScript heap out of memory",
+                "Node ran out of memory in {action}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "OutOfMemoryError",
+                r"java\.lang\.OutOfMemoryError(?:: (?P<what>[\w ]+))?",
+                "Java ran out of memory in {action}: ${what}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "SIGKILL",
+                r"signal: 9, SIGKILL",
+                "the system killed a command of {action}, most likely for memory",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Killed",
+                r"(?:^|: line \d+: +\d+ )Killed\b",
+                "the system killed a command of {action}, most likely for memory",
+            ),
+            Sign::new(
+                OUTPUT,
+                "annot allocate memory",
+                r"[Cc]annot allocate memory",
+                "{action} ran out of memory",
+            ),
+            Sign::new(
+                &[Source::Phase],
+                "out of memory",
+                r"died because it was out of memory",
+                "the build's container ran out of memory",
+            ),
+            Sign::new(
+                &[Source::Phase],
+                "137",
+                r"exit (?:code|status) 137",
+                "the system killed a command of {action}, most likely for memory",
+            ),
         ],
     },
 ];

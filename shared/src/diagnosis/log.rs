@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn tests_that_passed_and_counts_of_nothing_do_not_tell() {
-        let log = "test error_handling ... ok\n✓ fails when refused (3 ms)\nTests: 3, Errors: 0, Failures: 0\n";
+        let log =
+            "test error_handling ... ok\n✓ fails when refused (3 ms)\nTests: 3, Errors: 0, Failures: 0\n";
         assert_eq!(tells(log), None);
     }
 

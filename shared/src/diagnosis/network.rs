@@ -23,10 +23,12 @@ macro_rules! timeouts {
             // npm: errors.js of npm-cli; "npm ERR! network request to https://… failed, reason: connect ETIMEDOUT".
             Sign::new(OUTPUT, "ETIMEDOUT", r"request to (?P<host>https?://[^/\s]+)\S* failed", $what),
             Sign::new(OUTPUT, "ETIMEDOUT", r"ETIMEDOUT (?P<host>[\w.:\[\]-]+)", $what),
-            Sign::new(OUTPUT, "ETIMEDOUT", r"(?:code|errno) (?P<host>E)TIMEDOUT", "a download of {action} timed out"),
+            Sign::weak(OUTPUT, "ETIMEDOUT", r"(?:code|errno) ETIMEDOUT", "a download of {action} timed out"),
+            Sign::new(OUTPUT, "network timeout at", r"network timeout at: (?P<host>https?://[^/\s]+)", $what),
             // pip, through urllib3: ReadTimeoutError and ConnectTimeoutError name the host.
             Sign::new(OUTPUT, "TimeoutError", r"(?:Read|Connect)TimeoutError\(.*host='(?P<host>[^']+)'", $what),
             Sign::new(OUTPUT, "TimeoutError", r"HTTPS?ConnectionPool\(host='(?P<host>[^']+)'.*(?:Read|Connect)TimeoutError", $what),
+            Sign::new(OUTPUT, "Read timed out", r"HTTPS?ConnectionPool\(host='(?P<host>[^']+)'.*Read timed out", $what),
             // botocore: ConnectTimeoutError.
             Sign::new(OUTPUT, "Connect timeout on endpoint URL", r#"Connect timeout on endpoint URL: "(?P<host>https?://[^/"]+)"#, $what),
             // Go's net: modules, Docker, Terraform.
@@ -51,7 +53,9 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: in_vpc,
-        signs: timeouts!("{action} runs in a VPC and could not reach ${host}: most likely its subnets have no way out"),
+        signs: timeouts!(
+            "{action} runs in a VPC and could not reach ${host}: most likely its subnets have no way out"
+        ),
     },
     Rule {
         id: "download-timed-out",
@@ -73,11 +77,36 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "getaddrinfo", r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<host>[\w.-]+)", "{action} could not resolve the name ${host}"),
-            Sign::new(OUTPUT, "Could not resolve host", r"Could not resolve host: (?P<host>[\w.-]+)", "{action} could not resolve the name ${host}"),
-            Sign::new(OUTPUT, "no such host", r"lookup (?P<host>[\w.-]+).*: no such host", "{action} could not resolve the name ${host}"),
-            Sign::new(OUTPUT, "ame or service not known", r"host='(?P<host>[^']+)'.*[Nn]ame or service not known", "{action} could not resolve the name ${host}"),
-            Sign::new(OUTPUT, "Temporary failure in name resolution", r"(?:host='(?P<host>[^']+)'.*)?Temporary failure in name resolution", "{action} could not resolve a name: ${host}"),
+            Sign::new(
+                OUTPUT,
+                "getaddrinfo",
+                r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<host>[\w.-]+)",
+                "{action} could not resolve the name ${host}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Could not resolve host",
+                r"Could not resolve host: (?P<host>[\w.-]+)",
+                "{action} could not resolve the name ${host}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "no such host",
+                r"lookup (?P<host>[\w.-]+).*: no such host",
+                "{action} could not resolve the name ${host}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "ame or service not known",
+                r"host='(?P<host>[^']+)'.*[Nn]ame or service not known",
+                "{action} could not resolve the name ${host}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Temporary failure in name resolution",
+                r"(?:host='(?P<host>[^']+)'.*)?Temporary failure in name resolution",
+                "{action} could not resolve a name: ${host}",
+            ),
         ],
     },
     // The codes of servers in front: npm ("503 Service Unavailable - GET …"), Maven ("status code: 502"), Docker.
@@ -90,11 +119,36 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "- GET http", r"(?P<code>50[0234]) [A-Z][\w ]+ - GET (?P<host>https?://[^/\s]+)", "${host} answered ${code}"),
-            Sign::new(OUTPUT, "status code: 50", r"from/to \S+ \((?P<host>https?://[^/)]+)[^)]*\).*status code: (?P<code>50[0234])", "${host} answered ${code}"),
-            Sign::new(OUTPUT, "received unexpected HTTP status: 50", r"received unexpected HTTP status: (?P<code>50[0234])", "a registry answered ${code}"),
-            Sign::new(OUTPUT, "ECONNRESET", r"request to (?P<host>https?://[^/\s]+)\S* failed.*ECONNRESET", "${host} dropped the connection"),
-            Sign::new(OUTPUT, "returned error: 50", r"unable to access '(?P<host>https?://[^/']+).*returned error: (?P<code>50[0234])", "${host} answered ${code}"),
+            Sign::new(
+                OUTPUT,
+                "- GET http",
+                r"(?P<code>50[0234]) [A-Z][\w ]+ - GET (?P<host>https?://[^/\s]+)",
+                "${host} answered ${code}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "status code: 50",
+                r"from/to \S+ \((?P<host>https?://[^/)]+)[^)]*\).*status code: (?P<code>50[0234])",
+                "${host} answered ${code}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "received unexpected HTTP status: 50",
+                r"received unexpected HTTP status: (?P<code>50[0234])",
+                "a registry answered ${code}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "ECONNRESET",
+                r"request to (?P<host>https?://[^/\s]+)\S* failed.*ECONNRESET",
+                "${host} dropped the connection",
+            ),
+            Sign::new(
+                OUTPUT,
+                "returned error: 50",
+                r"unable to access '(?P<host>https?://[^/']+).*returned error: (?P<code>50[0234])",
+                "${host} answered ${code}",
+            ),
         ],
     },
     // npm (E401, E403), pip, Maven ("status code: 401"), git, Docker ("no basic auth credentials").
@@ -107,14 +161,54 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "- GET http", r"(?P<code>40[13]) [A-Z][\w ]+ - GET (?P<host>https?://[^/\s]+)", "${host} answered ${code}: {action} is not logged in to it, or may not read it"),
-            Sign::new(OUTPUT, "code E40", r"code (?P<code>E40[13])\b", "a registry refused {action}: ${code}"),
-            Sign::new(OUTPUT, "status code: 40", r"from/to \S+ \((?P<host>https?://[^/)]+)[^)]*\).*status code: (?P<code>40[13])", "${host} answered ${code}: {action} is not logged in to it, or may not read it"),
-            Sign::new(OUTPUT, "Client Error: ", r"(?P<code>40[13]) Client Error: \w+ for url: (?P<host>https?://[^/\s]+)", "${host} answered ${code}: {action} is not logged in to it, or may not read it"),
-            Sign::new(OUTPUT, "no basic auth credentials", r"no basic auth credentials", "Docker is not logged in to the registry that {action} uses"),
-            Sign::new(OUTPUT, "Your authorization token has expired", r"denied: Your authorization token has expired", "Docker's login to ECR has run out"),
-            Sign::new(OUTPUT, "Authentication failed for", r"Authentication failed for '(?P<host>https?://[^']+)'", "{action} may not read ${host}"),
-            Sign::new(OUTPUT, "could not read Username for", r"could not read Username for '(?P<host>https?://[^']+)'", "{action} has no credentials for ${host}"),
+            Sign::new(
+                OUTPUT,
+                "- GET http",
+                r"(?P<code>40[13]) [A-Z][\w ]+ - GET (?P<host>https?://[^/\s]+)",
+                "${host} answered ${code}: {action} is not logged in to it, or may not read it",
+            ),
+            Sign::weak(
+                OUTPUT,
+                "code E40",
+                r"code (?P<code>E40[13])\b",
+                "a registry refused {action}: ${code}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "status code: 40",
+                r"from/to \S+ \((?P<host>https?://[^/)]+)[^)]*\).*status code: (?P<code>40[13])",
+                "${host} answered ${code}: {action} is not logged in to it, or may not read it",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Client Error: ",
+                r"(?P<code>40[13]) Client Error: \w+ for url: (?P<host>https?://[^/\s]+)",
+                "${host} answered ${code}: {action} is not logged in to it, or may not read it",
+            ),
+            Sign::new(
+                OUTPUT,
+                "no basic auth credentials",
+                r"no basic auth credentials",
+                "Docker is not logged in to the registry that {action} uses",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Your authorization token has expired",
+                r"denied: Your authorization token has expired",
+                "Docker's login to ECR has run out",
+            ),
+            Sign::new(
+                OUTPUT,
+                "Authentication failed for",
+                r"Authentication failed for '(?P<host>https?://[^']+)'",
+                "{action} may not read ${host}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "could not read Username for",
+                r"could not read Username for '(?P<host>https?://[^']+)'",
+                "{action} has no credentials for ${host}",
+            ),
         ],
     },
     // Docker Hub's own text: docs.docker.com, "Docker Hub usage and limits".
@@ -126,7 +220,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Helps,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(super::case::ANY, "toomanyrequests: ", r"toomanyrequests: You have reached your (?:unauthenticated )?pull rate limit", "Docker Hub lets {action} pull no more images for now")],
+        signs: &[Sign::new(
+            super::case::ANY,
+            "toomanyrequests: ",
+            r"toomanyrequests: You have reached your (?:unauthenticated )?pull rate limit",
+            "Docker Hub lets {action} pull no more images for now",
+        )],
     },
     // Go's crypto/x509, Node, Python's ssl, Java's PKIX, git (CodeBuild User Guide, "Troubleshooting").
     Rule {
@@ -138,11 +237,36 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(OUTPUT, "x509: certificate", r"x509: certificate (?P<how>signed by unknown authority|has expired)", "{action} met a certificate that is not trusted: ${how}"),
-            Sign::new(OUTPUT, "SELF_SIGNED_CERT", r"SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT", "{action} met a self-signed certificate"),
-            Sign::new(OUTPUT, "CERTIFICATE_VERIFY_FAILED", r"CERTIFICATE_VERIFY_FAILED\]? ?(?P<how>[^()]*)", "{action} met a certificate that is not trusted: ${how}"),
-            Sign::new(OUTPUT, "PKIX path building failed", r"PKIX path building failed", "{action} met a certificate that Java does not trust"),
-            Sign::new(OUTPUT, "SSL certificate problem", r"SSL certificate problem: (?P<how>[\w -]+)", "{action} met a certificate that git does not trust: ${how}"),
+            Sign::new(
+                OUTPUT,
+                "x509: certificate",
+                r"x509: certificate (?P<how>signed by unknown authority|has expired)",
+                "{action} met a certificate that is not trusted: ${how}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "SELF_SIGNED_CERT",
+                r"SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT",
+                "{action} met a self-signed certificate",
+            ),
+            Sign::new(
+                OUTPUT,
+                "CERTIFICATE_VERIFY_FAILED",
+                r"CERTIFICATE_VERIFY_FAILED\]? ?(?P<how>[^()]*)",
+                "{action} met a certificate that is not trusted: ${how}",
+            ),
+            Sign::new(
+                OUTPUT,
+                "PKIX path building failed",
+                r"PKIX path building failed",
+                "{action} met a certificate that Java does not trust",
+            ),
+            Sign::new(
+                OUTPUT,
+                "SSL certificate problem",
+                r"SSL certificate problem: (?P<how>[\w -]+)",
+                "{action} met a certificate that git does not trust: ${how}",
+            ),
         ],
     },
 ];

@@ -6,7 +6,7 @@ use super::{
     failure::{Category, Failure},
 };
 
-const ACTION: &[Source] = &[Source::Action];
+const ACTION: &[Source] = &[Source::Action, Source::Summary];
 
 fn approval(failure: &Failure) -> bool {
     failure.action.category == Category::Approval
@@ -27,7 +27,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: source,
-        signs: &[Sign::new(ACTION, "onnection", r"(?i)connection(?:[: ]+\[?(?P<arn>arn:aws[\w:/.-]*\w))?\]?(?: is)? (?:not (?:in )?(?:the )?available|in (?:a |the )?pending|pending)", "the connection ${arn} was never completed, or was revoked")],
+        signs: &[Sign::new(
+            ACTION,
+            "onnection",
+            r"(?i)connection(?:[: ]+\[?(?P<arn>arn:aws[\w:/.-]*\w))?\]?(?: is)? (?:not (?:in )?(?:the )?available|in (?:a |the )?pending|pending)",
+            "the connection ${arn} was never completed, or was revoked",
+        )],
     },
     // CodePipeline's own sentence, quoted by many (for example binxio and aws-samples READMEs).
     Rule {
@@ -38,7 +43,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ACTION, "Unable to use Connection", r"Unable to use Connection: (?P<arn>arn:aws[\w:/-]+)", "{action} may not use the connection ${arn}")],
+        signs: &[Sign::new(
+            ACTION,
+            "Unable to use Connection",
+            r"Unable to use Connection: (?P<arn>arn:aws[\w:/-]+)",
+            "{action} may not use the connection ${arn}",
+        )],
     },
     // CodePipeline User Guide, "Troubleshooting CodePipeline".
     Rule {
@@ -50,9 +60,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: source,
         signs: &[
-            Sign::new(ACTION, "Could not access the", r"Could not access the (?P<host>\w+) repository:? ?[`'\x22]?(?P<name>[\w./-]*\w)?", "{action} cannot read the ${host} repository ${name}"),
-            Sign::new(ACTION, "Unable to connect to the", r"Unable to connect to the (?P<host>\w+) repository", "{action} cannot reach the ${host} repository"),
-            Sign::new(ACTION, "ranch", r"No [Bb]ranch \[?(?P<branch>[^\]\s]+)\]? found(?: for FullRepositoryId \[?(?P<name>[^\]\s]+))?", "there is no branch ${branch} in ${name}"),
+            Sign::new(
+                ACTION,
+                "Could not access the",
+                r"Could not access the (?P<host>\w+) repository:? ?[`'\x22]?(?P<name>[\w./-]*\w)?",
+                "{action} cannot read the ${host} repository ${name}",
+            ),
+            Sign::new(
+                ACTION,
+                "Unable to connect to the",
+                r"Unable to connect to the (?P<host>\w+) repository",
+                "{action} cannot reach the ${host} repository",
+            ),
+            Sign::new(
+                ACTION,
+                "ranch",
+                r"No [Bb]ranch \[?(?P<branch>[^\]\s]+)\]? found(?: for FullRepositoryId \[?(?P<name>[^\]\s]+))?",
+                "there is no branch ${branch} in ${name}",
+            ),
         ],
     },
     // CodePipeline User Guide, "Approve or reject an approval action": no answer within seven days fails it. The words
@@ -65,7 +90,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Helps,
         specificity: Specificity::Special,
         when: approval,
-        signs: &[Sign::new(ACTION, "", r"(?i)timed ?out|time-?out|expired", "nobody answered {action} in its time")],
+        signs: &[Sign::new(
+            ACTION,
+            "",
+            r"(?i)^(?:\w+: )?(?:the )?(?:manual )?(?:approval (?:action )?(?:has )?)?(?:timed ?out|time-?out|expired)",
+            "nobody answered {action} in its time",
+        )],
     },
     // reference: CodePipeline, "Manual approval"; tests/fixtures/codepipeline/codepipeline-action-approval-rejected.json.
     Rule {
@@ -77,7 +107,13 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: approval,
         signs: &[
-            Sign::new(ACTION, "", r"^(?:JobFailed: )?(?P<why>[^:]*[^:\s].*\s.*|[A-Za-z]+)$", "{action} was rejected: ${why}"),
+            Sign::new(&[Source::Summary], "", r"(?P<why>.+)", "{action} was rejected: ${why}"),
+            Sign::weak(
+                &[Source::Action],
+                "",
+                r"^\w+(?:: (?P<why>.+))?$",
+                "{action} was rejected, or is set up wrong: ${why}",
+            ),
         ],
     },
     // aws-sdk-codepipeline 1.131.0, UnableToRollbackStageException and PipelineExecutionOutdatedException; CodePipeline
@@ -91,9 +127,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ACTION, "UnableToRollbackStage", r"UnableToRollbackStage(?:Exception)?(?:: (?P<why>.+))?", "the stage cannot go back: ${why}"),
-            Sign::new(ACTION, "Unable to roll back the stage", r"Unable to roll back the stage", "the stage cannot go back: the pipeline has most likely changed since"),
-            Sign::new(ACTION, "utdated", r"PipelineExecutionOutdated|pipeline execution is outdated", "the stage cannot go back to that execution: the pipeline has changed since"),
+            Sign::new(
+                ACTION,
+                "UnableToRollbackStage",
+                r"UnableToRollbackStage(?:Exception)?(?:: (?P<why>.+))?",
+                "the stage cannot go back: ${why}",
+            ),
+            Sign::new(
+                ACTION,
+                "Unable to roll back the stage",
+                r"Unable to roll back the stage",
+                "the stage cannot go back: the pipeline has most likely changed since",
+            ),
+            Sign::new(
+                ACTION,
+                "utdated",
+                r"PipelineExecutionOutdated|pipeline execution is outdated",
+                "the stage cannot go back to that execution: the pipeline has changed since",
+            ),
         ],
     },
     // CodePipeline User Guide, "Troubleshooting": ConfigurationError and "Invalid action configuration" (aws-sdk
@@ -107,8 +158,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(ACTION, "ConfigurationError", r"(?:Action)?ConfigurationError(?:: (?P<why>.+))?", "{action} is set up wrong: ${why}"),
-            Sign::new(ACTION, "nvalid action configuration", r"[Ii]nvalid action configuration(?:[:.] ?(?P<why>.+))?", "{action} is set up wrong: ${why}"),
+            Sign::new(
+                ACTION,
+                "ConfigurationError",
+                r"(?:Action)?ConfigurationError(?:: (?P<why>.+))?",
+                "{action} is set up wrong: ${why}",
+            ),
+            Sign::new(
+                ACTION,
+                "nvalid action configuration",
+                r"[Ii]nvalid action configuration(?:[:.] ?(?P<why>.+))?",
+                "{action} is set up wrong: ${why}",
+            ),
         ],
     },
     // CodePipeline User Guide, "Quotas": most actions have an hour.
@@ -120,7 +181,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Symptom,
         when: |failure| !approval(failure),
-        signs: &[Sign::new(ACTION, "ction", r"(?i)action .*(?:timed out|exceeded (?:its|the) timeout|did not complete within)", "{action} took longer than it may")],
+        signs: &[Sign::new(
+            ACTION,
+            "ction",
+            r"(?i)action .*(?:timed out|exceeded (?:its|the) timeout|did not complete within)",
+            "{action} took longer than it may",
+        )],
     },
     // Each service's InternalError, SystemUnavailable (aws-sdk-codepipeline, FailureType), CodeBuild's "experiencing an
     // issue" (CodeBuild User Guide, "Troubleshooting": also when variables are too large).
@@ -133,10 +199,30 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Symptom,
         when: always,
         signs: &[
-            Sign::new(ANY, "nternal", r"(?:^|\b)(?:INTERNAL_(?:SERVICE_)?ERROR|InternalError|InternalFailure|ServiceInternalError)\b|[Aa]n internal (?:service )?error(?: has)? occurred|encountered an internal error", "AWS failed by itself while {action} ran"),
-            Sign::new(ANY, "INTERNAL_", r"\bINTERNAL_(?:SERVICE_)?ERROR\b", "AWS failed by itself while {action} ran"),
-            Sign::new(ACTION, "SystemUnavailable", r"^SystemUnavailable", "what {action} uses was not available"),
-            Sign::new(ANY, "experiencing an issue", r"CodeBuild is experiencing an issue", "CodeBuild failed by itself while {action} ran"),
+            Sign::new(
+                ANY,
+                "nternal",
+                r"(?:^|\b)(?:INTERNAL_(?:SERVICE_)?ERROR|InternalError|InternalFailure|ServiceInternalError)\b|[Aa]n internal (?:service )?error(?: has)? occurred|encountered an internal error",
+                "AWS failed by itself while {action} ran",
+            ),
+            Sign::new(
+                ANY,
+                "INTERNAL_",
+                r"\bINTERNAL_(?:SERVICE_)?ERROR\b",
+                "AWS failed by itself while {action} ran",
+            ),
+            Sign::new(
+                ACTION,
+                "SystemUnavailable",
+                r"^SystemUnavailable",
+                "what {action} uses was not available",
+            ),
+            Sign::new(
+                ANY,
+                "experiencing an issue",
+                r"CodeBuild is experiencing an issue",
+                "CodeBuild failed by itself while {action} ran",
+            ),
         ],
     },
 ];

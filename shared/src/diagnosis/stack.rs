@@ -23,8 +23,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Decisive,
         when: always,
         signs: &[
-            Sign::new(STACK, "UPDATE_ROLLBACK_FAILED", r"stack (?P<stack>\S+) is in UPDATE_ROLLBACK_FAILED", "the stack ${stack} could not be rolled back and takes no update now"),
-            Sign::new(STACK, "UPDATE_ROLLBACK_FAILED", r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?:state )?UPDATE_ROLLBACK_FAILED", "the stack ${stack} could not be rolled back and takes no update now"),
+            Sign::new(
+                STACK,
+                "UPDATE_ROLLBACK_FAILED",
+                r"stack (?P<stack>\S+) is in UPDATE_ROLLBACK_FAILED",
+                "the stack ${stack} could not be rolled back and takes no update now",
+            ),
+            Sign::new(
+                STACK,
+                "UPDATE_ROLLBACK_FAILED",
+                r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?:state )?UPDATE_ROLLBACK_FAILED",
+                "the stack ${stack} could not be rolled back and takes no update now",
+            ),
         ],
     },
     Rule {
@@ -35,7 +45,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Decisive,
         when: always,
-        signs: &[Sign::new(STACK, "ROLLBACK_COMPLETE state", r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?:ROLLBACK_COMPLETE|ROLLBACK_FAILED|CREATE_FAILED) state and can ?not be updated", "the stack ${stack} was never made whole, and can only be deleted")],
+        signs: &[Sign::new(
+            STACK,
+            "ROLLBACK_COMPLETE state",
+            r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?:ROLLBACK_COMPLETE|ROLLBACK_FAILED|CREATE_FAILED) state and can ?not be updated",
+            "the stack ${stack} was never made whole, and can only be deleted",
+        )],
     },
     Rule {
         id: "stack-busy",
@@ -45,7 +60,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Helps,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(STACK, "_IN_PROGRESS state", r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?P<state>\w+_IN_PROGRESS) state", "the stack ${stack} is being changed already: ${state}")],
+        signs: &[Sign::new(
+            STACK,
+            "_IN_PROGRESS state",
+            r"Stack[: ]\[?(?:arn:\S+stack/)?(?P<stack>[\w-]+)\S* is in (?P<state>\w+_IN_PROGRESS) state",
+            "the stack ${stack} is being changed already: ${state}",
+        )],
     },
     // API Reference, CreateChangeSet, `Capabilities`.
     Rule {
@@ -56,7 +76,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(STACK, "apabilities", r"[Rr]equires capabilities ?: ?\[(?P<what>[\w, ]+)\]", "the template needs ${what}, which {action} does not grant")],
+        signs: &[Sign::new(
+            STACK,
+            "apabilities",
+            r"[Rr]equires capabilities ?: ?\[(?P<what>[\w, ]+)\]",
+            "the template needs ${what}, which {action} does not grant",
+        )],
     },
     Rule {
         id: "resource-exists",
@@ -66,7 +91,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(RESOURCE, "already exists", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*already exists", "${id} (${kind}) cannot be made: one of that name exists")],
+        signs: &[Sign::new(
+            RESOURCE,
+            "already exists",
+            r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*already exists",
+            "${id} (${kind}) cannot be made: one of that name exists",
+        )],
     },
     Rule {
         id: "template-wrong",
@@ -77,10 +107,30 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Named,
         when: always,
         signs: &[
-            Sign::new(STACK, "Template ", r"Template (?:format |validation )?error: (?P<why>.+)", "the template is wrong: ${why}"),
-            Sign::new(STACK, "must have values", r"Parameters: \[(?P<names>[^\]]+)\] must have values", "the template's parameters have no value: ${names}"),
-            Sign::new(STACK, "unsupported property", r"^(?:(?P<id>\S+) \([\w:]+\): )?.*Encountered unsupported property (?P<name>\w+)", "${id} has a property that CloudFormation does not know: ${name}"),
-            Sign::new(STACK, "Properties validation failed", r"Properties validation failed for resource (?P<id>\S+) with message:\s*(?P<why>.*)", "the properties of ${id} are wrong: ${why}"),
+            Sign::new(
+                STACK,
+                "Template ",
+                r"Template (?:format |validation )?error: (?P<why>.+)",
+                "the template is wrong: ${why}",
+            ),
+            Sign::new(
+                STACK,
+                "must have values",
+                r"Parameters: \[(?P<names>[^\]]+)\] must have values",
+                "the template's parameters have no value: ${names}",
+            ),
+            Sign::new(
+                STACK,
+                "unsupported property",
+                r"^(?:(?P<id>\S+) \([\w:]+\): )?.*Encountered unsupported property (?P<name>\w+)",
+                "${id} has a property that CloudFormation does not know: ${name}",
+            ),
+            Sign::new(
+                STACK,
+                "Properties validation failed",
+                r"Properties validation failed for resource (?P<id>\S+) with message:\s*(?P<why>.*)",
+                "the properties of ${id} are wrong: ${why}",
+            ),
         ],
     },
     Rule {
@@ -91,7 +141,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(STACK, "custom-named resource", r"(?:^(?P<id>\S+) \([\w:]+\): )?.*custom-named resource requires replacing", "${id} would have to be replaced, and its name is taken by itself")],
+        signs: &[Sign::new(
+            STACK,
+            "custom-named resource",
+            r"(?:^(?P<id>\S+) \([\w:]+\): )?.*custom-named resource requires replacing",
+            "${id} would have to be replaced, and its name is taken by itself",
+        )],
     },
     Rule {
         id: "export-in-use",
@@ -101,7 +156,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(STACK, "in use by", r"Export (?P<name>\S+) cannot be \w+ as it is in use by (?P<by>.+)", "the export ${name} is used by ${by}")],
+        signs: &[Sign::new(
+            STACK,
+            "in use by",
+            r"Export (?P<name>\S+) cannot be \w+ as it is in use by (?P<by>.+)",
+            "the export ${name} is used by ${by}",
+        )],
     },
     Rule {
         id: "no-changes",
@@ -112,8 +172,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(STACK, "No updates are to be performed", r"No updates are to be performed", "nothing in the stack of {action} would change"),
-            Sign::new(STACK, "didn't contain changes", r"submitted information didn't contain changes", "nothing in the stack of {action} would change"),
+            Sign::new(
+                STACK,
+                "No updates are to be performed",
+                r"No updates are to be performed",
+                "nothing in the stack of {action} would change",
+            ),
+            Sign::new(
+                STACK,
+                "didn't contain changes",
+                r"submitted information didn't contain changes",
+                "nothing in the stack of {action} would change",
+            ),
         ],
     },
     // CloudFormation User Guide, "Custom resources": one hour, or ServiceTimeout.
@@ -125,7 +195,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(RESOURCE, "did not receive a response", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*did not receive a response from your Custom Resource(?:.*requestId \[(?P<request>[\w-]+)\])?", "the custom resource ${id} (${kind}) never answered")],
+        signs: &[Sign::new(
+            RESOURCE,
+            "did not receive a response",
+            r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*did not receive a response from your Custom Resource(?:.*requestId \[(?P<request>[\w-]+)\])?",
+            "the custom resource ${id} (${kind}) never answered",
+        )],
     },
     Rule {
         id: "custom-resource-failed",
@@ -135,7 +210,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(RESOURCE, "from custom resource", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*status \[FAILED\] from custom resource\. Message returned: (?P<why>.+)", "the custom resource ${id} (${kind}) failed: ${why}")],
+        signs: &[Sign::new(
+            RESOURCE,
+            "from custom resource",
+            r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*status \[FAILED\] from custom resource\. Message returned: (?P<why>.+)",
+            "the custom resource ${id} (${kind}) failed: ${why}",
+        )],
     },
     Rule {
         id: "bucket-not-empty",
@@ -145,7 +225,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(RESOURCE, "you tried to delete is not empty", r"^(?P<id>\S+) \(", "the bucket ${id} cannot be deleted: it is not empty")],
+        signs: &[Sign::new(
+            RESOURCE,
+            "you tried to delete is not empty",
+            r"^(?P<id>\S+) \(",
+            "the bucket ${id} cannot be deleted: it is not empty",
+        )],
     },
     // HandlerErrorCode NotStabilized: CloudFormation CLI User Guide, "Handler error codes".
     Rule {
@@ -157,9 +242,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(RESOURCE, "stabiliz", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*(?:did not stabilize|NotStabilized)", "${id} (${kind}) did not become ready in time"),
-            Sign::new(RESOURCE, "NotStabilized", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*NotStabilized", "${id} (${kind}) did not become ready in time"),
-            Sign::new(RESOURCE, "Exceeded attempts to wait", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): ", "${id} (${kind}) did not become ready in time"),
+            Sign::new(
+                RESOURCE,
+                "stabiliz",
+                r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*(?:did not stabilize|NotStabilized)",
+                "${id} (${kind}) did not become ready in time",
+            ),
+            Sign::new(
+                RESOURCE,
+                "NotStabilized",
+                r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): .*NotStabilized",
+                "${id} (${kind}) did not become ready in time",
+            ),
+            Sign::new(
+                RESOURCE,
+                "Exceeded attempts to wait",
+                r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): ",
+                "${id} (${kind}) did not become ready in time",
+            ),
         ],
     },
     Rule {
@@ -170,7 +270,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Symptom,
         when: always,
-        signs: &[Sign::new(RESOURCE, " (", r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): (?P<why>.+)", "${id} (${kind}) failed: ${why}")],
+        signs: &[Sign::new(
+            RESOURCE,
+            " (",
+            r"^(?P<id>\S+) \((?P<kind>[\w:]+)\): (?P<why>.+)",
+            "${id} (${kind}) failed: ${why}",
+        )],
     },
     // ELB's own limits of naming and Lambda's of size are the author's; Lambda API Reference, CreateFunction.
     Rule {
@@ -181,6 +286,11 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ANY, "nzipped size must be smaller", r"(?:^(?P<id>\S+) \([\w:]+\): )?.*[Uu]nzipped size must be smaller than (?P<limit>\d+) bytes", "the function ${id} is too large: unpacked it may have ${limit} bytes")],
+        signs: &[Sign::new(
+            ANY,
+            "nzipped size must be smaller",
+            r"(?:^(?P<id>\S+) \([\w:]+\): )?.*[Uu]nzipped size must be smaller than (?P<limit>\d+) bytes",
+            "the function ${id} is too large: unpacked it may have ${limit} bytes",
+        )],
     },
 ];

@@ -22,8 +22,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(TARGET, "Target.Timeout", r"^(?P<id>\S+) Target\.Timeout", "${id} does not answer the load balancer: most likely a security group keeps it out"),
-            Sign::new(TOLD, "Request timed out", r"(?:port (?P<port>\d+)\) is )?unhealthy.*Request timed out", "a task does not answer the load balancer (port ${port}): most likely a security group keeps it out"),
+            Sign::new(
+                TARGET,
+                "Target.Timeout",
+                r"^(?P<id>\S+) Target\.Timeout",
+                "${id} does not answer the load balancer: most likely a security group keeps it out",
+            ),
+            Sign::new(
+                TOLD,
+                "Request timed out",
+                r"(?:port (?P<port>\d+)\) is )?unhealthy.*Request timed out",
+                "a task does not answer the load balancer (port ${port}): most likely a security group keeps it out",
+            ),
         ],
     },
     Rule {
@@ -35,8 +45,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(TARGET, "Target.FailedHealthChecks", r"^(?P<id>\S+) Target\.FailedHealthChecks: Health checks failed(?: \(expects|$|\.)", "${id} refuses the load balancer: most likely the wrong port"),
-            Sign::new(TOLD, "Health checks failed)", r"(?:port (?P<port>\d+)\) is )?unhealthy.*reason Health checks failed\)", "a task refuses the load balancer (port ${port}): most likely the wrong port"),
+            Sign::new(
+                TARGET,
+                "Target.FailedHealthChecks",
+                r"^(?P<id>\S+) Target\.FailedHealthChecks: Health checks failed(?: \(expects|$|\.)",
+                "${id} refuses the load balancer: most likely the wrong port",
+            ),
+            Sign::new(
+                TOLD,
+                "Health checks failed)",
+                r"(?:port (?P<port>\d+)\) is )?unhealthy.*reason Health checks failed\)",
+                "a task refuses the load balancer (port ${port}): most likely the wrong port",
+            ),
         ],
     },
     Rule {
@@ -48,8 +68,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(TARGET, "with these codes: [", r"^(?P<id>\S+) .*with these codes: \[(?P<code>[34]\d\d)\] \(expects (?P<wants>\S+) at (?P<path>[^)]+)\)", "${id} answers the health check at ${path} with ${code} instead of ${wants}"),
-            Sign::new(TOLD, "with these codes: [", r"with these codes: \[(?P<code>[34]\d\d)\]", "a task answers the health check with ${code}: most likely the wrong path"),
+            Sign::new(
+                TARGET,
+                "with these codes: [",
+                r"^(?P<id>\S+) .*with these codes: \[(?P<code>[34]\d\d)\] \(expects (?P<wants>\S+) at (?P<path>[^)]+)\)",
+                "${id} answers the health check at ${path} with ${code} instead of ${wants}",
+            ),
+            Sign::new(
+                TOLD,
+                "with these codes: [",
+                r"with these codes: \[(?P<code>[34]\d\d)\]",
+                "a task answers the health check with ${code}: most likely the wrong path",
+            ),
         ],
     },
     Rule {
@@ -61,8 +91,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(TARGET, "with these codes: [", r"^(?P<id>\S+) .*with these codes: \[(?P<code>5\d\d)\] \(expects \S+ at (?P<path>[^)]+)\)", "${id} answers the health check at ${path} with ${code}"),
-            Sign::new(TOLD, "with these codes: [", r"with these codes: \[(?P<code>5\d\d)\]", "a task answers the health check with ${code}"),
+            Sign::new(
+                TARGET,
+                "with these codes: [",
+                r"^(?P<id>\S+) .*with these codes: \[(?P<code>5\d\d)\] \(expects \S+ at (?P<path>[^)]+)\)",
+                "${id} answers the health check at ${path} with ${code}",
+            ),
+            Sign::new(
+                TOLD,
+                "with these codes: [",
+                r"with these codes: \[(?P<code>5\d\d)\]",
+                "a task answers the health check with ${code}",
+            ),
         ],
     },
     Rule {
@@ -73,7 +113,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(TARGET, "Target.NotInUse", r"^(?P<id>\S+) Target\.NotInUse: (?P<why>[^(]*)", "${id} gets no traffic: ${why}")],
+        signs: &[Sign::new(
+            TARGET,
+            "Target.NotInUse",
+            r"^(?P<id>\S+) Target\.NotInUse: (?P<why>[^(]*)",
+            "${id} gets no traffic: ${why}",
+        )],
     },
     // ECS Developer Guide, "Stopped tasks error messages"; re:Post, "Why is my Amazon ECS task stopped?".
     Rule {
@@ -84,7 +129,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(ECS, "failed ELB health checks", r"failed ELB health checks in \((?:target-group (?:arn:\S+targetgroup/)?|elb )(?P<group>[\w-]+)", "tasks do not pass the load balancer's health check in ${group}")],
+        signs: &[Sign::new(
+            ECS,
+            "failed ELB health checks",
+            r"failed ELB health checks in \((?:target-group (?:arn:\S+targetgroup/)?|elb )(?P<group>[\w-]+)",
+            "tasks do not pass the load balancer's health check in ${group}",
+        )],
     },
     // CodeDeploy: the event AllowTraffic waits for healthy targets ("AppSpec 'hooks' section").
     Rule {
@@ -95,6 +145,11 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(&[Source::Lifecycle], "Traffic (", r"^(?P<event>AllowTraffic|BlockTraffic|AllowTestTraffic) \((?P<status>InProgress|Failed)\)", "${event} does not end: the targets most likely stay unhealthy")],
+        signs: &[Sign::new(
+            &[Source::Lifecycle],
+            "Traffic (",
+            r"^(?P<event>AllowTraffic|BlockTraffic|AllowTestTraffic) \((?P<status>InProgress|Failed)\)",
+            "${event} does not end: the targets most likely stay unhealthy",
+        )],
     },
 ];

@@ -17,7 +17,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ECS, "CannotPull", r"(?:(?P<image>[\w.-]+\.[\w.-]+/[\w./-]+(?:[:@][\w.:-]*\w)?).*?)?(?:: not found|manifest unknown|does not exist|not found: manifest)", "there is no image ${image}")],
+        signs: &[Sign::new(
+            ECS,
+            "CannotPull",
+            r"(?:(?P<image>[\w.-]+\.[\w.-]+/[\w./-]+(?:[:@][\w.:-]*\w)?).*?)?(?:: not found|manifest unknown|does not exist|not found: manifest)",
+            "there is no image ${image}",
+        )],
     },
     Rule {
         id: "image-not-allowed",
@@ -27,7 +32,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ECS, "CannotPull", r"(?:(?P<image>[\w.-]+\.[\w.-]+/[\w./-]+(?:[:@][\w.:-]*\w)?).*?)?(?:403 Forbidden|pull access denied|no basic auth credentials|denied: User)", "the task may not pull ${image}")],
+        signs: &[Sign::new(
+            ECS,
+            "CannotPull",
+            r"(?:(?P<image>[\w.-]+\.[\w.-]+/[\w./-]+(?:[:@][\w.:-]*\w)?).*?)?(?:403 Forbidden|pull access denied|no basic auth credentials|denied: User)",
+            "the task may not pull ${image}",
+        )],
     },
     Rule {
         id: "image-not-reached",
@@ -38,8 +48,18 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ECS, "CannotPull", r"(?:i/o timeout|request canceled while waiting for connection|context deadline exceeded|connection timed out)", "the task has no way to the registry that its image is in"),
-            Sign::new(ECS, "ResourceInitializationError", r"(?:i/o timeout|deadline exceeded|There is a connection issue between the task and (?P<what>[\w .-]+))", "the task has no way to what it needs to start ${what}"),
+            Sign::new(
+                ECS,
+                "CannotPull",
+                r"(?:i/o timeout|request canceled while waiting for connection|context deadline exceeded|connection timed out)",
+                "the task has no way to the registry that its image is in",
+            ),
+            Sign::new(
+                ECS,
+                "ResourceInitializationError",
+                r"(?:i/o timeout|deadline exceeded|There is a connection issue between the task and (?P<what>[\w .-]+))",
+                "the task has no way to what it needs to start ${what}",
+            ),
         ],
     },
     Rule {
@@ -50,7 +70,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(ECS, "ResourceInitializationError", r"ResourceInitializationError: (?P<why>.+)", "the task could not be prepared: ${why}")],
+        signs: &[Sign::new(
+            ECS,
+            "ResourceInitializationError",
+            r"ResourceInitializationError: (?P<why>.+)",
+            "the task could not be prepared: ${why}",
+        )],
     },
     // awslogs: "failed to validate logger args … ResourceNotFoundException: The specified log group does not exist".
     Rule {
@@ -61,7 +86,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Special,
         when: always,
-        signs: &[Sign::new(ECS, "log group does not exist", r"specified log group does not exist", "the log group that the task writes to does not exist")],
+        signs: &[Sign::new(
+            ECS,
+            "log group does not exist",
+            r"specified log group does not exist",
+            "the log group that the task writes to does not exist",
+        )],
     },
     Rule {
         id: "task-out-of-memory",
@@ -72,9 +102,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(&[Source::Container], "OutOfMemory", r"^container (?P<name>\S+) .*OutOfMemory", "the container ${name} needed more memory than it may have"),
-            Sign::new(&[Source::Container], " 137: ", r"^container (?P<name>\S+) exited with 137: ", "the container ${name} was killed, most likely for memory"),
-            Sign::new(&[Source::Task, Source::Rollout], "OutOfMemoryError", r"OutOfMemoryError", "a container needed more memory than it may have"),
+            Sign::new(
+                &[Source::Container],
+                "OutOfMemory",
+                r"^container (?P<name>\S+) .*OutOfMemory",
+                "the container ${name} needed more memory than it may have",
+            ),
+            Sign::new(
+                &[Source::Container],
+                " 137: ",
+                r"^container (?P<name>\S+) exited with 137: ",
+                "the container ${name} was killed, most likely for memory",
+            ),
+            Sign::new(
+                &[Source::Task, Source::Rollout],
+                "OutOfMemoryError",
+                r"OutOfMemoryError",
+                "a container needed more memory than it may have",
+            ),
         ],
     },
     // runc: "exec: \"X\": executable file not found in $PATH", "stat X: no such file or directory".
@@ -87,9 +132,24 @@ pub(super) static RULES: &[Rule] = &[
         specificity: Specificity::Special,
         when: always,
         signs: &[
-            Sign::new(ECS, "executable file not found", r#"exec: \\?"(?P<what>[^"\\]+)\\?": executable file not found"#, "the image has no ${what} to start"),
-            Sign::new(ECS, "no such file or directory", r#"exec: \\?"(?P<what>[^"\\]+)\\?": (?:stat \S+: )?no such file or directory"#, "the image has no ${what} to start"),
-            Sign::new(&[Source::Container], " 127: ", r"^container (?P<name>\S+) exited with 127: ", "the container ${name} did not find the command that it is to run"),
+            Sign::new(
+                ECS,
+                "executable file not found",
+                r#"exec: \\?"(?P<what>[^"\\]+)\\?": executable file not found"#,
+                "the image has no ${what} to start",
+            ),
+            Sign::new(
+                ECS,
+                "no such file or directory",
+                r#"exec: \\?"(?P<what>[^"\\]+)\\?": (?:stat \S+: )?no such file or directory"#,
+                "the image has no ${what} to start",
+            ),
+            Sign::new(
+                &[Source::Container],
+                " 127: ",
+                r"^container (?P<name>\S+) exited with 127: ",
+                "the container ${name} did not find the command that it is to run",
+            ),
         ],
     },
     Rule {
@@ -100,7 +160,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(ECS, "failed container health checks", r"failed container health checks", "tasks do not pass their own health check")],
+        signs: &[Sign::new(
+            ECS,
+            "failed container health checks",
+            r"failed container health checks",
+            "tasks do not pass their own health check",
+        )],
     },
     Rule {
         id: "task-exits",
@@ -110,7 +175,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::DoesNot,
         specificity: Specificity::Named,
         when: always,
-        signs: &[Sign::new(&[Source::Container], "exited with", r"^container (?P<name>\S+) exited with (?P<code>[1-9]|[1-9]\d|1[0-1]\d|12[0-689]|13[0-689]|1[4-9]\d|2\d\d): (?P<why>.*)", "the container ${name} ended by itself with ${code}")],
+        signs: &[Sign::new(
+            &[Source::Container],
+            "exited with",
+            r"^container (?P<name>\S+) exited with (?P<code>[1-9]|[1-9]\d|1[0-1]\d|12[0-689]|13[0-689]|1[4-9]\d|2\d\d): (?P<why>.*)",
+            "the container ${name} ended by itself with ${code}",
+        )],
     },
     Rule {
         id: "task-cannot-start",
@@ -120,7 +190,12 @@ pub(super) static RULES: &[Rule] = &[
         retry: Retry::Unknown,
         specificity: Specificity::Kind,
         when: always,
-        signs: &[Sign::new(ECS, "Error", r"(?P<what>Cannot(?:Start|Create|Inspect)ContainerError|ContainerRuntime(?:Timeout)?Error|DockerTimeoutError|InternalError): (?P<why>.+)", "a container could not be started: ${why}")],
+        signs: &[Sign::new(
+            ECS,
+            "Error",
+            r"(?P<what>Cannot(?:Start|Create|Inspect)ContainerError|ContainerRuntime(?:Timeout)?Error|DockerTimeoutError): (?P<why>.+)",
+            "a container could not be started: ${why}",
+        )],
     },
     // ECS Developer Guide, "How the Amazon ECS deployment circuit breaker detects failures"; CloudFormation passes it on.
     Rule {
@@ -129,11 +204,21 @@ pub(super) static RULES: &[Rule] = &[
         to_do: "Look at the stopped tasks of the service: they are kept for an hour.",
         concerns: Concerns::Author,
         retry: Retry::DoesNot,
-        specificity: Specificity::Symptom,
+        specificity: Specificity::Kind,
         when: always,
         signs: &[
-            Sign::new(&[Source::Rollout, Source::Deployment, Source::Action], "circuit breaker: ", r"ECS deployment circuit breaker: (?P<why>.+)", "ECS gave the deployment up: ${why}"),
-            Sign::new(&[Source::Stack], "Circuit Breaker was triggered", r"^(?P<id>\S+) \(.*Circuit Breaker was triggered", "ECS gave the deployment of ${id} up: its tasks did not stay up"),
+            Sign::new(
+                &[Source::Rollout, Source::Deployment, Source::Action],
+                "circuit breaker: ",
+                r"ECS deployment circuit breaker: (?P<why>.+)",
+                "ECS gave the deployment up: ${why}",
+            ),
+            Sign::new(
+                &[Source::Stack],
+                "Circuit Breaker was triggered",
+                r"^(?P<id>\S+) \(.*Circuit Breaker was triggered",
+                "ECS gave the deployment of ${id} up: its tasks did not stay up",
+            ),
         ],
     },
 ];

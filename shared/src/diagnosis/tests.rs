@@ -45,7 +45,7 @@ struct Fixture {
 }
 
 fn parts<const N: usize>(value: &str) -> [String; N] {
-    let mut parts = value.splitn(N, " | ").map(|part| part.trim().to_owned());
+    let mut parts = value.splitn(N, '|').map(|part| part.trim().to_owned());
     std::array::from_fn(|_| parts.next().unwrap_or_default())
 }
 
@@ -114,7 +114,8 @@ impl Fixture {
             }
             "tail" => {
                 let events = &mut self.deployment.get_or_insert_default().events;
-                let tail = events.last_mut().expect("an event before its tail").log_tail.get_or_insert_default();
+                let tail =
+                    events.last_mut().expect("an event before its tail").log_tail.get_or_insert_default();
                 tail.push_str(value);
                 tail.push('\n');
             }
@@ -124,7 +125,8 @@ impl Fixture {
             }
             "container" => {
                 let [name, code, reason] = parts(value);
-                let container = StoppedContainer { name, exit_code: code.parse().ok(), reason: given(reason) };
+                let container =
+                    StoppedContainer { name, exit_code: code.parse().ok(), reason: given(reason) };
                 let tasks = self.tasks.get_or_insert_default();
                 tasks.stopped.last_mut().expect("a task before its container").containers.push(container);
             }
@@ -189,7 +191,10 @@ fn each_failure_is_put_down_to_its_cause() {
     for fixture in fixtures() {
         let cause = explain(&fixture.failure());
         if cause.rule != fixture.rule {
-            wrong.push(format!("{} is taken for {}: {} ({})", fixture.rule, cause.rule, cause.what, fixture.from));
+            wrong.push(format!(
+                "{} is taken for {}: {} ({})",
+                fixture.rule, cause.rule, cause.what, fixture.from
+            ));
         }
         for said in &fixture.says {
             if !cause.what.contains(said.as_str()) {
@@ -256,7 +261,11 @@ fn ids_are_unique_and_every_rule_says_what_to_do() {
     for rule in catalogue() {
         assert!(ids.insert(rule.id), "{} twice", rule.id);
         assert!(rule.id.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'), "{}", rule.id);
-        assert!(rule.to_do.ends_with('.') && !rule.looks_like.is_empty() && !rule.signs.is_empty(), "{}", rule.id);
+        assert!(
+            rule.to_do.ends_with('.') && !rule.looks_like.is_empty() && !rule.signs.is_empty(),
+            "{}",
+            rule.id
+        );
         assert_ne!(rule.id, UNKNOWN);
     }
 }
@@ -265,7 +274,10 @@ fn ids_are_unique_and_every_rule_says_what_to_do() {
 fn an_unknown_failure_shows_the_deepest_text_and_says_so() {
     let failure = fixtures().into_iter().find(|fixture| fixture.rule == UNKNOWN).unwrap().failure();
     let cause = explain(&failure);
-    assert_eq!((cause.evidence.as_str(), cause.seen_in.as_str()), ("fatal: the flux is inverted", "the build's log"));
+    assert_eq!(
+        (cause.evidence.as_str(), cause.seen_in.as_str()),
+        ("fatal: the flux is inverted", "the build's log")
+    );
     assert!(cause.what.contains("not known"), "{}", cause.what);
     assert_eq!((cause.concerns, cause.retry), (Concerns::Unknown, Retry::Unknown));
 }
@@ -298,13 +310,15 @@ fn secrets_are_masked_in_what_is_said_and_in_the_evidence() {
     let cause = explain(&Fixture::parse("x", log).failure());
     assert_eq!(cause.rule, "test-failed");
     assert!(!format!("{cause:?}").contains("hunter2"), "{cause:?}");
-    let key = "from: here\nlog:\n-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----";
+    let key =
+        "from: here\nlog:\n-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----";
     assert!(!format!("{:?}", explain(&Fixture::parse("x", key).failure())).contains("MIIE"));
 }
 
 #[test]
 fn the_same_download_is_put_down_to_the_vpc_only_in_one() {
-    let log = "log:\nnpm ERR! network request to https://registry.npmjs.org/a failed, reason: connect ETIMEDOUT";
+    let log =
+        "log:\nnpm ERR! network request to https://registry.npmjs.org/a failed, reason: connect ETIMEDOUT";
     let inside = Fixture::parse("x", &format!("from: here\nvpc: vpc-1\n{log}"));
     let outside = Fixture::parse("x", &format!("from: here\n{log}"));
     assert_eq!(explain(&inside.failure()).rule, "vpc-without-nat");
