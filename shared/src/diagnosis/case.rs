@@ -118,13 +118,16 @@ impl<'a> Case<'a> {
     }
 
     /// The number of the line that says most, where no rule knows it: the telling line of the deepest source that
-    /// has any.
+    /// has one, else the first line that is no noise.
     pub(super) fn deepest(&self) -> Option<usize> {
-        let of = self.lines.first()?.source;
-        let deepest = self.lines.iter().take_while(|line| line.source == of);
-        log::telling(deepest.map(|line| line.text.as_str()))
-            .or_else(|| self.lines.iter().position(|line| !log::noise(&line.text)))
-            .or(Some(0))
+        let mut begin = 0;
+        for of in self.lines.chunk_by(|one, next| one.source == next.source) {
+            if let Some(line) = log::telling(of.iter().map(|line| line.text.as_str())) {
+                return Some(begin + line);
+            }
+            begin += of.len();
+        }
+        self.lines.iter().position(|line| !log::noise(&line.text)).or((!self.lines.is_empty()).then_some(0))
     }
 }
 

@@ -181,6 +181,13 @@ impl Sign {
         self.what.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
     }
 
+    /// Whether any line shows it, also one that the rule does not come to.
+    #[cfg(test)]
+    pub(super) fn shown_by(&self, case: &Case<'_>) -> bool {
+        let mut lines = case.lines.iter().filter(|line| self.sources.contains(&line.source));
+        lines.any(|line| self.captures(&line.text).is_some())
+    }
+
     fn captures<'a>(&self, line: &'a str) -> Option<Captures<'a>> {
         if !line.contains(self.hint) {
             return None;
@@ -209,9 +216,9 @@ impl Rule {
 
     fn first(&self, case: &Case<'_>, weak: bool) -> Option<Sighting> {
         case.lines.iter().enumerate().find_map(|(line, of)| {
-            let signs =
+            let mut signs =
                 self.signs.iter().filter(|sign| sign.weak == weak && sign.sources.contains(&of.source));
-            let (sign, captures) = signs.filter_map(|sign| Some((sign, sign.captures(&of.text)?))).next()?;
+            let (sign, captures) = signs.find_map(|sign| Some((sign, sign.captures(&of.text)?)))?;
             let mut what = String::new();
             captures.expand(sign.what, &mut what);
             Some(Sighting { what: tidy(&what.replace("{action}", &case.failure.action.name)), line })

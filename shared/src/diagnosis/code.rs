@@ -152,12 +152,12 @@ pub(super) static RULES: &[Rule] = &[
             Sign::new(
                 OUTPUT,
                 "Diff in ",
-                r"^Diff in (?P<file>\S+?):?(?: at line)? ?\d*",
+                r"^Diff in (?P<file>\S+?)(?::\d+)?(?::| at line)",
                 "${file} is not formatted",
             ),
             Sign::new(
                 OUTPUT,
-                "fixable with",
+                "Found ",
                 r"^Found (?P<count>[1-9]\d*) errors?\.",
                 "the linter found ${count} errors",
             ),

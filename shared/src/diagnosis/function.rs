@@ -45,7 +45,7 @@ pub(super) static RULES: &[Rule] = &[
         signs: &[Sign::new(
             FUNCTION,
             "Runtime.",
-            r#"(?:^(?P<name>\S+) .*)?Runtime\.(?P<how>ImportModuleError|HandlerNotFound|InvalidEntrypoint|UserCodeSyntaxError|MalformedHandlerName)"#,
+            r"(?:^(?P<name>\S+) .*)?Runtime\.(?P<how>ImportModuleError|HandlerNotFound|InvalidEntrypoint|UserCodeSyntaxError|MalformedHandlerName)",
             "the function ${name} cannot be loaded: ${how}",
         )],
     },

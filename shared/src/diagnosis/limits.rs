@@ -63,7 +63,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
             Sign::new(
                 ANY,
-                "VcpuLimitExceeded",
+                "imit",
                 r"VcpuLimitExceeded|more vCPU capacity than your current vCPU limit",
                 "the account's quota of vCPUs is used up",
             ),

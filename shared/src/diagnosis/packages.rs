@@ -23,10 +23,10 @@ pub(super) static RULES: &[Rule] = &[
                 r"404\s+'(?P<name>[^']+)' is not in (?:this|the npm) registry",
                 "the package ${name} is not in the registry",
             ),
-            Sign::new(
+            Sign::weak(
                 OUTPUT,
                 "ETARGET",
-                r"(?P<name>notarget|ETARGET)",
+                r"code ETARGET",
                 "a version that package.json asks for does not exist",
             ),
             Sign::new(
@@ -170,7 +170,7 @@ pub(super) static RULES: &[Rule] = &[
             Sign::new(
                 OUTPUT,
                 "missing go.sum entry",
-                r"missing go\.sum entry for (?P<name>\S+ \S+ \S+|\S+)",
+                r"missing go\.sum entry for (?:module providing package )?(?P<name>[^\s;]+)",
                 "go.sum has no entry for ${name}",
             ),
         ],

@@ -202,7 +202,7 @@ pub(super) static RULES: &[Rule] = &[
             Sign::new(
                 ANY,
                 "nternal",
-                r"(?:^|\b)(?:INTERNAL_(?:SERVICE_)?ERROR|InternalError|InternalFailure|ServiceInternalError)\b|[Aa]n internal (?:service )?error(?: has)? occurred|encountered an internal error",
+                r"\b(?:InternalError|InternalFailure|ServiceInternalError)\b|[Aa]n internal (?:service )?error(?: has)? occurred|encountered an internal error",
                 "AWS failed by itself while {action} ran",
             ),
             Sign::new(

@@ -19,6 +19,7 @@ const FIXTURES: &[(&str, &str)] = &[
     ("tasks", include_str!("../../../tests/fixtures/failures/tasks.txt")),
     ("deployment", include_str!("../../../tests/fixtures/failures/deployment.txt")),
     ("pipeline", include_str!("../../../tests/fixtures/failures/pipeline.txt")),
+    ("more", include_str!("../../../tests/fixtures/failures/more.txt")),
     ("unknown", include_str!("../../../tests/fixtures/failures/unknown.txt")),
 ];
 
@@ -233,7 +234,6 @@ fn no_failure_fits_two_rules_equally_well() {
     assert!(ties.is_empty(), "{}", ties.join("\n"));
 }
 
-/// Each alternative in a rule is there because something looks so: one that no failure shows may be misspelt.
 #[test]
 fn every_pattern_compiles_and_names_only_its_own_groups() {
     let mut wrong = Vec::new();
@@ -253,6 +253,26 @@ fn every_pattern_compiles_and_names_only_its_own_groups() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each sign is there because something looks so: one that no failure shows may be misspelt.
+#[test]
+fn every_sign_is_shown_by_a_failure() {
+    let failures: Vec<Failure> = fixtures().iter().map(Fixture::failure).collect();
+    let cases: Vec<Case<'_>> = failures.iter().map(Case::of).collect();
+    let mut unseen = Vec::new();
+    for rule in catalogue() {
+        for (number, sign) in rule.signs.iter().enumerate() {
+            if !cases.iter().any(|case| sign.shown_by(case)) {
+                unseen.push(format!(
+                    "{} {number}: {}",
+                    rule.id,
+                    sign.regex().map_or("", |regex| regex.as_str())
+                ));
+            }
+        }
+    }
+    assert!(unseen.is_empty(), "{} are not shown:\n{}", unseen.len(), unseen.join("\n"));
 }
 
 #[test]
