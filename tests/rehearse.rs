@@ -191,10 +191,14 @@ fn list() -> Result<bool, String> {
     Ok(true)
 }
 
-/// The catalogue of causes, as wide as the terminal is.
+/// How wide the catalogue is printed, in characters: the table does not know the terminal.
+const CAUSES_WIDE: u16 = 150;
+
+/// The catalogue of causes.
 fn causes() {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(CAUSES_WIDE);
     table.set_header(vec!["rule", "looks like", "what to do", "concerns", "a retry"]);
     for rule in diagnosis::catalogue() {
         table.add_row(vec![

@@ -21,8 +21,10 @@ pub const MASKED: &str = "[masked]";
 /// length of the text.
 pub fn mask(text: &str) -> String {
     let mut text = private_keys(text).into_owned();
+    // Masking adds no hint, so those of the text as it came are enough.
+    let lower = text.to_ascii_lowercase();
     for rule in RULES.iter() {
-        if rule.hints.iter().any(|hint| contains(&text, hint))
+        if rule.hints.iter().any(|hint| lower.contains(hint))
             && let Some(regex) = &rule.regex
         {
             text = regex.replace_all(&text, |captures: &Captures<'_>| (rule.keep)(captures)).into_owned();
@@ -45,13 +47,8 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const PRIVATE: &str = "PRIVATE KEY";
 
-/// Whether the text has the hint in it, in any case. Hints are ASCII and in lower case.
-fn contains(text: &str, hint: &str) -> bool {
-    text.as_bytes().windows(hint.len()).any(|part| part.eq_ignore_ascii_case(hint.as_bytes()))
-}
-
 struct Rule {
-    /// One of these is in every text that the pattern fits.
+    /// One of these is in every text that the pattern fits, in any case; here in lower case.
     hints: &'static [&'static str],
     regex: Option<Regex>,
     /// What is written instead.
@@ -279,6 +276,8 @@ mod tests {
             "src/main/java/com/example/checkout/orders/Repository",
             "(RequestToken: 0f1e2d3c-0000-4000-8000-000000000026, HandlerErrorCode: AlreadyExists)",
             "SyntaxError: Unexpected token: punc (})",
+            // As long as a secret key, with both cases.
+            "src/main/java/com/example/orders/OrdersI",
             "PWD=/codebuild/output/src123456789/src",
             "task-definition-with-a-long-name and disk-usage-of-the-build-machine",
             "npm_config_registry_and_others=1 pypi-attestations-and-more-of-it",

@@ -330,8 +330,7 @@ fn secrets_are_masked_in_what_is_said_and_in_the_evidence() {
     let cause = explain(&Fixture::parse("x", log).failure());
     assert_eq!(cause.rule, "test-failed");
     assert!(!format!("{cause:?}").contains("hunter2"), "{cause:?}");
-    let key =
-        "from: here\nlog:\n-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----";
+    let key = "from: here\nlog:\nWARN -----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----";
     assert!(!format!("{:?}", explain(&Fixture::parse("x", key).failure())).contains("MIIE"));
 }
 
