@@ -99,7 +99,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
         ],
     },
-    // CodePipeline's own sentence, quoted by many (for example rank one of stackoverflow.com/questions/64300151).
+    // CodePipeline's own sentence, quoted by many in public repositories.
     // CodeBuild's: AWS CodeBuild User Guide, "Troubleshooting".
     Rule {
         id: "artifact-bucket-denied",

@@ -144,7 +144,7 @@ pub(super) static RULES: &[Rule] = &[
             "a program was built for another processor: ${what}",
         )],
     },
-    // CodeBuild: CLIENT_ERROR in UPLOAD_ARTIFACTS, quoted in many logs (for example docker.nginx issues of aws-samples).
+    // CodeBuild: CLIENT_ERROR in UPLOAD_ARTIFACTS, quoted in many logs in public repositories.
     Rule {
         id: "artifact-not-made",
         looks_like: "`no matching artifact paths found`, `no matching base directory path found`",

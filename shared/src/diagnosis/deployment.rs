@@ -216,7 +216,7 @@ pub(super) static RULES: &[Rule] = &[
         when: always,
         signs: &[Sign::new(DEPLOYMENT, "MANUAL_STOP", r"^MANUAL_STOP", "somebody stopped the deployment")],
     },
-    // CodeDeploy API Reference, DeploymentLimitExceededException; the sentence is quoted in aws/aws-cdk and Terraform.
+    // CodeDeploy API Reference, DeploymentLimitExceededException; the sentence is not verified.
     Rule {
         id: "deployment-under-way",
         looks_like: "`… already has an active Deployment '…'`, `The Deployment Group … is already deploying deployment '…'`",

@@ -88,7 +88,7 @@ pub(super) static RULES: &[Rule] = &[
         ],
     },
     // CodePipeline User Guide, "Invoke an AWS Lambda function in a pipeline" (20 minutes without PutJobSuccessResult).
-    // The words are quoted in stackoverflow.com/questions/43169466 and are not verified with AWS.
+    // The words are not verified.
     Rule {
         id: "job-not-answered",
         looks_like: "`The AWS Lambda function … failed to return a result`",

@@ -129,8 +129,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
         ],
     },
-    // CodeBuild's phase context of a build that ran too long: BUILD_TIMED_OUT (not in AWS's guide; quoted in
-    // github.com/aws/aws-cdk issues), and `buildStatus` TIMED_OUT (API Reference, Build).
+    // CodeBuild's phase context of a build that ran too long: BUILD_TIMED_OUT (not verified), and `buildStatus` TIMED_OUT (API Reference, Build).
     Rule {
         id: "build-timed-out",
         looks_like: "a build's status is TIMED_OUT: it ran longer than its project allows",

@@ -34,7 +34,7 @@ pub(super) static RULES: &[Rule] = &[
             "the connection ${arn} was never completed, or was revoked",
         )],
     },
-    // CodePipeline's own sentence, quoted by many (for example binxio and aws-samples READMEs).
+    // CodePipeline's own sentence, quoted by many in public repositories.
     Rule {
         id: "connection-not-allowed",
         looks_like: "`Unable to use Connection: …. The provided role does not have sufficient permissions.`",
@@ -50,7 +50,8 @@ pub(super) static RULES: &[Rule] = &[
             "{action} may not use the connection ${arn}",
         )],
     },
-    // CodePipeline User Guide, "Troubleshooting CodePipeline".
+    // CodePipeline User Guide, "Troubleshooting CodePipeline"; `[GitHub] No Branch […] found …` is quoted in public
+    // repositories.
     Rule {
         id: "source-not-reached",
         looks_like: "`Could not access the … repository …`, `No Branch [main] found`",
@@ -75,7 +76,7 @@ pub(super) static RULES: &[Rule] = &[
             Sign::new(
                 ACTION,
                 "ranch",
-                r"No [Bb]ranch \[?(?P<branch>[^\]\s]+)\]? found(?: for FullRepositoryId \[?(?P<name>[^\]\s]+))?",
+                r"No [Bb]ranch \[?(?P<branch>[^\]\s]+)\]? found(?: for FullRepository(?:Id|Name) \[?(?P<name>[^\]\s]+))?",
                 "there is no branch ${branch} in ${name}",
             ),
         ],
