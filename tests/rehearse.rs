@@ -26,6 +26,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// status is 0 only if everything that the script expects came true.
 #[derive(Parser)]
 #[command(name = "rehearse", version, max_term_width = 100)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 struct Arguments {
     /// A rehearsal by its name (see --list), or a script's path
     #[arg(default_value = "canary-5xx")]
