@@ -29,17 +29,15 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Concerns, Retry, Rule, Specificity};
+pub use cause::{Rule, Specificity};
 pub use failure::{
     ActionError, Build, Category, DeploymentFailure, FailedAction, FailedEvent, FailedResource, Failure,
     FunctionFailure, Learnt, PhaseContext, StackFailure, StoppedContainer, StoppedTask, TargetGroup, Tasks,
     UnhealthyTarget,
 };
 
+pub use crate::cause::{Cause, Concerns, RETRYABLE, Retry, UNKNOWN};
 use crate::mask::mask;
-
-/// What [`Cause::rule`] says when no rule fits.
-pub const UNKNOWN: &str = "unknown";
 
 /// All rules, in groups by where such failures come from. Of two that say equally much by the same line the earlier
 /// one would win; a test holds that there are none.

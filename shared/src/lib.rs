@@ -21,6 +21,7 @@ pub mod appspec;
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod carry_out;
+pub mod cause;
 #[cfg(feature = "aws")]
 pub mod channel;
 pub mod chat;

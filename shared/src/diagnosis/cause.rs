@@ -1,93 +1,17 @@
-//! What a failure is put down to, and the rules that do so.
+//! The rules that put a failure down to a cause.
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{LazyLock, OnceLock},
 };
 
 use regex_lite::{Captures, Regex};
-use serde::{Deserialize, Serialize};
 
 use super::{
     case::{Case, Source},
     failure::Failure,
 };
-
-/// Why an action failed. Every text in it is masked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// The id of the rule, or [`super::UNKNOWN`].
-    pub rule: String,
-    /// What happened, in one sentence, with what the evidence names.
-    pub what: String,
-    /// The line or the field that shows it; empty when nothing was found that says anything.
-    pub evidence: String,
-    /// Where the evidence is from: "the build's log".
-    pub seen_in: String,
-    /// What to do about it.
-    pub to_do: String,
-    /// Who has to.
-    pub concerns: Concerns,
-    /// Whether the same again can succeed.
-    pub retry: Retry,
-    /// What could not be learnt, each with the reason, as sentences.
-    pub not_learnt: Vec<String>,
-}
-
-/// Who has to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Concerns {
-    /// Whoever wrote the change.
-    Author,
-    /// Whoever runs the pipeline and what it deploys to.
-    PipelineOwner,
-    /// Whoever owns the account's permissions, quotas and keys.
-    AccountOwner,
-    /// Whoever owns the network.
-    NetworkOwner,
-    /// Whoever is to answer approvals.
-    Approvers,
-    /// AWS, or another service outside; there is nothing to mend here.
-    Outside,
-    /// It is not known.
-    Unknown,
-}
-
-impl fmt::Display for Concerns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Author => "the author",
-            Self::PipelineOwner => "whoever runs the pipeline",
-            Self::AccountOwner => "whoever owns the account",
-            Self::NetworkOwner => "whoever owns the network",
-            Self::Approvers => "the approvers",
-            Self::Outside => "AWS, or another service outside",
-            Self::Unknown => "not known",
-        })
-    }
-}
-
-/// Whether doing the same again can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Retry {
-    /// It passes by itself.
-    Helps,
-    /// It fails again until somebody has mended something.
-    DoesNot,
-    /// Either is possible.
-    Unknown,
-}
-
-impl fmt::Display for Retry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Helps => "helps",
-            Self::DoesNot => "does not help",
-            Self::Unknown => "may help",
-        })
-    }
-}
+pub(super) use crate::cause::{Concerns, Retry};
 
 /// How much a rule says. Of the rules that fit a failure the most specific one explains it; of those, the one whose
 /// evidence comes first.

@@ -303,6 +303,14 @@ fn an_unknown_failure_shows_the_deepest_text_and_says_so() {
 }
 
 #[test]
+fn the_causes_that_can_be_retried_are_those_whose_rules_say_so() {
+    let helps: BTreeSet<&str> =
+        catalogue().filter(|rule| rule.retry == Retry::Helps).map(|rule| rule.id).collect();
+    assert_eq!(BTreeSet::from_iter(RETRYABLE.iter().copied()), helps);
+    assert_eq!(RETRYABLE.len(), helps.len(), "one is listed twice");
+}
+
+#[test]
 fn what_could_not_be_learnt_is_said_with_its_reason() {
     let mut failure = Fixture::parse("x", "from: here\nerror: JobFailed | Build terminated").failure();
     failure.learnt = vec![
