@@ -6,6 +6,7 @@
 pub mod alarm;
 pub mod approval;
 pub mod hook;
+pub mod pipeline;
 pub mod release;
 pub mod silence;
 pub mod sweep;
@@ -190,7 +191,7 @@ pub enum Verdict {
     RollBack,
     /// Answer what waits: a lifecycle hook, or a pipeline's manual approval.
     Answer(HookAnswer),
-    /// Run again what failed in a pipeline's stage. Only a person asks for that.
+    /// Run again what failed in a pipeline's stage: a person wants it, or it passes by itself and the policy says so.
     Retry,
 }
 

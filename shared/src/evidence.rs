@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cause::Cause,
     ledger::{Answered, Incident, Judged, Open, ReleaseLedger, Would},
     policy::Service,
     release::{
@@ -280,6 +281,30 @@ impl OpenEvidence {
         let ledgers = self.ledgers.values().map(|ledger| ledger.known().err());
         releases.chain(ledgers).chain([self.alarms.known().err()]).flatten().collect()
     }
+}
+
+/// What is known when a stage of a pipeline has failed, for one service that the pipeline releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageEvidence {
+    /// The release that the execution is, or was to become.
+    pub release: Release,
+    /// What the ledger holds of it.
+    pub ledger: ReleaseLedger,
+    /// The actions of the stage that failed, each with its cause; manual approvals are told of as such.
+    pub failed: Observed<Vec<ActionFailed>>,
+    /// Whether the pipeline is this service's to run again: of several that it releases the first is asked.
+    pub leads: bool,
+}
+
+/// An action of a pipeline that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionFailed {
+    /// Its name. Text from outside.
+    pub action: String,
+    /// What carried it out: `CodeBuild`, `CodeDeploy`.
+    pub provider: String,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// What is known of a release, for its card. Nothing is decided by it.

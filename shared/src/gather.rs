@@ -6,6 +6,7 @@ pub mod approval;
 pub mod card;
 mod group;
 pub mod hook;
+pub mod inquiry;
 pub mod open;
 mod past;
 pub mod release;

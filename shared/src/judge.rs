@@ -5,6 +5,7 @@ mod alarm;
 mod approval;
 mod card;
 mod open;
+mod pipeline;
 mod release;
 
 use serde_json::Value;
@@ -21,6 +22,7 @@ pub use alarm::alarm;
 pub use approval::{manual, pressed};
 pub use card::cards;
 pub use open::{found, hook_left, left, owed, silence};
+pub use pipeline::{Found, pipeline, stage_failed};
 pub use release::release;
 
 /// What a function answers about one outcome, once it is logged: its report, or why the signal is to be delivered again.

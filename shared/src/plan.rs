@@ -183,6 +183,17 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
             }),
             About::Question(_) | About::Release => {}
         },
+        // The stage that failed may be another one than that which releases.
+        (Verdict::Retry, Some(subject), Signal::StageFailed(failed)) => {
+            if !decision.observed {
+                actions.push(Action::Retry {
+                    stage: failed.stage.clone(),
+                    execution: failed.execution.clone(),
+                    release: subject.deployment.id.clone(),
+                    key: around.signal.key(),
+                });
+            }
+        }
         (Verdict::Retry, Some(subject), _) => {
             if let (Place::Stage(stage), Some(execution)) =
                 (&subject.deployment.place, subject.deployment.id.execution())

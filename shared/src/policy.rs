@@ -9,6 +9,7 @@ mod defaults;
 mod deployed_by;
 mod hooks;
 mod people;
+mod pipelines;
 mod reading;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
 pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
 pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
 pub use people::{Approver, Chat};
+pub use pipelines::RetryRule;
 
 use self::{
     defaults::Defaults,
@@ -39,6 +41,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     services: BTreeMap<ServiceName, Service>,
+    retry: Option<RetryRule>,
     index: Index,
 }
 
@@ -131,7 +134,12 @@ impl Policy {
             .filter(released_there)
             .map(|service| (service.name.clone(), service.clone()))
             .collect();
-        Self { index: Index::of(&services), services }
+        Self { index: Index::of(&services), services, retry: self.retry.clone() }
+    }
+
+    /// What is run again in pipelines without asking. None: nothing is.
+    pub fn retry(&self) -> Option<&RetryRule> {
+        self.retry.as_ref()
     }
 
     /// The roles by which Belay works in other accounts, one for each account.
@@ -249,19 +257,19 @@ impl fmt::Display for Mistake {
 
 fn read(text: &str) -> (Policy, Vec<Mistake>) {
     let mut reading = Reading::default();
-    let mut services = BTreeMap::new();
+    let mut policy = Policy::default();
     match yaml::read(text) {
         Err(broken) => reading.wrong(broken.line, "", broken.why),
         Ok(None) => reading.wrong(1, "", "the policy is empty; begin with `version: 1` and `services:`"),
-        Ok(Some(root)) => services = policy(&mut reading, &root),
+        Ok(Some(root)) => policy = whole(&mut reading, &root),
     }
     let mut mistakes = reading.mistakes;
     mistakes.sort_by_key(|mistake| mistake.line);
-    (Policy { index: Index::of(&services), services }, mistakes)
+    (policy, mistakes)
 }
 
-fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> {
-    let fields = reading.fields(root, "", &["version", "defaults", "services"]);
+fn whole(reading: &mut Reading, root: &Node) -> Policy {
+    let fields = reading.fields(root, "", &["version", "defaults", "pipelines", "services"]);
     if let Some(node) = reading.required(&fields, "version", "1")
         && reading.number(node, "version", 1..=u32::MAX).is_some_and(|version| version != 1)
     {
@@ -315,7 +323,8 @@ fn policy(reading: &mut Reading, root: &Node) -> BTreeMap<ServiceName, Service> 
             services.insert(service.name.clone(), service);
         }
     }
-    services
+    let retry = pipelines::pipelines(reading, &fields);
+    Policy { index: Index::of(&services), services, retry }
 }
 
 /// A service as it is written.

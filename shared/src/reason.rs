@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval::Choice,
-    evidence::Target,
+    evidence::{ActionFailed, Target},
     release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, ReleaseHappening},
 };
@@ -224,6 +224,35 @@ pub enum Reason {
         since_end: SignedDuration,
         /// CloudWatch's sentence.
         said: String,
+    },
+    /// An action of a pipeline's stage failed.
+    ActionFailed {
+        /// The stage.
+        stage: String,
+        /// The action, and why.
+        failed: Box<ActionFailed>,
+    },
+    /// A stage failed, and no action of it did.
+    NoActionFailed {
+        /// The stage.
+        stage: String,
+    },
+    /// A stage failed because its approval was not given.
+    NotApproved {
+        /// The stage.
+        stage: String,
+    },
+    /// What failed passes by itself, and the policy has it run again.
+    PassesByItself {
+        /// For the how many-th time, from 1.
+        attempt: u32,
+        /// Of how many at most.
+        of: u32,
+    },
+    /// It has been run again as often as the policy allows.
+    RetriesSpent {
+        /// How often.
+        attempts: u32,
     },
     /// Something that the decision depends on could not be learnt.
     CouldNotLearn {
@@ -656,6 +685,33 @@ impl fmt::Display for Reason {
                 f,
                 "The alarm {alarm} went off {} after the release had finished. It may well be its doing.",
                 spoken(*ago)
+            ),
+            Self::ActionFailed { stage: _, failed } => {
+                let ActionFailed { action, provider, cause } = &**failed;
+                write!(f, "{action} ({provider}) failed: {}", ended_sentence(&cause.what))?;
+                if !cause.evidence.is_empty() && !cause.what.contains(&cause.evidence) {
+                    write!(f, " Seen in {}: {}", cause.seen_in, ended_sentence(&cause.evidence))?;
+                }
+                for missing in &cause.not_learnt {
+                    write!(f, " {}", ended_sentence(missing))?;
+                }
+                Ok(())
+            }
+            Self::NoActionFailed { stage } => write!(
+                f,
+                "The stage {stage} failed, and no action of it did: a condition of the stage may have stopped it."
+            ),
+            Self::NotApproved { stage } => {
+                write!(f, "The stage {stage} failed because its approval was not given.")
+            }
+            Self::PassesByItself { attempt, of } => write!(
+                f,
+                "That passes by itself, and the policy has it run again: attempt {attempt} of {of}."
+            ),
+            Self::RetriesSpent { attempts } => write!(
+                f,
+                "It would pass by itself, and has been run again {attempts} {} already, as often as the policy allows.",
+                if *attempts == 1 { "time" } else { "times" }
             ),
             Self::CouldNotLearn { what, why } => write!(f, "Belay could not learn {what}: {}", ended_sentence(why)),
             Self::AlarmDuringRelease { alarm, since_start, traffic, said } => {

@@ -4,6 +4,7 @@
 //! somebody read it, and says nothing about now.
 
 mod change;
+pub mod course;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, requested_by};
+pub use course::Course;
 
 /// Declares newtypes over `String`, so that an alarm's name cannot be passed where a deployment's id
 /// is meant.
@@ -353,6 +355,8 @@ pub struct Release {
     pub description: Option<String>,
     /// What is known of the change itself.
     pub change: Change,
+    /// Its way through its pipeline, if it is an execution in one and the pipeline shows it.
+    pub course: Option<Course>,
 }
 
 impl Release {

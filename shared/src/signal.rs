@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ledger::{Offer, PipelineApproval, Press},
-    release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId},
+    release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId, Stage},
 };
 
 /// Something that happened.
@@ -32,6 +32,8 @@ pub enum Signal {
     Approval(Box<Approval>),
     /// A pipeline's manual approval waits for a person, or has its answer.
     Manual(ManualChange),
+    /// A stage of a pipeline failed.
+    StageFailed(StageFailed),
 }
 
 /// A person's answer that counts.
@@ -58,6 +60,124 @@ pub struct ManualChange {
     pub region: Option<String>,
     /// The event's own time.
     pub at: Timestamp,
+}
+
+/// What happened to a pipeline's execution, or to a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineChange {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The execution.
+    pub execution: String,
+    /// What happened.
+    pub what: PipelineHappening,
+    /// The account that the event is about, where the source says so.
+    pub account: Option<String>,
+    /// The region the event came from, where the source says so. An action may have run in another one.
+    pub region: Option<String>,
+    /// The event's own time.
+    pub at: Timestamp,
+}
+
+impl PipelineChange {
+    /// A stage's change as one of its pipeline; none for what is no stage's.
+    pub fn of_stage(change: &ReleaseChange) -> Option<Self> {
+        let (Place::Stage(stage), Some(execution)) = (&change.place, change.deployment.execution()) else {
+            return None;
+        };
+        Some(Self {
+            pipeline: stage.pipeline.clone(),
+            execution: execution.to_owned(),
+            what: PipelineHappening::Stage { stage: stage.stage.clone(), what: change.what },
+            account: change.account.clone(),
+            region: change.region.clone(),
+            at: change.at,
+        })
+    }
+}
+
+/// What happened in a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipelineHappening {
+    /// To the whole execution.
+    Execution(ExecutionHappening),
+    /// To one of its stages.
+    Stage {
+        /// Which.
+        stage: String,
+        /// What.
+        what: ReleaseHappening,
+    },
+    /// To an action that is no manual approval.
+    Action {
+        /// In which stage.
+        stage: String,
+        /// Which.
+        action: String,
+        /// What.
+        what: ActionHappening,
+    },
+}
+
+/// What happened to an execution as a whole (CodePipeline User Guide, "Monitoring CodePipeline events").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionHappening {
+    /// It began.
+    Started,
+    /// It goes on after a retry.
+    Resumed,
+    /// It ended well.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It is being stopped.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+    /// The pipeline changed under it.
+    Canceled,
+    /// A newer one took its place.
+    Superseded,
+}
+
+/// What happened to an action (as [`ExecutionHappening`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionHappening {
+    /// It began.
+    Started,
+    /// It ended well.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// Nobody waits for it any more; what it began may go on.
+    Abandoned,
+    /// The pipeline changed under it.
+    Canceled,
+}
+
+/// A stage of a pipeline failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageFailed {
+    /// The stage.
+    pub stage: Stage,
+    /// The execution.
+    pub execution: String,
+    /// The run of the action that failed last: a stage that is tried again and fails again is news.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl StageFailed {
+    /// What the keys of all failures of this stage in this execution begin with.
+    pub fn keys(&self) -> String {
+        Self::keys_of(&self.stage, &self.execution)
+    }
+
+    /// The same, of a stage and an execution.
+    pub fn keys_of(stage: &Stage, execution: &str) -> String {
+        format!("stage-failed/{stage}/{execution}/")
+    }
 }
 
 /// Where a manual approval stands.
@@ -269,7 +389,7 @@ impl Signal {
     /// The release that it names itself, before anybody has looked.
     pub fn release(&self) -> Option<&ReleaseId> {
         match self {
-            Self::Alarm(_) | Self::Manual(_) => None,
+            Self::Alarm(_) | Self::Manual(_) | Self::StageFailed(_) => None,
             Self::Silence(silence) => silence.release.as_ref(),
             Self::Release(change) => Some(&change.deployment),
             Self::Hook(call) | Self::HookLeft(call) => Some(&call.deployment),
@@ -288,7 +408,8 @@ impl Signal {
             | Self::Silence(_)
             | Self::HookLeft(_)
             | Self::Left(_)
-            | Self::Manual(_) => None,
+            | Self::Manual(_)
+            | Self::StageFailed(_) => None,
         }
     }
 
@@ -302,7 +423,8 @@ impl Signal {
             | Self::HookLeft(_)
             | Self::Left(_)
             | Self::Approval(_)
-            | Self::Manual(_) => None,
+            | Self::Manual(_)
+            | Self::StageFailed(_) => None,
         }
     }
 
@@ -329,6 +451,7 @@ impl Signal {
             Self::Silence(silence) => format!("silence/{}", silence.question),
             Self::Approval(approval) => format!("answer/{}", approval.offer.key),
             Self::Manual(change) => format!("{}/{}", change.key(), change.what.word()),
+            Self::StageFailed(failed) => format!("{}{}", failed.keys(), failed.run),
         })
     }
 }

@@ -1,8 +1,11 @@
-//! Deployments, stages and manual approvals: a release began, ended, or waits for a person.
+//! Deployments, pipelines and their stages, manual approvals: a release began, ended, failed on its way, or waits for a
+//! person.
 
 use belay::{
     events::{self, PipelineEvent},
+    gather::inquiry::InBrief,
     judge::{self, Origin},
+    signal::PipelineChange,
     start::{Failure, Guards, Invocation},
 };
 use serde_json::{Value, json};
@@ -18,17 +21,21 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
     })?;
-    let Some(change) = change else { return Ok(json!({ "outcomes": [] })) };
     let guard =
         guards.of_event(change.home(), invocation).inspect_err(|failure| error!(%failure, "refused"))?;
-    match change {
-        PipelineEvent::Manual(change) => {
-            let outcomes = Box::pin(judge::manual(guard, &change, invocation)).await?;
-            Ok(json!({ "outcomes": outcomes }))
+    let outcomes = match change {
+        PipelineEvent::Manual(change) => Box::pin(judge::manual(guard, &change, invocation)).await?,
+        PipelineEvent::Pipeline(change) => {
+            Box::pin(judge::pipeline(guard, &change, &InBrief, invocation)).await?
         }
         PipelineEvent::Release(change) => {
             let outcome = Box::pin(judge::release(guard, &change, Origin::Event, invocation)).await?;
-            Ok(json!({ "outcomes": [outcome] }))
+            let mut outcomes = vec![outcome];
+            if let Some(stage) = PipelineChange::of_stage(&change) {
+                outcomes.extend(Box::pin(judge::pipeline(guard, &stage, &InBrief, invocation)).await?);
+            }
+            outcomes
         }
-    }
+    };
+    Ok(json!({ "outcomes": outcomes }))
 }

@@ -6,8 +6,8 @@ use belay::{
     decision::sweep::{Due, due},
     events,
     evidence::OpenEvidence,
-    gather::{self, Looked},
-    judge::{self, Origin},
+    gather::{self, Looked, inquiry::InBrief},
+    judge::{self, Found, Origin},
     ledger::{Destination, Note, Open},
     metric,
     release::ReleaseId,
@@ -115,6 +115,7 @@ fn after_cards(due: &Due) -> bool {
         | Due::Pressed(_)
         | Due::Left(..)
         | Due::Release(_)
+        | Due::StageFailed(..)
         | Due::Alarm(_)
         | Due::Watched(_) => false,
     }
@@ -146,6 +147,11 @@ async fn settle(
         Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, invocation))
             .await
             .map(|outcome| vec![outcome]),
+        Due::StageFailed(watch, stage, at) => {
+            let found = Found { stage: Some(&stage), watch: &watch, at, origin: Origin::Sweep };
+            let outcome = Box::pin(judge::stage_failed(guard, found, &InBrief, invocation)).await?;
+            Ok(outcome.into_iter().collect())
+        }
         Due::Watched(watch) => keep(guard, Note::Watched(watch), invocation).await,
         Due::Unwatched(release) => keep(guard, Note::Unwatched(release), invocation).await,
     }

@@ -2,7 +2,7 @@
 
 mod approvals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAnswer};
 
@@ -92,7 +92,47 @@ pub struct ActionRun {
     /// What it found out for later actions, by name: a source action's commit, message and author (CodePipeline User
     /// Guide, "Variables reference").
     pub variables: BTreeMap<String, String>,
+    /// What it was to do and how it went, for whoever explains its failure.
+    pub detail: ActionDetail,
 }
+
+/// What a run of an action was to do, and how that went. Any of it may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionDetail {
+    /// `actionExecutionId`: a retry has another one.
+    pub id: Option<String>,
+    /// AWS's word: `Source`, `Build`, `Deploy`, `Test`, `Invoke`, `Approval`, `Compute`.
+    pub category: Option<String>,
+    /// Where it ran, if CodePipeline says so: that may be another region than the pipeline's.
+    pub region: Option<String>,
+    /// What it works on, by the names of its configuration that say so ([`NAMES`]), with variables resolved. The rest may
+    /// hold anything, secrets among it, and is left where it is.
+    pub names: BTreeMap<String, String>,
+    /// The provider's own summary; of an approval, the words of whoever answered.
+    pub summary: Option<String>,
+    /// The provider's own page about it.
+    pub url: Option<String>,
+    /// `errorDetails.code`: `JobFailed`, `ConfigurationError`.
+    pub error_code: Option<String>,
+    /// `errorDetails.message`.
+    pub error_message: Option<String>,
+    /// The ARN of its log stream, of a Commands action.
+    pub log_stream: Option<String>,
+}
+
+/// The names of an action's configuration that say what it works on (CodePipeline User Guide, "Action structure
+/// reference").
+pub const NAMES: &[&str] = &[
+    "ProjectName",
+    "ApplicationName",
+    "DeploymentGroupName",
+    "StackName",
+    "ChangeSetName",
+    "ActionMode",
+    "FunctionName",
+    "ClusterName",
+    "ServiceName",
+];
 
 /// One execution of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +147,8 @@ pub struct ExecutionSummary {
     pub status: String,
     /// When it started.
     pub started: Timestamp,
+    /// When it changed last: its end, once it is over.
+    pub updated: Option<Timestamp>,
     /// Its source revision in a few words for people: the summary, or else the id.
     pub revision: Option<String>,
     /// The source revision's id.
@@ -461,7 +503,35 @@ fn action_run(
             .and_then(|output| output.output_variables())
             .map(|variables| variables.clone().into_iter().collect())
             .unwrap_or_default(),
+        detail: action_detail(detail),
     })
+}
+
+fn action_detail(detail: &ActionExecutionDetail) -> ActionDetail {
+    let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let (input, result) = (detail.input(), detail.output().and_then(|output| output.execution_result()));
+    let error = result.and_then(|result| result.error_details());
+    let configured = |name: &str| {
+        let of = |all: Option<&HashMap<String, String>>| all.and_then(|all| all.get(name)).cloned();
+        let input = input?;
+        of(input.resolved_configuration()).or_else(|| of(input.configuration()))
+    };
+    ActionDetail {
+        id: given(detail.action_execution_id()),
+        category: input
+            .and_then(|input| input.action_type_id())
+            .map(|kind| kind.category().as_str().to_owned()),
+        region: given(input.and_then(|input| input.region())),
+        names: NAMES
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), configured(name).filter(|of| !of.is_empty())?)))
+            .collect(),
+        summary: given(result.and_then(|result| result.external_execution_summary())),
+        url: given(result.and_then(|result| result.external_execution_url())),
+        error_code: given(error.and_then(|error| error.code())),
+        error_message: given(error.and_then(|error| error.message())),
+        log_stream: given(result.and_then(|result| result.log_stream_arn())),
+    }
 }
 
 fn execution_summary(
@@ -481,6 +551,7 @@ fn execution_summary(
             .map(str::to_owned),
         status: summary.status().ok_or_else(|| lacks("status"))?.as_str().to_owned(),
         started: summary.start_time().and_then(timestamp).ok_or_else(|| lacks("startTime"))?,
+        updated: summary.last_update_time().and_then(timestamp),
         revision: summary.source_revisions().first().and_then(|source| {
             let told = source.revision_summary().filter(|told| !told.is_empty());
             let short = |id: &str| id.chars().take(12).collect();

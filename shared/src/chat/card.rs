@@ -1,6 +1,7 @@
 //! Everything Belay can say. One function per message; the reasons' own sentences are in `reason.rs`.
 
 mod people;
+mod pipelines;
 mod steps;
 mod undoing;
 
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::{
     people::{answered, approval_given, ask, hook_answered, manual_told, retried},
+    pipelines::{retried_by_policy, stage_failed},
     steps::next_step,
     undoing::{effect_failed, halted, taking_back, would_have},
 };
@@ -93,7 +95,8 @@ pub fn of(
         | Signal::HookLeft(_)
         | Signal::Left(_)
         | Signal::Approval(_)
-        | Signal::Manual(_) => None,
+        | Signal::Manual(_)
+        | Signal::StageFailed(_) => None,
     };
     let release = decision.release.as_ref().map(|subject| &subject.deployment.id).or(asked_about);
     let release = release.map(ToString::to_string);
@@ -108,8 +111,19 @@ pub fn of(
             Some(approval) => approval_given(&service, name, answer, came, approval),
             None => hook_answered(&service, name, answer, came),
         },
-        (Verdict::Retry, _) => retried(&service, name),
+        (Verdict::Retry, _) => match signal {
+            Signal::StageFailed(failed) => retried_by_policy(&service, failed, decision),
+            Signal::Alarm(_)
+            | Signal::Release(_)
+            | Signal::Hook(_)
+            | Signal::HookLeft(_)
+            | Signal::Silence(_)
+            | Signal::Left(_)
+            | Signal::Approval(_)
+            | Signal::Manual(_) => retried(&service, name),
+        },
         (Verdict::Notify(urgency), _) => match signal {
+            Signal::StageFailed(failed) => stage_failed(&service, failed, decision, urgency),
             Signal::Release(change) => deployment_told(&service, name, decision, change.what, urgency),
             Signal::Approval(_) => answered(&service, name, decision, urgency),
             Signal::Manual(_) => manual_told(&service, name, decision),
@@ -261,7 +275,7 @@ fn in_slack(decision: &Decision, signal: &Signal, urgency: Urgency, channel: &st
         | Signal::HookLeft(_)
         | Signal::Approval(_)
         | Signal::Manual(_) => true,
-        Signal::Alarm(_) | Signal::Silence(_) | Signal::Left(_) => false,
+        Signal::Alarm(_) | Signal::Silence(_) | Signal::Left(_) | Signal::StageFailed(_) => false,
     };
     if card.is_some() && on_the_card && urgency == Urgency::Calm {
         return None;

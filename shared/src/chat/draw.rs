@@ -8,14 +8,17 @@ use self::story::{checks, story};
 use crate::{
     chat::{
         console::Console,
-        release_card::{CardAlarm, CardOffer, CardState, ReleaseCard},
+        release_card::{CardAlarm, CardOffer, CardStage, CardState, ReleaseCard},
     },
     decision::approval::{lasting, standing},
     evidence::CardFacts,
     ledger::{About, EffectState, Offer, RecordedState},
     message::Link,
-    reason::Silent,
-    release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Revision},
+    reason::{Silent, spoken},
+    release::{
+        Course, Phase, Place, Release, ReleaseId, ReleaseStatus, Revision,
+        course::{Stands, Step},
+    },
     signal::AlarmState,
 };
 
@@ -46,6 +49,7 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
     let open = open_offers(facts);
     let (state, what) = state(facts, &open);
     let release = facts.release.known().ok();
+    let course = release.and_then(|release| release.course.as_ref());
     let began = facts.ledger.began.as_ref();
     let offers: Vec<(String, Offer)> = open.into_iter().map(|offer| (offer_id(&offer), offer)).collect();
     let ended = facts.ledger.ended.as_ref().map(|ended| ended.at);
@@ -58,6 +62,8 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
         began: release.map(|release| release.created_at).or(began.map(|began| began.at)).unwrap_or_default(),
         ended: release.and_then(|release| release.completed_at).or(ended),
         traffic: facts.traffic.known().ok().copied(),
+        stages: course.iter().flat_map(|course| &course.steps).map(stage).collect(),
+        pace: course.map(pace).unwrap_or_default(),
         alarms: alarms(facts),
         checks: checks(&facts.ledger),
         story: story(facts),
@@ -65,6 +71,42 @@ pub fn card(facts: &CardFacts, console: &Console) -> (ReleaseCard, Vec<(String, 
         links: links(facts, console),
     };
     (card, offers.into_iter().map(|(id, offer)| (id, lasting(offer))).collect())
+}
+
+fn stage(step: &Step) -> CardStage {
+    CardStage { name: step.stage.clone(), state: step.state }
+}
+
+/// How long a pipeline took, beside what is usual. While it runs only what is usual: a card says nothing that changes
+/// by itself.
+fn pace(course: &Course) -> String {
+    let usual = course.usual.map(|usual| {
+        let of = match usual.of {
+            1 => "as the last good one did".to_owned(),
+            of => format!("the median of the last {of} good ones"),
+        };
+        (spoken(usual.median), of)
+    });
+    match (course.took.map(spoken), usual) {
+        (Some(took), Some((usual, of))) => format!("The pipeline took {took}; usual are {usual}, {of}."),
+        (Some(took), None) => format!("The pipeline took {took}."),
+        (None, Some((usual, of))) => format!("The pipeline usually takes {usual}, {of}."),
+        (None, None) => String::new(),
+    }
+}
+
+/// What became of an execution that did not get to the stage that releases.
+fn not_reached(course: Option<&Course>) -> (CardState, String) {
+    let Some(course) = course else { return (CardState::Undone, " did not begin".to_owned()) };
+    match (course.failed(), course.stands) {
+        (Some(stage), _) => (CardState::Bad, format!(" did not begin: {stage} failed")),
+        (None, Stands::Failed) => (CardState::Bad, " did not begin: the pipeline failed".to_owned()),
+        (None, Stands::Superseded) => {
+            (CardState::Undone, " did not begin: a newer execution took its place".to_owned())
+        }
+        (None, Stands::Stopped) => (CardState::Undone, " did not begin: the pipeline was stopped".to_owned()),
+        (None, Stands::Running | Stands::Succeeded) => (CardState::Undone, " did not begin".to_owned()),
+    }
 }
 
 /// A release as people call it: a deployment by its id, an execution by its stage and the beginning of its own, which is
@@ -151,7 +193,9 @@ fn state(facts: &CardFacts, open: &[Offer]) -> (CardState, String) {
     match &release.status {
         _ if asked => (CardState::Waiting, format!("{noun} waits for a person")),
         ReleaseStatus::Created | ReleaseStatus::Queued => {
-            (CardState::Running, format!("{noun} has not begun yet"))
+            let is_in = release.course.as_ref().and_then(Course::is_in);
+            let is_in = is_in.map_or(String::new(), |stage| format!(": its pipeline is in {stage}"));
+            (CardState::Running, format!("{noun} has not begun yet{is_in}"))
         }
         ReleaseStatus::InProgress | ReleaseStatus::Baking | ReleaseStatus::Ready => {
             let would = if observed { ", and Belay would have taken it back" } else { "" };
@@ -163,7 +207,8 @@ fn state(facts: &CardFacts, open: &[Offer]) -> (CardState, String) {
         ReleaseStatus::Succeeded => (CardState::Good, format!("{noun} succeeded")),
         ReleaseStatus::Failed => (CardState::Bad, format!("{noun} failed")),
         ReleaseStatus::Stopped if release.never_began() => {
-            (CardState::Undone, format!("{noun} did not begin"))
+            let (state, what) = not_reached(release.course.as_ref());
+            (state, format!("{noun}{what}"))
         }
         ReleaseStatus::Stopped => (CardState::Bad, format!("{noun} was stopped")),
         ReleaseStatus::Unrecognised(word) => {

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::{approval::Choice, message::Link, signal::AlarmState};
+use crate::{approval::Choice, message::Link, release::course::StepState, signal::AlarmState};
 
 /// A release's card.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct ReleaseCard {
     pub ended: Option<Timestamp>,
     /// How much of the traffic the new revision gets, in percent, where that is known.
     pub traffic: Option<u8>,
+    /// The stages of its pipeline, in their order, if it comes by one.
+    pub stages: Vec<CardStage>,
+    /// How long that takes, as a sentence; empty where there is nothing to say.
+    pub pace: String,
     /// The watched alarms and their state, by name.
     pub alarms: Vec<CardAlarm>,
     /// What the hooks' checks found.
@@ -56,6 +60,15 @@ pub enum CardState {
     Halted,
     /// It went wrong, or its undo did, and somebody has to look.
     Bad,
+}
+
+/// A pipeline's stage on a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardStage {
+    /// Its name. Text from outside.
+    pub name: String,
+    /// How it stands.
+    pub state: StepState,
 }
 
 /// A watched alarm on a card.

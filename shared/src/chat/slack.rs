@@ -21,10 +21,10 @@ use self::block::{
     sections, total,
 };
 use super::{
-    release_card::{CardAlarm, CardState, ReleaseCard},
+    release_card::{CardAlarm, CardStage, CardState, ReleaseCard},
     text::{cut, escape, line, units},
 };
-use crate::{decision::Urgency, message::Message, signal::AlarmState};
+use crate::{decision::Urgency, message::Message, release::course::StepState, signal::AlarmState};
 
 /// What is posted: `chat.postMessage` and `chat.update` take both fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ const TEXT: usize = 300;
 const FIELDS: usize = 10;
 const FACTS: usize = 1_800;
 const ALARMS: usize = 1_200;
+/// How long a pipeline's stages may be, together.
+const STAGES: usize = 900;
 const CHECKS: usize = 1_000;
 
 /// A release's card.
@@ -61,6 +63,9 @@ pub fn card(card: &ReleaseCard) -> Post {
     let mut above = vec![header(&title)];
     above.extend(asked);
     above.extend(facts(card));
+    if !card.stages.is_empty() {
+        above.push(section(&stages(&card.stages)));
+    }
     if let Some(percent) = card.traffic {
         above.push(section(&traffic(percent)));
     }
@@ -162,6 +167,30 @@ fn facts(card: &ReleaseCard) -> Vec<Value> {
         .collect()
 }
 
+/// A pipeline's stages as one line. One that is longer than a line ends with how many are left out.
+fn stages(stages: &[CardStage]) -> String {
+    let sign = |state| match state {
+        StepState::Done => "✓",
+        StepState::Running => "▶",
+        StepState::Asks => "✋",
+        StepState::Waiting => "○",
+        StepState::Failed => "✗",
+        StepState::Stopped => "■",
+        StepState::Skipped => "–",
+    };
+    let shown: Vec<String> = stages
+        .iter()
+        .map(|stage| format!("{} {}", sign(stage.state), outside_or_dash(&stage.name, 100)))
+        .collect();
+    let fit = block::fitting(shown.iter(), STAGES);
+    let left = shown.len() - fit;
+    let mut line = shown[..fit].join("  ");
+    if left > 0 {
+        line.push_str(&format!("  … and {left} more"));
+    }
+    line
+}
+
 /// A bar of ten blocks. It is empty and full for nothing and everything only.
 fn traffic(percent: u8) -> String {
     let percent = percent.min(100);
@@ -193,6 +222,15 @@ fn alarms(card: &ReleaseCard) -> Vec<String> {
 
 /// When it began and ended, and how long it took.
 fn times(card: &ReleaseCard) -> String {
+    let mut times = began_and_ended(card);
+    if !card.pace.is_empty() {
+        times.push_str(". ");
+        times.push_str(&outside(&card.pace, 200));
+    }
+    times
+}
+
+fn began_and_ended(card: &ReleaseCard) -> String {
     let began = format!("Began {}", date(card.began));
     let Some(ended) = card.ended else { return began };
     let seconds = ended.as_second() - card.began.as_second();

@@ -368,6 +368,7 @@ pub fn not_begun(watch: &Watch, change: Change, revision: Option<String>) -> Rel
         ),
         description: None,
         change,
+        course: None,
     }
 }
 

@@ -241,7 +241,13 @@ fn ended(
         rest.push(Reason::StaysOnWatch { until: at.checked_add(watch).unwrap_or(Timestamp::MAX) });
     }
     let reasons = Reasons::new(first, rest);
-    let decision = Decision::plain(Some(&service.name), Some(deployment), Verdict::Notify(urgency), reasons);
+    // Why a stage failed is a message of its own (`decision::pipeline`): this one would only announce it.
+    let explained = status == ReleaseStatus::Failed
+        && matches!(deployment.place, Place::Stage(_))
+        && undo.is_none()
+        && deployment.rolled_back_by.is_none();
+    let verdict = if explained { Verdict::Ignore } else { Verdict::Notify(urgency) };
+    let decision = Decision::plain(Some(&service.name), Some(deployment), verdict, reasons);
     Judged {
         decision,
         began: None,

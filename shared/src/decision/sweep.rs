@@ -7,12 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::release::ROLLBACK_FOLLOWS;
 use crate::{
+    approval::Choice,
     decision::{Effect, alarm::signed},
     evidence::{OpenEvidence, WatchedState},
-    ledger::{EffectState, LEASE, Open, Owed, Press, Question, ReleaseLedger, WaitingHook, Watch},
+    ledger::{
+        Answered, DecisionRecord, EffectState, LEASE, Open, Owed, Press, Question, ReleaseLedger,
+        WaitingHook, Watch,
+    },
     policy::{Missing, Policy, Service},
-    release::{AlarmName, Phase, Place, Release, ReleaseId, ReleaseStatus},
-    signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening},
+    release::{AlarmName, Phase, Place, Release, ReleaseId, ReleaseStatus, Stage, course::Stands},
+    signal::{AlarmChange, AlarmState, LeftAt, Quieted, ReleaseChange, ReleaseHappening, StageFailed},
 };
 
 /// Something whose time has come.
@@ -30,6 +34,8 @@ pub enum Due {
     Owed(Owed),
     /// A release began, or ended.
     Release(ReleaseChange),
+    /// A stage of a release's pipeline failed, and nobody has said why.
+    StageFailed(Watch, Stage, Timestamp),
     /// A watched alarm is red, or an incident's alarm is OK.
     Alarm(AlarmChange),
     /// A release is to be looked after that nobody has heard of.
@@ -57,7 +63,11 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
         left.extend(left_behind(release, ledger, service, now));
         told.extend(unsaid(watch, release, ledger).map(Due::Release));
         told.extend(unheard_rollback(&evidence.open, watch, release).map(Due::Watched));
-        if is_over(service, release, ledger, now) {
+        let unexplained = unexplained(release, ledger, now);
+        if let Unexplained::Due(stage, since) = &unexplained {
+            told.push(Due::StageFailed(watch.clone(), stage.clone(), *since));
+        }
+        if unexplained == Unexplained::No && is_over(service, release, ledger, now) {
             over.push(Due::Unwatched(watch.release.clone()));
         }
     }
@@ -124,6 +134,43 @@ fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<Re
     };
     let (deployment, place) = (watch.release.clone(), watch.place.clone());
     Some(ReleaseChange { deployment, place, what, instance: None, account: None, region: None, at })
+}
+
+/// Whether a pipeline failed, and nobody has said why.
+#[derive(Debug, PartialEq, Eq)]
+enum Unexplained {
+    /// It has not, or somebody has.
+    No,
+    /// Its events may be on their way: what they bring says more.
+    NotYet,
+    /// This stage, since then.
+    Due(Stage, Timestamp),
+}
+
+/// How long the events of a failure are waited for. They bring a better explanation than the sweep's.
+const EVENTS_FOLLOW: SignedDuration = SignedDuration::from_secs(90);
+
+fn unexplained(release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> Unexplained {
+    let Some(course) = release.course.as_ref().filter(|course| course.stands == Stands::Failed) else {
+        return Unexplained::No;
+    };
+    let (Some(stage), Some(execution), Some(since)) =
+        (course.failed(), release.id.execution(), course.over_since)
+    else {
+        return Unexplained::No;
+    };
+    let stage = Stage { pipeline: course.pipeline.clone(), stage: stage.to_owned() };
+    let keys = StageFailed::keys_of(&stage, execution);
+    // Of this failure: what was said before it was about another one, after which it was tried again.
+    let said = |record: &DecisionRecord| record.signal.starts_with(&keys) && record.at >= since;
+    let rejected = |answered: &Answered| answered.choice == Some(Choice::Reject);
+    if ledger.decisions.iter().any(said) || ledger.answers.values().any(rejected) {
+        Unexplained::No
+    } else if now.duration_since(since) < EVENTS_FOLLOW {
+        Unexplained::NotYet
+    } else {
+        Unexplained::Due(stage, since)
+    }
 }
 
 /// The deployer's own rollback of a release, if nobody has heard of it: from here on it is looked after like the

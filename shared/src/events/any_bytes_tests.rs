@@ -135,11 +135,11 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         }
     }
     match release(bytes) {
-        Ok(Some(PipelineEvent::Manual(change))) => {
+        Ok(PipelineEvent::Manual(change)) => {
             prop_assert_eq!(value.pointer("/detail/type/category").and_then(Value::as_str), Some("Approval"));
             prop_assert!(!change.run.is_empty());
         }
-        Ok(Some(PipelineEvent::Release(change))) => {
+        Ok(PipelineEvent::Release(change)) => {
             let word = value.pointer("/detail/state").and_then(Value::as_str);
             let what = change.what.to_string();
             match change.place {
@@ -147,7 +147,10 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
                 Place::Stage(_) => prop_assert!(word.is_some_and(|word| STAGE_WORDS.contains(&word))),
             }
         }
-        Ok(None) => prop_assert_eq!(value["source"].as_str(), Some("aws.codepipeline")),
+        Ok(PipelineEvent::Pipeline(change)) => {
+            prop_assert_eq!(value["source"].as_str(), Some("aws.codepipeline"));
+            prop_assert!(!change.execution.is_empty() && !change.pipeline.is_empty());
+        }
         Err(error) => is_short(&error)?,
     }
     if schedule(bytes).is_ok() {

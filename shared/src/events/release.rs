@@ -4,12 +4,15 @@
 use serde::{Deserialize, Deserializer};
 
 use super::EventError;
-use super::foreign::{self, NOT_YET, not_for_us};
+use super::foreign::{self, not_for_us};
 use super::moment::Stamp;
 use super::wire::{Part, Text, payload, read};
 use crate::ledger::PipelineApproval;
 use crate::release::{DeploymentGroup, Place, ReleaseId, Stage};
-use crate::signal::{ManualChange, ManualHappening, ReleaseChange, ReleaseHappening};
+use crate::signal::{
+    ActionHappening, ExecutionHappening, ManualChange, ManualHappening, PipelineChange, PipelineHappening,
+    ReleaseChange, ReleaseHappening,
+};
 
 const DEPLOYMENT: &str = "CodeDeploy Deployment State-change Notification";
 const INSTANCE: &str = "CodeDeploy Instance State-change Notification";
@@ -95,7 +98,50 @@ impl<'de> Deserialize<'de> for Happening {
     }
 }
 
-/// An action's detail. Only manual approvals are of concern.
+/// A whole execution's detail. Its trigger comes in two forms, and not always: the API says what it was.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct OfExecution {
+    pipeline: Text,
+    execution_id: Text,
+    state: Whole,
+}
+
+struct Whole(ExecutionHappening);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED, CANCELED or SUPERSEDED";
+        read(deserializer, words, |word| match word {
+            "STARTED" => Some(Self(ExecutionHappening::Started)),
+            "RESUMED" => Some(Self(ExecutionHappening::Resumed)),
+            "SUCCEEDED" => Some(Self(ExecutionHappening::Succeeded)),
+            "FAILED" => Some(Self(ExecutionHappening::Failed)),
+            "STOPPING" => Some(Self(ExecutionHappening::Stopping)),
+            "STOPPED" => Some(Self(ExecutionHappening::Stopped)),
+            "CANCELED" => Some(Self(ExecutionHappening::Canceled)),
+            "SUPERSEDED" => Some(Self(ExecutionHappening::Superseded)),
+            _ => None,
+        })
+    }
+}
+
+struct Acted(ActionHappening);
+
+impl<'de> Deserialize<'de> for Acted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer, "STARTED, SUCCEEDED, FAILED, ABANDONED or CANCELED", |word| match word {
+            "STARTED" => Some(Self(ActionHappening::Started)),
+            "SUCCEEDED" => Some(Self(ActionHappening::Succeeded)),
+            "FAILED" => Some(Self(ActionHappening::Failed)),
+            "ABANDONED" => Some(Self(ActionHappening::Abandoned)),
+            "CANCELED" => Some(Self(ActionHappening::Canceled)),
+            _ => None,
+        })
+    }
+}
+
+/// An action's detail.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", expecting = "an object")]
 struct OfAction {
@@ -104,7 +150,7 @@ struct OfAction {
     stage: Text,
     action: Text,
     action_execution_id: Option<Text>,
-    state: Text,
+    state: Acted,
     r#type: OfType,
 }
 
@@ -114,13 +160,15 @@ struct OfType {
     category: Text,
 }
 
-/// What a pipeline's event says, as far as Belay is concerned.
+/// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineEvent {
     /// A release began, ended or waits.
     Release(ReleaseChange),
     /// A manual approval waits, or has its answer.
     Manual(ManualChange),
+    /// A pipeline's execution got on, or did not.
+    Pipeline(PipelineChange),
 }
 
 impl PipelineEvent {
@@ -129,26 +177,29 @@ impl PipelineEvent {
         let (account, region) = match self {
             Self::Release(change) => (&change.account, &change.region),
             Self::Manual(change) => (&change.account, &change.region),
+            Self::Pipeline(change) => (&change.account, &change.region),
         };
         (account.as_deref(), region.as_deref())
     }
 }
 
-/// A manual approval's change; none for other actions, and for states that change nothing. An approval that was given
-/// succeeds; one that was rejected or not given in its time fails (reference: CodePipeline, "Events").
-fn manual(event: Event<OfAction>) -> Option<ManualChange> {
+/// What an action's event says. A manual approval that was given succeeds; one that was rejected or not given in its
+/// time fails (reference: CodePipeline, "Events").
+fn action(event: Event<OfAction>) -> PipelineEvent {
     let OfAction { pipeline, execution_id, stage, action, action_execution_id, state, r#type } = event.detail;
+    let (account, region, at) = (event.account, event.region, event.time.0);
     if r#type.category.0 != "Approval" {
-        return None;
+        let what = PipelineHappening::Action { stage: stage.0, action: action.0, what: state.0 };
+        let (pipeline, execution) = (pipeline.0, execution_id.0);
+        return PipelineEvent::Pipeline(PipelineChange { pipeline, execution, what, account, region, at });
     }
-    let what = match state.0.as_str() {
-        "STARTED" => ManualHappening::Waits,
-        "SUCCEEDED" => ManualHappening::Approved,
-        "FAILED" => ManualHappening::Failed,
-        "CANCELED" | "ABANDONED" => ManualHappening::Gone,
-        _ => return None,
+    let what = match state.0 {
+        ActionHappening::Started => ManualHappening::Waits,
+        ActionHappening::Succeeded => ManualHappening::Approved,
+        ActionHappening::Failed => ManualHappening::Failed,
+        ActionHappening::Canceled | ActionHappening::Abandoned => ManualHappening::Gone,
     };
-    Some(ManualChange {
+    PipelineEvent::Manual(ManualChange {
         // Missing in older events: then an approval that is asked for again in a retried stage is one with the first.
         run: action_execution_id.map_or_else(|| execution_id.0.clone(), |run| run.0),
         approval: PipelineApproval {
@@ -157,9 +208,9 @@ fn manual(event: Event<OfAction>) -> Option<ManualChange> {
             execution: execution_id.0,
         },
         what,
-        account: event.account,
-        region: event.region,
-        at: event.time.0,
+        account,
+        region,
+        at,
     })
 }
 
@@ -170,14 +221,14 @@ struct Label {
     source: Text,
 }
 
-/// Reads a change of a deployment, of one of its instances, of a pipeline's stage or of a manual approval. Events of a
-/// whole pipeline and of other actions are understood, and nothing: the stage's own event says what came of them.
+/// Reads a change of a deployment, of one of its instances, of a pipeline's execution, of its stages, its actions or its
+/// manual approvals.
 ///
 /// # Errors
 ///
-/// `NotForUs` for anything else, also for CodeBuild's events and approval requests, which a later version will
-/// handle; `Malformed` when a field is missing or its word unknown.
-pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
+/// `NotForUs` for anything else, also for CodeBuild's events: what came of a build is told by the pipeline that ran it,
+/// with the build's id. `Malformed` when a field is missing or its word unknown.
+pub fn release(bytes: &[u8]) -> Result<PipelineEvent, EventError> {
     let value = payload(bytes)?;
     let whole = Part::whole(&value);
     if !whole.has("detail-type") && !whole.has("detail") {
@@ -188,7 +239,7 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
         ("aws.codedeploy", DEPLOYMENT) => {
             let event: Event<OfDeployment> = whole.decode()?;
             let OfDeployment { deployment_id, application, deployment_group, state } = event.detail;
-            Ok(Some(PipelineEvent::Release(ReleaseChange {
+            Ok(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::from(deployment_id.0),
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
@@ -196,13 +247,13 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 account: event.account,
                 region: event.region,
                 at: event.time.0,
-            })))
+            }))
         }
         ("aws.codedeploy", INSTANCE) => {
             let event: Event<OfInstance> = whole.decode()?;
             let OfInstance { deployment_id, application, deployment_group, instance_id, state } =
                 event.detail;
-            Ok(Some(PipelineEvent::Release(ReleaseChange {
+            Ok(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::from(deployment_id.0),
                 place: DeploymentGroup { application: application.0, group: deployment_group.0 }.into(),
                 what: state.0,
@@ -210,12 +261,12 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 account: event.account,
                 region: event.region,
                 at: event.time.0,
-            })))
+            }))
         }
         ("aws.codepipeline", STAGE) => {
             let event: Event<OfStage> = whole.decode()?;
             let OfStage { pipeline, execution_id, stage, state } = event.detail;
-            Ok(Some(PipelineEvent::Release(ReleaseChange {
+            Ok(PipelineEvent::Release(ReleaseChange {
                 deployment: ReleaseId::of_stage(&stage.0, &execution_id.0),
                 place: Place::Stage(Stage { pipeline: pipeline.0, stage: stage.0 }),
                 what: state.0,
@@ -223,12 +274,26 @@ pub fn release(bytes: &[u8]) -> Result<Option<PipelineEvent>, EventError> {
                 account: event.account,
                 region: event.region,
                 at: event.time.0,
-            })))
+            }))
         }
-        ("aws.codepipeline", ACTION) => Ok(manual(whole.decode()?).map(PipelineEvent::Manual)),
-        ("aws.codepipeline", PIPELINE) => Ok(None),
+        ("aws.codepipeline", ACTION) => Ok(action(whole.decode()?)),
+        ("aws.codepipeline", PIPELINE) => {
+            let event: Event<OfExecution> = whole.decode()?;
+            let OfExecution { pipeline, execution_id, state } = event.detail;
+            Ok(PipelineEvent::Pipeline(PipelineChange {
+                pipeline: pipeline.0,
+                execution: execution_id.0,
+                what: PipelineHappening::Execution(state.0),
+                account: event.account,
+                region: event.region,
+                at: event.time.0,
+            }))
+        }
         (source @ "aws.codebuild", detail_type) => {
-            let came = format!("{}{NOT_YET}", foreign::eventbridge(detail_type, source));
+            let came = format!(
+                "{} (what came of a build is told by the pipeline that ran it)",
+                foreign::eventbridge(detail_type, source)
+            );
             Err(not_for_us(came, EXPECTED))
         }
         (source, detail_type) => Err(not_for_us(foreign::eventbridge(detail_type, source), EXPECTED)),
@@ -271,7 +336,7 @@ mod tests {
             let file = format!("codedeploy/codedeploy-deployment-{word}.json");
             assert_eq!(
                 release(sample(&file).as_bytes()),
-                Ok(Some(PipelineEvent::Release(orders(what, None)))),
+                Ok(PipelineEvent::Release(orders(what, None))),
                 "{file}"
             );
         }
@@ -281,7 +346,7 @@ mod tests {
     fn an_instance_is_named() {
         let change = release(sample("codedeploy/codedeploy-instance-failure.json").as_bytes());
         let instance = Some("i-0000000aaaaaaaaaa");
-        assert_eq!(change, Ok(Some(PipelineEvent::Release(orders(ReleaseHappening::Failed, instance)))));
+        assert_eq!(change, Ok(PipelineEvent::Release(orders(ReleaseHappening::Failed, instance))));
     }
 
     #[test]
@@ -292,7 +357,7 @@ mod tests {
             ("failed", ReleaseHappening::Failed),
         ] {
             let file = format!("codepipeline/codepipeline-stage-{word}.json");
-            let Ok(Some(PipelineEvent::Release(change))) = release(sample(&file).as_bytes()) else {
+            let Ok(PipelineEvent::Release(change)) = release(sample(&file).as_bytes()) else {
                 panic!("{file}")
             };
             assert_eq!(change.what, what, "{file}");
@@ -315,7 +380,7 @@ mod tests {
             ("codepipeline-action-approval-rejected", ManualHappening::Failed),
         ] {
             let file = format!("codepipeline/{file}.json");
-            let Ok(Some(PipelineEvent::Manual(change))) = release(sample(&file).as_bytes()) else {
+            let Ok(PipelineEvent::Manual(change)) = release(sample(&file).as_bytes()) else {
                 panic!("{file}")
             };
             assert_eq!(change.what, what, "{file}");
@@ -325,10 +390,54 @@ mod tests {
     }
 
     #[test]
-    fn whole_pipelines_and_single_actions_are_understood_and_nothing() {
-        for file in ["codepipeline-pipeline-started", "codepipeline-action-started"] {
-            let file = format!("codepipeline/{file}.json");
-            assert_eq!(release(sample(&file).as_bytes()), Ok(None), "{file}");
+    fn whole_pipelines_and_single_actions_are_read_in_each_state() {
+        use {ActionHappening as A, ExecutionHappening as E, PipelineHappening as P};
+        let built = |what| P::Action { stage: "Build".to_owned(), action: "Compile".to_owned(), what };
+        let states = [
+            ("pipeline-started", "STARTED", P::Execution(E::Started)),
+            ("pipeline-started", "RESUMED", P::Execution(E::Resumed)),
+            ("pipeline-succeeded-git-trigger", "SUCCEEDED", P::Execution(E::Succeeded)),
+            ("pipeline-failed", "FAILED", P::Execution(E::Failed)),
+            ("pipeline-stopping", "STOPPING", P::Execution(E::Stopping)),
+            ("pipeline-stopping", "STOPPED", P::Execution(E::Stopped)),
+            ("pipeline-started", "CANCELED", P::Execution(E::Canceled)),
+            ("pipeline-superseded", "SUPERSEDED", P::Execution(E::Superseded)),
+            ("action-started", "STARTED", built(A::Started)),
+            ("action-started", "SUCCEEDED", built(A::Succeeded)),
+            ("action-started", "FAILED", built(A::Failed)),
+            ("action-abandoned", "ABANDONED", built(A::Abandoned)),
+            ("action-started", "CANCELED", built(A::Canceled)),
+        ];
+        for (file, word, wanted) in states {
+            let mut event = samples::json(&format!("codepipeline/codepipeline-{file}.json"));
+            change(&mut event, "/detail/state", Some(json!(word)));
+            // Numbers come as floats.
+            change(&mut event, "/detail/pipeline-execution-attempt", Some(json!(2.0)));
+            if matches!(wanted, P::Action { .. }) {
+                change(&mut event, "/detail/stage", Some(json!("Build")));
+                change(&mut event, "/detail/action", Some(json!("Compile")));
+                // An action may run in another region than its pipeline.
+                change(&mut event, "/detail/region", Some(json!("eu-west-1")));
+            }
+            let Ok(PipelineEvent::Pipeline(read)) = release(event.to_string().as_bytes()) else {
+                panic!("{file}: {word}")
+            };
+            assert_eq!(read.what, wanted, "{file}: {word}");
+            assert_eq!(read.execution, "12345678-1234-5678-abcd-12345678abcd");
+            assert_eq!(read.region.as_deref(), Some("us-east-1"), "the pipeline's own");
+        }
+        for (file, words) in [
+            (
+                "pipeline-started",
+                "STARTED, RESUMED, SUCCEEDED, FAILED, STOPPING, STOPPED, CANCELED or SUPERSEDED",
+            ),
+            ("action-started", "STARTED, SUCCEEDED, FAILED, ABANDONED or CANCELED"),
+            // An approval's words are the same.
+            ("action-approval-started", "STARTED, SUCCEEDED, FAILED, ABANDONED or CANCELED"),
+        ] {
+            let mut odd = samples::json(&format!("codepipeline/codepipeline-{file}.json"));
+            change(&mut odd, "/detail/state", Some(json!("Cancelled")));
+            assert_malformed(release(odd.to_string().as_bytes()), "detail.state", "\"Cancelled\"", words);
         }
     }
 
@@ -366,8 +475,8 @@ mod tests {
         for (file, came) in [
             (
                 "codebuild/codebuild-state-change-failed.json",
-                "an EventBridge event `CodeBuild Build State Change` of aws.codebuild, \
-                 which this version of Belay does not handle yet",
+                "an EventBridge event `CodeBuild Build State Change` of aws.codebuild \
+                 (what came of a build is told by the pipeline that ran it)",
             ),
             (
                 "codepipeline/sns-codepipeline-approval.json",

@@ -105,7 +105,7 @@ async fn release(adapters: &Adapters, card: &OnCard, now: Timestamp) -> Observed
 }
 
 /// An execution in a stage; one that has not got there, or never will, is described by what the pipeline knows of it.
-pub(super) async fn in_stage(
+pub async fn in_stage(
     adapters: &Adapters,
     stage: &Stage,
     release: &ReleaseId,
@@ -136,19 +136,25 @@ async fn not_there(
     now: Timestamp,
 ) -> Option<Observed<Release>> {
     let execution = release.execution()?;
-    let (all, runs) = tokio::join!(
+    let (all, runs, structure, stages) = tokio::join!(
         adapters.codepipeline.executions(&stage.pipeline),
         adapters.codepipeline.actions(&stage.pipeline, execution),
+        adapters.codepipeline.structure(&stage.pipeline),
+        adapters.codepipeline.stages(&stage.pipeline),
     );
     let (all, runs) = (all.ok()?, runs.ok()?);
     if runs.iter().any(|run| run.stage == stage.stage) {
         return None;
     }
-    let summary = all.into_iter().find(|one| one.id == execution)?;
+    let summary = all.iter().find(|one| one.id == execution)?;
+    // Without its stages it is still a release.
+    let course = structure.ok().zip(stages.ok()).map(|(structure, stages)| {
+        super::stage::course(&stage.pipeline, &structure.stages, &stages, &runs, summary, &all)
+    });
     let place = Place::Stage(stage.clone());
     let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
-    let change = super::stage::change(&runs, Some(&summary));
-    let mut value = not_begun(&watch, change, summary.revision.clone());
+    let change = super::stage::change(&runs, Some(summary));
+    let mut value = Release { course, ..not_begun(&watch, change, summary.revision.clone()) };
     if !matches!(summary.status.as_str(), "InProgress" | "Stopping") {
         // Rejected, superseded or stopped before it got there. It never began there, so that it has no end either.
         value.status = ReleaseStatus::Stopped;

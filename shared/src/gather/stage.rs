@@ -6,12 +6,13 @@ use super::{group::Standing, release::Told, way_back::not_good};
 use crate::{
     aws::{
         Adapters, AwsError,
-        codepipeline::{ActionRun, ExecutionSummary, StageStatus, Structure},
+        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure},
     },
     evidence::{Back, Observed, Target, Way},
     release::{
-        Change, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage, no_rollback,
-        requested_by,
+        Change, Course, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage,
+        course::{self, Run, Stands, StepState, Usual},
+        no_rollback, requested_by,
     },
     signal::ReleaseChange,
 };
@@ -38,7 +39,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         (Ok(stages), Ok(structure)) => (stages, structure),
     };
     let next_stage = next(&structure, &place.stage);
-    let Some(found) = stages.into_iter().find(|stage| stage.name == place.stage) else {
+    let Some(found) = stages.iter().find(|stage| stage.name == place.stage).cloned() else {
         let operation = "codepipeline:GetPipelineState";
         return missing(&AwsError::unreadable(operation, place, "the pipeline has no such stage"));
     };
@@ -55,7 +56,8 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
             within: Vec::new(),
         };
     };
-    let entered = Entered { place, execution: &execution, status: Some(status), rollback: found.rollback };
+    let status = Some(status);
+    let entered = Entered { place, execution: &execution, status, rollback: found.rollback, stages: &stages };
     let (told, within) = entered.told(adapters, &structure, now).await;
     Standing {
         latest: told.release.map(Some),
@@ -89,11 +91,12 @@ pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseCha
     };
     // The stage may hold another execution by now; then this one is over there, and how is in its actions.
     let status = stages
-        .into_iter()
+        .iter()
         .find(|stage| stage.name == place.stage)
-        .and_then(|stage| stage.execution)
+        .and_then(|stage| stage.execution.clone())
         .and_then(|(latest, status)| (latest == execution).then_some(status));
-    Entered { place, execution, status, rollback }.told(adapters, &structure, now).await.0
+    let entered = Entered { place, execution, status, rollback, stages: &stages };
+    entered.told(adapters, &structure, now).await.0
 }
 
 /// The stage behind a stage.
@@ -109,6 +112,8 @@ struct Entered<'a> {
     /// Where it is there; none if another execution is in the stage by now.
     status: Option<StageStatus>,
     rollback: bool,
+    /// The pipeline's stages now.
+    stages: &'a [StageNow],
 }
 
 impl Entered<'_> {
@@ -139,6 +144,10 @@ impl Entered<'_> {
         };
         let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
         let change = change(&runs, summary);
+        let course = summary.and_then(|summary| {
+            let all = all.as_deref().unwrap_or_default();
+            Some(course(pipeline, &structure.stages, self.stages, &runs, summary, all))
+        });
         runs.retain(|run| run.stage == stage);
         let within = deployments(&runs, |_| true);
         let words = summary.and_then(|summary| summary.revision.clone());
@@ -148,7 +157,7 @@ impl Entered<'_> {
             (Ok(_), None) => Observed::Known { value: None, at: now },
             (Ok(_), Some(words)) => Observed::Known { value: no_rollback(words), at: now },
         };
-        let release = self.release(&runs, words, change);
+        let release = self.release(&runs, words, change).map(|release| Release { course, ..release });
         let back = match &release {
             Err(why) => Observed::Missing { why: why.clone() },
             Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
@@ -186,6 +195,7 @@ impl Entered<'_> {
             revision: Revision::Named(words.unwrap_or_else(|| format!("the execution {}", self.execution))),
             description: None,
             change,
+            course: None,
         })
     }
 
@@ -287,6 +297,53 @@ pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> 
         message,
         started_by,
         requested_by: all,
+    }
+}
+
+/// An execution's way through its pipeline. `all` are the pipeline's executions, the newest first.
+pub(super) fn course(
+    pipeline: &str,
+    names: &[String],
+    stages: &[StageNow],
+    runs: &[ActionRun],
+    summary: &ExecutionSummary,
+    all: &[ExecutionSummary],
+) -> Course {
+    let stands = Stands::from_wire(&summary.status);
+    let shown = stages.iter().filter_map(|stage| {
+        let (execution, status) = stage.execution.as_ref()?;
+        let state = match status {
+            StageStatus::InProgress | StageStatus::Stopping => StepState::Running,
+            StageStatus::Succeeded => StepState::Done,
+            StageStatus::Failed => StepState::Failed,
+            StageStatus::Stopped | StageStatus::Cancelled => StepState::Stopped,
+            StageStatus::Skipped => StepState::Skipped,
+            StageStatus::Unrecognised(_) => return None,
+        };
+        (*execution == summary.id).then_some((stage.name.as_str(), state))
+    });
+    let runs: Vec<Run<'_>> = runs
+        .iter()
+        .map(|run| Run {
+            stage: &run.stage,
+            action: &run.action,
+            // The only provider of approvals (CodePipeline User Guide, "Action structure reference").
+            asks: run.provider.as_deref() == Some("Manual"),
+            status: &run.status,
+            started: run.started,
+        })
+        .collect();
+    let took = |one: &ExecutionSummary| one.updated.map(|updated| updated.duration_since(one.started));
+    let good = all.iter().filter(|one| {
+        one.id != summary.id && !one.rollback && Stands::from_wire(&one.status) == Stands::Succeeded
+    });
+    Course {
+        pipeline: pipeline.to_owned(),
+        stands,
+        steps: course::steps(names, &runs, &shown.collect(), stands),
+        took: took(summary).filter(|_| stands != Stands::Running),
+        over_since: summary.updated.filter(|_| stands != Stands::Running),
+        usual: Usual::of(good.filter_map(took).take(course::USUAL_OF).collect()),
     }
 }
 

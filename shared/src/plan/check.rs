@@ -132,7 +132,7 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     }
     let expected: &[&str] = match verdict {
         Verdict::Ignore | Verdict::Notify(_) | Verdict::LookAgain | Verdict::Ask => &[],
-        Verdict::Halt | Verdict::RollBack if plan.decision.observed => &[],
+        Verdict::Halt | Verdict::RollBack | Verdict::Retry if plan.decision.observed => &[],
         Verdict::Halt => &["halt"],
         Verdict::RollBack => &["take back"],
         Verdict::Retry => &["retry"],

@@ -355,3 +355,31 @@ proptest! {
         prop_assert_eq!(!mistakes.is_empty(), expected, "{:?}", mistakes);
     }
 }
+
+#[test]
+fn what_is_retried_is_named_by_causes_that_pass_by_themselves() {
+    let with = |pipelines: &str| {
+        Policy::parse(&format!(
+            "version: 1\n{pipelines}services:\n  a:\n    deployed_by: [ {{ pipeline: {{ name: a, stage: Prod }} }} ]\n    alarms: {{ a: ask }}\n"
+        ))
+    };
+    assert_eq!(with("").unwrap().retry(), None);
+    let read = with("pipelines: { retry: { causes: [throttled, download-timed-out] } }\n").unwrap();
+    let causes = vec!["throttled".to_owned(), "download-timed-out".to_owned()];
+    assert_eq!(read.retry(), Some(&RetryRule { causes, attempts: 1 }));
+    assert_eq!(read.of_account(None).retry(), read.retry());
+    for (pipelines, line, said) in [
+        ("pipelines: { retry: { causes: [] } }\n", 2, "names no cause"),
+        ("pipelines: { retry: { attempts: 1 } }\n", 2, "pipelines.retry.causes: is missing"),
+        ("pipelines: {}\n", 2, "pipelines.retry: is missing"),
+        ("pipelines: { retry: { causes: [throtled] } }\n", 2, "did you mean `throttled`?"),
+        ("pipelines:\n  retry:\n    causes:\n    - tests-failed\n", 5, "no cause that passes by itself"),
+        ("pipelines: { retry: { causes: [throttled, throttled] } }\n", 2, "twice"),
+        ("pipelines: { retry: { causes: [throttled], attempts: 6 } }\n", 2, "from 1 to 5"),
+        ("pipelines: { retries: {} }\n", 2, "known here: `retry`"),
+    ] {
+        let mistakes = with(pipelines).unwrap_err();
+        let all = mistakes.to_string();
+        assert!(all.contains(said) && all.contains(&format!("line {line}: ")), "{pipelines}: {all}");
+    }
+}

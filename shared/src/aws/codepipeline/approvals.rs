@@ -323,6 +323,7 @@ mod tests {
             updated: at,
             external: external.map(str::to_owned),
             variables: std::collections::BTreeMap::new(),
+            detail: super::super::ActionDetail::default(),
         };
         let runs = [one("Test", "Succeeded", None), one("Prod", "InProgress", Some("made-up"))];
         let token = ApprovalToken("made-up".to_owned());

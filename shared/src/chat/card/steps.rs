@@ -1,11 +1,38 @@
 //! What a person should do now, reason by reason.
 
-use crate::reason::{Reason, Silent, UndoneBy};
+use crate::{
+    cause::{Concerns, Retry},
+    reason::{Reason, Silent, UndoneBy},
+};
 
 /// What a person should do about one reason, where there is something.
 #[allow(clippy::too_many_lines, reason = "one arm for every reason, also for those that ask for nothing")]
 pub(super) fn next_step(reason: &Reason) -> Option<String> {
     let step = match reason {
+        Reason::ActionFailed { failed, .. } => {
+            let cause = &failed.cause;
+            let whom = match cause.concerns {
+                Concerns::Unknown => String::new(),
+                Concerns::Author
+                | Concerns::PipelineOwner
+                | Concerns::AccountOwner
+                | Concerns::NetworkOwner
+                | Concerns::Approvers
+                | Concerns::Outside => format!(" Concerns {}.", cause.concerns),
+            };
+            let again = match cause.retry {
+                Retry::Helps => " Trying it again can help.",
+                Retry::DoesNot => " Trying it again without that will not help.",
+                Retry::Unknown => "",
+            };
+            return Some(format!("{}{whom}{again}", cause.to_do));
+        }
+        Reason::PassesByItself { .. } | Reason::RetriesSpent { .. } | Reason::NotApproved { .. } => {
+            return None;
+        }
+        Reason::NoActionFailed { .. } => {
+            "Look at the stage's conditions in the console: their rules and alarms say what was not met."
+        }
         Reason::RuleSaysNotify { .. } => "Look at the alarm; the policy leaves this one to you.",
         Reason::NoReleaseToBlame { .. } => {
             "Look elsewhere than at releases: traffic, dependencies, the platform."

@@ -117,6 +117,11 @@ fn decided(record: &DecisionRecord, observed: bool) -> Option<StoryLine> {
         (_, Reason::AlreadyUndone { .. }) => ("🔕", "Another alarm went off, and it is being undone already"),
         (_, Reason::Muted { .. } | Reason::Suppressed { .. }) => ("🔕", "An alarm went off and is held back"),
         (Verdict::Ignore | Verdict::LookAgain, _) => return None,
+        (Verdict::Retry, Reason::ActionFailed { .. }) if observed => {
+            ("👀", "A stage failed, and Belay would have run it again")
+        }
+        (Verdict::Retry, Reason::ActionFailed { .. }) => ("🔁", "A stage failed, and is tried again"),
+        (_, Reason::ActionFailed { .. } | Reason::NoActionFailed { .. }) => ("❌", "A stage failed"),
         (Verdict::RollBack, _) if observed => ("👀", "Belay would have taken it back"),
         (Verdict::Halt, _) if observed => ("👀", "Belay would have halted it"),
         (Verdict::RollBack, _) => ("⏪", "Belay decided to take it back"),

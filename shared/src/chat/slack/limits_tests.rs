@@ -206,14 +206,21 @@ prop_compose! {
             0..40,
         ),
         checks in prop::collection::vec((hostile(), prop::option::of(any::<bool>())), 0..20),
+        stages in prop::collection::vec(
+            (hostile(), prop::sample::select(vec![StepState::Done, StepState::Failed, StepState::Waiting])),
+            0..30,
+        ),
+        pace in hostile(),
         story in prop::collection::vec(any_line(), 0..30),
         offers in prop::collection::vec(any_offer(), 0..12),
         links in prop::collection::vec(hostile_link(), 0..15),
     ) -> ReleaseCard {
         let alarms = alarms.into_iter().map(|(name, state, note)| CardAlarm { name, state, note }).collect();
+        let stages = stages.into_iter().map(|(name, state)| CardStage { name, state }).collect();
         let checks = checks.into_iter().map(|(what, passed)| CardCheck { what, passed }).collect();
         ReleaseCard {
-            service, release, state, headline, facts, began, ended, traffic, alarms, checks, story, offers, links,
+            service, release, state, headline, facts, began, ended, traffic, stages, pace, alarms, checks,
+            story, offers, links,
         }
     }
 }

@@ -1,0 +1,233 @@
+//! A stage of a pipeline failed: why, and whether it is run again.
+
+use crate::{
+    cause::Retry,
+    decision::{Decision, Urgency, Verdict},
+    evidence::{ActionFailed, StageEvidence},
+    policy::{Mode, Policy, RetryRule, Service},
+    reason::{Reason, Reasons},
+    release::Place,
+    signal::StageFailed,
+};
+
+/// Decides about a stage that failed. What passes by itself is run again if the policy says so and has attempts left;
+/// everything else is told, with its causes.
+pub fn failed(
+    policy: &Policy,
+    service: &Service,
+    evidence: &StageEvidence,
+    failed: &StageFailed,
+) -> Decision {
+    let release = &evidence.release;
+    let name = Some(&service.name);
+    if let Some(undo) = &evidence.ledger.undo {
+        // It failed because Belay stopped what it did, and why was told.
+        let reason = Reason::BelayAskedForIt { at: undo.at };
+        return Decision::plain(name, Some(release), Verdict::Ignore, reason.into());
+    }
+    let stage = failed.stage.stage.clone();
+    let actions = match evidence.failed.known() {
+        Ok(actions) => actions,
+        Err(why) => {
+            let reason =
+                Reason::CouldNotLearn { what: format!("why the stage {stage} failed"), why: why.to_owned() };
+            let verdict = Verdict::Notify(urgency(evidence, failed));
+            return Decision::plain(name, Some(release), verdict, reason.into());
+        }
+    };
+    let mut reasons: Vec<Reason> = actions
+        .iter()
+        .map(|one| Reason::ActionFailed { stage: stage.clone(), failed: Box::new(one.clone()) })
+        .collect();
+    if reasons.is_empty() {
+        reasons.push(Reason::NoActionFailed { stage });
+    }
+    let tried = tried(evidence, failed);
+    let retried = policy.retry().filter(|rule| curable(rule, actions) && evidence.leads);
+    match retried {
+        Some(rule) if tried < rule.attempts => {
+            let attempt = tried + 1;
+            reasons.push(Reason::PassesByItself { attempt, of: rule.attempts });
+            let observed = service.mode == Mode::Observe;
+            let decision = Decision::plain(name, Some(release), Verdict::Retry, all(reasons));
+            return Decision { observed, ..decision };
+        }
+        Some(rule) => reasons.push(Reason::RetriesSpent { attempts: rule.attempts }),
+        None => {}
+    }
+    if is_where_it_releases(evidence, failed) {
+        reasons.push(Reason::LeftAsItIs);
+    }
+    let verdict = Verdict::Notify(urgency(evidence, failed));
+    Decision::plain(name, Some(release), verdict, all(reasons))
+}
+
+/// Decides about a stage in which nothing failed but manual approvals: those are told of by their own events.
+pub fn not_approved(service: &Service, evidence: &StageEvidence, failed: &StageFailed) -> Decision {
+    let reason = Reason::NotApproved { stage: failed.stage.stage.clone() };
+    Decision::plain(Some(&service.name), Some(&evidence.release), Verdict::Ignore, reason.into())
+}
+
+/// A failure on the way is for whoever reads along. One where users are released to is worth a call.
+fn urgency(evidence: &StageEvidence, failed: &StageFailed) -> Urgency {
+    if is_where_it_releases(evidence, failed) { Urgency::Loud } else { Urgency::Calm }
+}
+
+fn is_where_it_releases(evidence: &StageEvidence, failed: &StageFailed) -> bool {
+    match &evidence.release.place {
+        Place::Stage(stage) => *stage == failed.stage,
+        Place::Group(_) => false,
+    }
+}
+
+/// Whether all of it passes by itself: of two actions that failed, one that does not would fail again.
+fn curable(rule: &RetryRule, actions: &[ActionFailed]) -> bool {
+    let passes =
+        |one: &ActionFailed| one.cause.retry == Retry::Helps && rule.causes.contains(&one.cause.rule);
+    !actions.is_empty() && actions.iter().all(passes)
+}
+
+/// How often this stage has been run again in this execution. The decision about this very failure is not counted, in
+/// case it comes again.
+fn tried(evidence: &StageEvidence, failed: &StageFailed) -> u32 {
+    let keys = failed.keys();
+    let this = format!("{keys}{}", failed.run);
+    let decisions = evidence.ledger.decisions.iter();
+    let earlier = decisions.filter(|record| {
+        record.verdict == Verdict::Retry && record.signal.starts_with(&keys) && record.signal != this
+    });
+    u32::try_from(earlier.count()).unwrap_or(u32::MAX)
+}
+
+fn all(mut reasons: Vec<Reason>) -> Reasons {
+    let first = reasons.remove(0);
+    Reasons::new(first, reasons)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cause::{Cause, Concerns},
+        decision::approval::not_begun,
+        evidence::Observed,
+        ledger::{DecisionRecord, ReleaseLedger, Watch},
+        release::{Change, ReleaseId, Stage},
+    };
+
+    const POLICY: &str = "version: 1\npipelines: { retry: { causes: [throttled, aws-failed], attempts: 2 } }\nservices:\n  shop:\n    deployed_by: [ { pipeline: { name: shop, stage: Prod } } ]\n    alarms: { a: ask }\n";
+
+    fn signal(stage: &str, run: &str) -> StageFailed {
+        let stage = Stage { pipeline: "shop".to_owned(), stage: stage.to_owned() };
+        StageFailed {
+            stage,
+            execution: "e-1".to_owned(),
+            run: run.to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn one(rule: &str, retry: Retry) -> ActionFailed {
+        let text = String::new;
+        let cause = Cause {
+            rule: rule.to_owned(),
+            what: text(),
+            evidence: text(),
+            seen_in: text(),
+            to_do: text(),
+            concerns: Concerns::Unknown,
+            retry,
+            not_learnt: Vec::new(),
+        };
+        ActionFailed { action: "Compile".to_owned(), provider: "CodeBuild".to_owned(), cause }
+    }
+
+    fn evidence(failed: Vec<ActionFailed>) -> StageEvidence {
+        let stage = Stage { pipeline: "shop".to_owned(), stage: "Prod".to_owned() };
+        let watch = Watch {
+            release: ReleaseId::of_stage("Prod", "e-1"),
+            service: "shop".into(),
+            place: Place::Stage(stage),
+            began: jiff::Timestamp::UNIX_EPOCH,
+        };
+        StageEvidence {
+            release: not_begun(&watch, Change::default(), None),
+            ledger: ReleaseLedger::default(),
+            failed: Observed::Known { value: failed, at: jiff::Timestamp::UNIX_EPOCH },
+            leads: true,
+        }
+    }
+
+    fn decide(text: &str, evidence: &StageEvidence, signal: &StageFailed) -> Decision {
+        let policy = Policy::parse(text).unwrap();
+        failed(&policy, policy.service(&"shop".into()).unwrap(), evidence, signal)
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_run_again_as_often_as_the_policy_says() {
+        let mut evidence = evidence(vec![one("throttled", Retry::Helps), one("aws-failed", Retry::Helps)]);
+        for (run, verdict) in
+            [("r-1", Verdict::Retry), ("r-2", Verdict::Retry), ("r-3", Verdict::Notify(Urgency::Calm))]
+        {
+            let failed = signal("Build", run);
+            let decision = decide(POLICY, &evidence, &failed);
+            assert_eq!(decision.verdict, verdict, "{run}");
+            // The same failure, delivered again, is decided in the same way.
+            evidence.ledger.decisions.push(DecisionRecord {
+                service: decision.service.clone(),
+                verdict: decision.verdict,
+                reasons: decision.reasons.clone(),
+                signal: crate::signal::Signal::StageFailed(failed.clone()).key(),
+                at: jiff::Timestamp::UNIX_EPOCH,
+            });
+            assert_eq!(decide(POLICY, &evidence, &failed).verdict, verdict, "{run}, again");
+        }
+        // Another stage of the same execution has its own attempts.
+        assert_eq!(decide(POLICY, &evidence, &signal("Deploy", "r-9")).verdict, Verdict::Retry);
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        let build = signal("Build", "r-1");
+        let told = Verdict::Notify(Urgency::Calm);
+        let retry = "pipelines: { retry: { causes: [throttled, aws-failed], attempts: 2 } }\n";
+        let none = POLICY.replace(retry, "");
+        assert_ne!(none, POLICY);
+        let throttled = || one("throttled", Retry::Helps);
+        for (text, evidence) in [
+            // Without a word of the policy, or for another cause, or beside a failure that stays.
+            (none.as_str(), evidence(vec![throttled()])),
+            (POLICY, evidence(vec![one("docker-hub-limit", Retry::Helps)])),
+            (POLICY, evidence(vec![throttled(), one("tests-failed", Retry::DoesNot)])),
+            (POLICY, evidence(vec![one("throttled", Retry::Unknown)])),
+            (POLICY, evidence(Vec::new())),
+            // Where another service of the pipeline is the one that does.
+            (POLICY, StageEvidence { leads: false, ..evidence(vec![throttled()]) }),
+            (
+                POLICY,
+                StageEvidence { failed: Observed::Missing { why: "no".to_owned() }, ..evidence(vec![]) },
+            ),
+        ] {
+            assert_eq!(decide(text, &evidence, &build).verdict, told, "{evidence:?}");
+        }
+        let observed = POLICY.replace("  shop:\n", "  shop:\n    mode: observe\n");
+        let decision = decide(&observed, &evidence(vec![throttled()]), &build);
+        assert!(decision.observed && decision.verdict == Verdict::Retry);
+    }
+
+    #[test]
+    fn where_users_are_released_to_a_failure_is_loud_and_what_belay_stopped_is_none() {
+        let prod = signal("Prod", "r-1");
+        let tests = || vec![one("tests-failed", Retry::DoesNot)];
+        assert_eq!(decide(POLICY, &evidence(tests()), &prod).verdict, Verdict::Notify(Urgency::Loud));
+        let mut stopped = evidence(tests());
+        stopped.ledger.undo = Some(crate::ledger::Effect {
+            verdict: Verdict::RollBack,
+            reasons: Reason::NoRollbackStarted.into(),
+            effect: None,
+            state: crate::ledger::EffectState::Done,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        });
+        assert_eq!(decide(POLICY, &stopped, &prod).verdict, Verdict::Ignore);
+    }
+}

@@ -1,0 +1,242 @@
+//! A pipeline's execution got on, or did not.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::warn;
+
+use super::{Origin, settled};
+use crate::{
+    aws::AwsError,
+    carry_out::{advice, carry_out, refresh},
+    decision,
+    evidence::{Observed, StageEvidence},
+    gather::{
+        card::in_stage,
+        inquiry::{Inquiry, failed_in, is_approval},
+    },
+    ledger::{Note, Watch},
+    message::OnCard,
+    plan::{Circumstances, plan},
+    policy::{Mode, Service},
+    release::{Change, Place, ReleaseId, Stage},
+    signal::{
+        ActionHappening, ExecutionHappening, PipelineChange, PipelineHappening, ReleaseHappening, Signal,
+        StageFailed,
+    },
+    start::{Failure, Guard, Invocation},
+};
+
+/// What an event about a pipeline asks for.
+struct Asks {
+    /// The execution may be new to us: its card is looked after from here on.
+    begins: bool,
+    /// Something of it failed: which stage, if the event says so.
+    failed: Option<Option<Stage>>,
+    /// Its card shows something else than before.
+    shows: bool,
+}
+
+impl Asks {
+    fn of(change: &PipelineChange) -> Self {
+        let nothing = Self { begins: false, failed: None, shows: true };
+        match &change.what {
+            PipelineHappening::Execution(ExecutionHappening::Started | ExecutionHappening::Resumed)
+            | PipelineHappening::Stage { what: ReleaseHappening::Started, .. } => {
+                Self { begins: true, ..nothing }
+            }
+            // The stage's own event may have been lost.
+            PipelineHappening::Execution(ExecutionHappening::Failed) => {
+                Self { failed: Some(None), ..nothing }
+            }
+            PipelineHappening::Stage { stage, what: ReleaseHappening::Failed } => {
+                let stage = Stage { pipeline: change.pipeline.clone(), stage: stage.clone() };
+                Self { failed: Some(Some(stage)), ..nothing }
+            }
+            // A card shows stages: what an action does is seen there, but where another one of its stage goes on.
+            PipelineHappening::Action {
+                what: ActionHappening::Started | ActionHappening::Succeeded | ActionHappening::Canceled,
+                ..
+            } => Self { shows: false, ..nothing },
+            PipelineHappening::Execution(
+                ExecutionHappening::Succeeded
+                | ExecutionHappening::Stopping
+                | ExecutionHappening::Stopped
+                | ExecutionHappening::Canceled
+                | ExecutionHappening::Superseded,
+            )
+            | PipelineHappening::Stage {
+                what:
+                    ReleaseHappening::Succeeded
+                    | ReleaseHappening::Stopped
+                    | ReleaseHappening::Stopping
+                    | ReleaseHappening::Ready
+                    | ReleaseHappening::Queued,
+                ..
+            }
+            | PipelineHappening::Action {
+                what: ActionHappening::Failed | ActionHappening::Abandoned, ..
+            } => nothing,
+        }
+    }
+}
+
+/// The one way through, for what happened in a pipeline: the card of each service that it releases shows it, and a
+/// failure is explained. A stage that releases is judged as such besides ([`super::release()`]), and shows its own card.
+///
+/// # Errors
+/// When something could not be read or written down: then it is to be delivered again.
+pub async fn pipeline(
+    guard: &Guard,
+    change: &PipelineChange,
+    inquiry: &impl Inquiry,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let asks = Asks::of(change);
+    let own = match &change.what {
+        PipelineHappening::Stage { stage, .. } => Some(stage),
+        PipelineHappening::Execution(_) | PipelineHappening::Action { .. } => None,
+    };
+    let mut outcomes = Vec::new();
+    for (service, released) in guard.policy.in_pipeline(&change.pipeline) {
+        let watch = watch(service, released, &change.execution, change.at);
+        let has_card = guard.adapters.chat.is_some() && service.chat.slack.is_some();
+        let own = own == Some(&released.stage);
+        // Without a card nothing of it is to be seen before its stage begins.
+        if asks.begins && has_card && !own {
+            let kept = guard.adapters.ledger.keep(&Note::Watched(watch.clone()), invocation.now).await;
+            kept.map_err(failed)?;
+        }
+        if let Some(stage) = &asks.failed {
+            let found = Found { stage: stage.as_ref(), watch: &watch, at: change.at, origin: Origin::Event };
+            outcomes.extend(Box::pin(stage_failed(guard, found, inquiry, invocation)).await?);
+        }
+        if asks.shows && has_card && !own {
+            show(guard, &watch, invocation).await;
+        }
+    }
+    Ok(outcomes)
+}
+
+/// A card that cannot be shown now is shown by the sweep: it fails nothing.
+async fn show(guard: &Guard, watch: &Watch, invocation: Invocation<'_>) {
+    if let Err(error) = Box::pin(refresh(&OnCard::of(watch), guard.scene(invocation))).await {
+        let advice = advice(&error).unwrap_or_default();
+        warn!(%error, advice, release = watch.release.as_str(), "a card is not as it should be");
+    }
+}
+
+fn watch(service: &Service, released: &Stage, execution: &str, at: Timestamp) -> Watch {
+    Watch {
+        release: ReleaseId::of_stage(&released.stage, execution),
+        service: service.name.clone(),
+        place: Place::Stage(released.clone()),
+        began: at,
+    }
+}
+
+/// A failure in a pipeline, as it was heard of.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    /// The stage, if it is known.
+    pub stage: Option<&'a Stage>,
+    /// The release that the execution is, or was to become.
+    pub watch: &'a Watch,
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub origin: Origin,
+}
+
+/// The one way through, for a stage that failed, for one service: why, and whether it is run again.
+///
+/// # Errors
+/// When something could not be read or written down: then it is to be delivered again.
+pub async fn stage_failed(
+    guard: &Guard,
+    found: Found<'_>,
+    inquiry: &impl Inquiry,
+    invocation: Invocation<'_>,
+) -> Result<Option<Value>, Failure> {
+    let (adapters, now) = (&guard.adapters, invocation.now);
+    let (Place::Stage(released), Some(execution)) = (&found.watch.place, found.watch.release.execution())
+    else {
+        return Ok(None);
+    };
+    let Some(service) = guard.policy.service(&found.watch.service) else { return Ok(None) };
+    let (ledger, runs, release) = tokio::join!(
+        adapters.ledger.release(&found.watch.release, now),
+        adapters.codepipeline.actions(&released.pipeline, execution),
+        in_stage(adapters, released, &found.watch.release, now),
+    );
+    let ledger = ledger.map_err(failed)?;
+    let release = match release {
+        Observed::Known { value, .. } => value,
+        Observed::Missing { .. } => decision::approval::not_begun(found.watch, Change::default(), None),
+    };
+    let stage = match (found.stage, &runs) {
+        (Some(stage), _) => stage.clone(),
+        // The event named none: the last stage in which something failed, else what its course shows.
+        (None, Ok(runs)) => {
+            let last = runs.iter().filter(|run| failed_in(runs, &run.stage).any(|failed| failed == *run));
+            let last = last.max_by_key(|run| run.updated).map(|run| run.stage.clone());
+            let shown = || release.course.as_ref().and_then(|course| course.failed()).map(str::to_owned);
+            let Some(stage) = last.or_else(shown) else { return Ok(None) };
+            Stage { pipeline: released.pipeline.clone(), stage }
+        }
+        (None, Err(error)) => {
+            return Err(Failure { kind: "AwsCallFailed", message: error.to_string() });
+        }
+    };
+    // What failed in it last tells this failure from another one after a retry. The last delivery says at least that it
+    // failed, under the execution's id.
+    let last = runs
+        .as_ref()
+        .ok()
+        .and_then(|runs| failed_in(runs, &stage.stage).max_by_key(|run| run.updated).cloned());
+    let run = last.as_ref().and_then(|run| run.detail.id.clone());
+    let signal = StageFailed {
+        stage: stage.clone(),
+        execution: execution.to_owned(),
+        run: run.unwrap_or_else(|| execution.to_owned()),
+        at: found.at,
+    };
+    let approvals_only =
+        last.is_some() && runs.as_ref().is_ok_and(|runs| failed_in(runs, &stage.stage).all(is_approval));
+    let key = Signal::StageFailed(signal.clone()).key();
+    if ledger.told.contains(&format!("{}/{key}", service.name)) {
+        return Ok(Some(json!({ "stage": "explained before" })));
+    }
+    let causes = match &runs {
+        Ok(_) if approvals_only => Observed::Known { value: Vec::new(), at: now },
+        Ok(runs) => {
+            let value = Box::pin(inquiry.causes(adapters, &stage, runs, now)).await;
+            Observed::Known { value, at: now }
+        }
+        Err(error) => Observed::Missing { why: error.to_string() },
+    };
+    let evidence = StageEvidence { release, ledger, failed: causes, leads: leads(guard, service, released) };
+    let decision = if approvals_only {
+        decision::pipeline::not_approved(service, &evidence, &signal)
+    } else {
+        decision::pipeline::failed(&guard.policy, service, &evidence, &signal)
+    };
+    let owed = &evidence.ledger.owed;
+    let signal = Signal::StageFailed(signal);
+    let around = Circumstances { owed, ..Circumstances::of(&signal, now) };
+    let decision = found.origin.marked(decision);
+    let outcome =
+        Box::pin(carry_out(plan(decision, around), &signal, found.at, guard.scene(invocation))).await;
+    settled(&outcome, &key).map(Some)
+}
+
+/// Whether a pipeline that releases several services is this one's to run again: that of the first which Belay acts
+/// for; where it acts for none, the first's.
+fn leads(guard: &Guard, service: &Service, released: &Stage) -> bool {
+    let all = guard.policy.in_pipeline(&released.pipeline);
+    let acts = all.iter().find(|(one, _)| one.mode == Mode::Enforce);
+    acts.or(all.first()).is_some_and(|(one, _)| one.name == service.name)
+}
+
+fn failed(error: AwsError) -> Failure {
+    Failure { kind: "AwsCallFailed", message: error.to_string() }
+}
