@@ -1,14 +1,19 @@
 //! AWS, one file per service. SDK types end here: what comes out are the core's own values.
 
+pub mod builds;
 pub mod cloudwatch;
 pub mod codedeploy;
 pub mod codepipeline;
 pub mod endpoint;
 pub mod lambda;
 pub mod ledger;
+pub mod logs;
 pub mod secrets;
 pub mod sns;
+pub mod stacks;
 pub mod sts;
+pub mod targets;
+pub mod tasks;
 pub(crate) mod timer;
 
 use std::time::Duration;
@@ -45,6 +50,8 @@ pub struct Adapters {
     pub endpoint: endpoint::Endpoint,
     /// The chat products; `None` if Belay tells people by the topic only.
     pub chat: Option<Chat>,
+    /// What is asked about failures.
+    pub sources: Sources,
 }
 
 impl Adapters {
@@ -59,6 +66,7 @@ impl Adapters {
             lambda: lambda::Lambda::new(config),
             endpoint: endpoint::Endpoint::default(),
             chat: settings.chat.as_ref().map(|chat| Chat::new(config, chat)),
+            sources: Sources::new(config),
         }
     }
 
@@ -71,8 +79,77 @@ impl Adapters {
             codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
             lambda: lambda::Lambda::new(config),
+            sources: Sources::new(config),
             ..self.clone()
         }
+    }
+}
+
+/// What is asked about a failure, and by nothing else: these clients are made when they are asked for, so that a function
+/// that explains no failure neither has them in it nor makes them when it starts.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    connection: Connection,
+    within: Duration,
+}
+
+impl Sources {
+    /// Clients of one configuration.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { connection: config.clone(), within: EXPLAINED }
+    }
+
+    /// With another time for all that is asked about one failure.
+    #[must_use]
+    pub fn answering_within(self, within: Duration) -> Self {
+        Self { within, ..self }
+    }
+
+    /// How long all that is asked about one failure may take together.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// The region that is asked.
+    pub fn region(&self) -> &str {
+        self.connection.region().map_or("", Region::as_ref)
+    }
+
+    /// The same account's in another region, where an action ran in another one than its pipeline.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let there = self.connection.clone().into_builder().region(Region::new(region.to_owned())).build();
+        Self { connection: there, ..self.clone() }
+    }
+
+    /// CodeDeploy.
+    pub fn deployments(&self) -> codedeploy::CodeDeploy {
+        codedeploy::CodeDeploy::new(&self.connection)
+    }
+
+    /// CodeBuild.
+    pub fn builds(&self) -> builds::Builds {
+        builds::Builds::new(&self.connection)
+    }
+
+    /// CloudWatch Logs.
+    pub fn logs(&self) -> logs::Logs {
+        logs::Logs::new(&self.connection)
+    }
+
+    /// CloudFormation.
+    pub fn stacks(&self) -> stacks::Stacks {
+        stacks::Stacks::new(&self.connection)
+    }
+
+    /// ECS.
+    pub fn tasks(&self) -> tasks::Ecs {
+        tasks::Ecs::new(&self.connection)
+    }
+
+    /// Elastic Load Balancing.
+    pub fn targets(&self) -> targets::Targets {
+        targets::Targets::new(&self.connection)
     }
 }
 
@@ -85,6 +162,10 @@ pub fn http_client() -> SharedHttpClient {
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// A call with all its attempts may take this long: well inside the ledger's lease.
 const CALL: Duration = Duration::from_secs(10);
+
+/// All that is asked about one failure may take this long together: nobody waits for more than ten seconds for it, and what
+/// is made of it takes no time to speak of.
+const EXPLAINED: Duration = Duration::from_secs(9);
 
 /// The SDK's configuration: three attempts with exponential backoff and jitter by the SDK's own standard
 /// retry mode, bounded attempts and calls.

@@ -203,8 +203,21 @@ fn each_adapter_uses_one_sdk_crate_and_no_other_adapter() {
         sdks.dedup();
         assert!(sdks.len() <= 1, "{} uses {sdks:?}", file.display());
         let own = file.file_stem().unwrap().to_string_lossy().into_owned();
-        let adapters =
-            ["codedeploy", "codepipeline", "cloudwatch", "lambda", "ledger", "sns", "endpoint", "secrets"];
+        let adapters = [
+            "codedeploy",
+            "codepipeline",
+            "cloudwatch",
+            "lambda",
+            "ledger",
+            "sns",
+            "endpoint",
+            "secrets",
+            "builds",
+            "logs",
+            "stacks",
+            "tasks",
+            "targets",
+        ];
         for other in adapters {
             if other != own {
                 let path = format!("crate::aws::{other}");

@@ -1,5 +1,9 @@
 //! CodeDeploy: what is being released, how it is doing, and stopping it.
 
+mod failing;
+
+pub use self::failing::{EcsService, FailedDeployment};
+
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig};
