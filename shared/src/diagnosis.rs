@@ -36,6 +36,8 @@ pub use failure::{
     UnhealthyTarget,
 };
 
+pub use log::of_failing_command;
+
 pub use crate::cause::{Cause, Concerns, RETRYABLE, Retry, UNKNOWN};
 use crate::mask::mask;
 

@@ -4,6 +4,7 @@
 pub mod alarm;
 pub mod approval;
 pub mod card;
+pub mod failure;
 mod group;
 pub mod hook;
 pub mod inquiry;

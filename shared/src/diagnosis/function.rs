@@ -95,7 +95,7 @@ pub(super) static RULES: &[Rule] = &[
         to_do: "Let it call PutJobSuccessResult or PutJobFailureResult on every way out, with the permission to do so; a return value is not looked at.",
         concerns: Concerns::PipelineOwner,
         retry: Retry::DoesNot,
-        specificity: Specificity::Kind,
+        specificity: Specificity::Named,
         when: always,
         signs: &[Sign::new(
             &[Source::Action],

@@ -29,9 +29,8 @@ pub(super) fn output<'a>(log: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut in_echo = false;
     for raw in log.flat_map(|line| line.split(['\n', '\r'])) {
         let bare = without_escapes(raw);
-        let by_codebuild = bare.starts_with("[Container] ") || bare.starts_with("[Instance] ");
         let line = without_head(&bare).trim_end();
-        if by_codebuild {
+        if by_codebuild(&bare) {
             in_echo = false;
             if let Some(echo) = line.strip_prefix("Command did not exit successfully ") {
                 in_echo = !echo.contains(" exit status ");
@@ -48,6 +47,28 @@ pub(super) fn output<'a>(log: impl Iterator<Item = &'a str>) -> Vec<String> {
     }
     kept.retain(|line| !echoed.contains(line));
     kept
+}
+
+/// Of a build's log the part that belongs to the command that failed first, with CodeBuild's own lines around it: from
+/// where it began to where the next phase does. Everything, where the log does not say that a command failed.
+///
+/// A command before it may have printed errors and gone well, and what runs after it, in POST_BUILD, mostly fails because
+/// of it.
+pub fn of_failing_command(log: Vec<String>) -> Vec<String> {
+    let said =
+        |line: &String, what: &str| by_codebuild(line) && without_head(line).trim_start().starts_with(what);
+    let Some(failed) = log.iter().position(|line| said(line, "Command did not exit successfully ")) else {
+        return log;
+    };
+    let ran = log.iter().take(failed).rposition(|line| said(line, "Running command ")).unwrap_or(0);
+    let next = log.iter().skip(failed).position(|line| said(line, "Entering phase "));
+    let end = next.map_or(log.len(), |next| failed + next);
+    log.into_iter().take(end).skip(ran).collect()
+}
+
+/// Whether CodeBuild itself wrote the line.
+fn by_codebuild(line: &str) -> bool {
+    line.starts_with("[Container] ") || line.starts_with("[Instance] ")
 }
 
 /// The first line that tells of an error: an outright one if there is any, else one that sounds like it.
@@ -206,6 +227,32 @@ mod tests {
             \x20exit status 1\n\
             [Container] 2026/03/05 16:12:40 Phase complete: BUILD State: FAILED";
         assert_eq!(tells(log).as_deref(), Some("release: unable to reach the registry"));
+    }
+
+    #[test]
+    fn only_the_command_that_failed_first_is_looked_at() {
+        let log: Vec<String> = [
+            "[Container] 2026/03/05 16:12:20 Running command npm run lint",
+            "Error: a warning that is printed as an error",
+            "[Container] 2026/03/05 16:12:29 Running command npm test",
+            "not ok 3 adds up",
+            "[Container] 2026/03/05 16:12:40 Command did not exit successfully npm test exit status 1",
+            "[Container] 2026/03/05 16:12:40 Phase complete: BUILD State: FAILED",
+            "[Container] 2026/03/05 16:12:40 Entering phase POST_BUILD",
+            "[Container] 2026/03/05 16:12:40 Running command docker push orders",
+            "An image does not exist locally with the tag: orders",
+            "[Container] 2026/03/05 16:12:41 Command did not exit successfully docker push orders exit status 1",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        assert_eq!(of_failing_command(log.clone()), log[2..6]);
+        // The end of a long log has no beginning of the command.
+        assert_eq!(of_failing_command(log[3..].to_vec()), log[3..6]);
+        // Nothing that says which command failed: nothing is left out.
+        assert_eq!(of_failing_command(log[..4].to_vec()), log[..4]);
+        // What a command prints is not what CodeBuild says.
+        let printed = vec!["Command did not exit successfully x exit status 1".to_owned(), "b".to_owned()];
+        assert_eq!(of_failing_command(printed.clone()), printed);
     }
 
     #[test]

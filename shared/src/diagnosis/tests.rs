@@ -306,7 +306,7 @@ fn an_unknown_failure_shows_the_deepest_text_and_says_so() {
 fn the_causes_that_can_be_retried_are_those_whose_rules_say_so() {
     let helps: BTreeSet<&str> =
         catalogue().filter(|rule| rule.retry == Retry::Helps).map(|rule| rule.id).collect();
-    assert_eq!(BTreeSet::from_iter(RETRYABLE.iter().copied()), helps);
+    assert_eq!(RETRYABLE.iter().copied().collect::<BTreeSet<_>>(), helps);
     assert_eq!(RETRYABLE.len(), helps.len(), "one is listed twice");
 }
 
