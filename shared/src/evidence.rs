@@ -243,6 +243,8 @@ pub struct ReleaseEvidence {
     pub alarms: Observed<BTreeMap<AlarmName, WatchedState>>,
     /// Which delivery of this signal this is (see [`AlarmEvidence::delivery`]).
     pub delivery: Observed<u32>,
+    /// Why a deployment failed, where anybody was asked and knew.
+    pub cause: Option<Cause>,
 }
 
 /// One watched alarm, as CloudWatch describes it now.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval::Choice,
+    cause::Cause,
     evidence::{ActionFailed, Target},
     release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, ReleaseHappening},
@@ -231,6 +232,11 @@ pub enum Reason {
         stage: String,
         /// The action, and why.
         failed: Box<ActionFailed>,
+    },
+    /// Why a deployment failed.
+    Because {
+        /// Why.
+        cause: Box<Cause>,
     },
     /// A stage failed, and no action of it did.
     NoActionFailed {
@@ -517,6 +523,15 @@ fn ended_sentence(words: &str) -> String {
     if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
 }
 
+/// What a failure is put down to, what shows it, and what could not be learnt.
+fn told(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&ended_sentence(&cause.what))?;
+    if !cause.evidence.is_empty() && !cause.what.contains(&cause.evidence) {
+        write!(f, " Seen in {}: {}", cause.seen_in, ended_sentence(&cause.evidence))?;
+    }
+    cause.not_learnt.iter().try_for_each(|missing| write!(f, " {}", ended_sentence(missing)))
+}
+
 /// A duration as people say it, to the second: `3m 20s`.
 pub fn spoken(duration: SignedDuration) -> String {
     format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
@@ -688,15 +703,10 @@ impl fmt::Display for Reason {
             ),
             Self::ActionFailed { stage: _, failed } => {
                 let ActionFailed { action, provider, cause } = &**failed;
-                write!(f, "{action} ({provider}) failed: {}", ended_sentence(&cause.what))?;
-                if !cause.evidence.is_empty() && !cause.what.contains(&cause.evidence) {
-                    write!(f, " Seen in {}: {}", cause.seen_in, ended_sentence(&cause.evidence))?;
-                }
-                for missing in &cause.not_learnt {
-                    write!(f, " {}", ended_sentence(missing))?;
-                }
-                Ok(())
+                write!(f, "{action} ({provider}) failed: ")?;
+                told(cause, f)
             }
+            Self::Because { cause } => told(cause, f),
             Self::NoActionFailed { stage } => write!(
                 f,
                 "The stage {stage} failed, and no action of it did: a condition of the stage may have stopped it."

@@ -17,7 +17,7 @@ use aws_smithy_async::{
 };
 use belay::{
     aws::{
-        Adapters, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
+        Adapters, Sources, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
         endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
     channel::Chat,
@@ -255,6 +255,7 @@ pub fn stormproof(
                 lambda: Lambda::new(&config),
                 endpoint: endpoint.clone(),
                 chat: None,
+                sources: Sources::new(&config),
             };
         })
     }

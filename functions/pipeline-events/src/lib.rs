@@ -3,7 +3,7 @@
 
 use belay::{
     events::{self, PipelineEvent},
-    gather::inquiry::InBrief,
+    gather::failure::InFull,
     judge::{self, Origin},
     signal::PipelineChange,
     start::{Failure, Guards, Invocation},
@@ -26,13 +26,14 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
     let outcomes = match change {
         PipelineEvent::Manual(change) => Box::pin(judge::manual(guard, &change, invocation)).await?,
         PipelineEvent::Pipeline(change) => {
-            Box::pin(judge::pipeline(guard, &change, &InBrief, invocation)).await?
+            Box::pin(judge::pipeline(guard, &change, &InFull, invocation)).await?
         }
         PipelineEvent::Release(change) => {
-            let outcome = Box::pin(judge::release(guard, &change, Origin::Event, invocation)).await?;
+            let outcome =
+                Box::pin(judge::release(guard, &change, Origin::Event, &InFull, invocation)).await?;
             let mut outcomes = vec![outcome];
             if let Some(stage) = PipelineChange::of_stage(&change) {
-                outcomes.extend(Box::pin(judge::pipeline(guard, &stage, &InBrief, invocation)).await?);
+                outcomes.extend(Box::pin(judge::pipeline(guard, &stage, &InFull, invocation)).await?);
             }
             outcomes
         }

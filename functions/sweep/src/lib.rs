@@ -144,7 +144,7 @@ async fn settle(
             Box::pin(judge::pressed(guard, &press, invocation)).await.map(|outcome| vec![outcome])
         }
         Due::Owed(owed) => Box::pin(judge::owed(guard, &owed, cardless, invocation)).await,
-        Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, invocation))
+        Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, &InBrief, invocation))
             .await
             .map(|outcome| vec![outcome]),
         Due::StageFailed(watch, stage, at) => {

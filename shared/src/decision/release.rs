@@ -212,6 +212,7 @@ fn ended(
     };
     let well = status == ReleaseStatus::Succeeded;
     let mut rest = Vec::new();
+    rest.extend(evidence.cause.clone().map(|cause| Reason::Because { cause: Box::new(cause) }));
     let mut urgency = Urgency::Calm;
     let undo = evidence.ledger.known().ok().and_then(|ledger| ledger.undo.as_ref());
     if let Some(undo) = undo

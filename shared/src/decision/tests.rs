@@ -407,6 +407,7 @@ fn began_evidence() -> ReleaseEvidence {
         marked: known(None),
         alarms: known(BTreeMap::new()),
         delivery: known(1),
+        cause: None,
     }
 }
 

@@ -18,8 +18,10 @@ use crate::{
         Adapters, Sources,
         codepipeline::{ActionDetail, ActionRun},
     },
-    diagnosis::{ActionError, Category, FailedAction, Failure, FunctionFailure, Learnt},
-    evidence::Observed,
+    cause::Cause,
+    diagnosis::{ActionError, Category, FailedAction, Failure, FunctionFailure, Learnt, explain},
+    evidence::{ActionFailed, Observed},
+    gather::inquiry::{Inquiry, failed_action, failed_in, is_approval},
     release::{Release, Stage},
 };
 
@@ -36,24 +38,39 @@ pub struct Failed {
     pub failure: Failure,
 }
 
-/// The actions of an execution that failed in a stage, by their last runs, in the order in which they began. Missing when
-/// CodePipeline does not tell of the execution's actions: it may have been deleted.
-pub async fn of_stage(
-    adapters: &Adapters,
-    stage: &Stage,
-    execution: &str,
-    now: Timestamp,
-) -> Observed<Vec<Failed>> {
-    let asking = Asking::begin(&adapters.sources, now);
-    let runs = adapters.codepipeline.actions(&stage.pipeline, execution);
-    match asking.within(runs).await {
-        Err(why) => Observed::Missing { why },
-        Ok(runs) => {
-            let failed = failed_last(&runs, &stage.stage);
-            let failures = failed.into_iter().map(|run| of_run(&asking, run));
-            Observed::Known { value: join_all(failures).await, at: now }
-        }
+/// Everybody who may know is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct InFull;
+
+impl Inquiry for InFull {
+    async fn causes(
+        &self,
+        adapters: &Adapters,
+        stage: &Stage,
+        runs: &[ActionRun],
+        now: Timestamp,
+    ) -> Vec<ActionFailed> {
+        let failed = of_stage(adapters, stage, runs, now).await;
+        let explained = failed.into_iter().map(|failed| ActionFailed {
+            cause: explain(&failed.failure),
+            provider: failed.failure.action.provider,
+            action: failed.action,
+        });
+        explained.collect()
     }
+
+    async fn cause_of(&self, adapters: &Adapters, release: &Release, now: Timestamp) -> Option<Cause> {
+        of_deployment(adapters, release, now).await.known().ok().map(explain)
+    }
+}
+
+/// The actions that failed in a stage, by the last run of each, in the order in which they began; manual approvals are
+/// told of as such. `runs` are all runs of the execution.
+pub async fn of_stage(adapters: &Adapters, stage: &Stage, runs: &[ActionRun], now: Timestamp) -> Vec<Failed> {
+    let asking = Asking::begin(&adapters.sources, now);
+    let mut failed: Vec<&ActionRun> = failed_in(runs, &stage.stage).filter(|run| !is_approval(run)).collect();
+    failed.sort_by_key(|run| run.started);
+    join_all(failed.into_iter().map(|run| of_run(&asking, run))).await
 }
 
 /// A deployment of CodeDeploy that failed, whoever made it. Missing when CodeDeploy does not tell of it.
@@ -77,17 +94,6 @@ pub async fn of_deployment(adapters: &Adapters, release: &Release, now: Timestam
     Observed::Known { value: Failure { action, learnt }, at: now }
 }
 
-/// The last runs of a stage's actions that failed.
-fn failed_last<'a>(runs: &'a [ActionRun], stage: &str) -> Vec<&'a ActionRun> {
-    let of_stage = || runs.iter().filter(|run| run.stage == stage);
-    let mut failed: Vec<&ActionRun> = of_stage()
-        .filter(|run| run.status == "Failed")
-        .filter(|run| !of_stage().any(|other| other.action == run.action && other.started > run.started))
-        .collect();
-    failed.sort_by_key(|run| run.started);
-    failed
-}
-
 async fn of_run(asking: &Asking, run: &ActionRun) -> Failed {
     let provider = run.provider.clone().unwrap_or_default();
     let detail = &run.detail;
@@ -95,19 +101,7 @@ async fn of_run(asking: &Asking, run: &ActionRun) -> Failed {
         Some(region) if region != asking.sources.region() => asking.sources.in_region(region),
         Some(_) | None => asking.sources.clone(),
     };
-    let error = ActionError {
-        code: detail.error_code.clone(),
-        message: detail.error_message.clone(),
-        summary: detail.summary.clone(),
-        url: detail.url.clone(),
-    };
-    let action = FailedAction {
-        stage: run.stage.clone(),
-        name: run.action.clone(),
-        category: Category::from_wire(detail.category.as_deref().unwrap_or_default()),
-        provider: provider.clone(),
-        error: asking.known(error),
-    };
+    let action = failed_action(run, asking.now);
     Failed {
         action_run: detail.id.clone().unwrap_or_default(),
         stage: run.stage.clone(),
@@ -256,10 +250,10 @@ mod tests {
             run("Test", "lint", "Succeeded", 99),
             run("Build", "scan", "InProgress", 7),
         ];
-        let failed = failed_last(&runs, "Build");
+        let failed = failed_in(&runs, "Build");
         let failed: Vec<(&str, i64)> =
-            failed.iter().map(|run| (run.action.as_str(), run.started.as_second())).collect();
-        assert_eq!(failed, [("unit", 5), ("lint", 9)]);
+            failed.map(|run| (run.action.as_str(), run.started.as_second())).collect();
+        assert_eq!(failed, [("lint", 9), ("unit", 5)]);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::{
         Adapters,
         codepipeline::{ActionDetail, ActionRun},
     },
+    cause::Cause,
     diagnosis::{ActionError, Category, FailedAction, Failure, explain},
     evidence::{ActionFailed, Observed},
-    release::Stage,
+    release::{Release, Stage},
 };
 
 /// What is asked about a stage that failed.
@@ -29,6 +30,14 @@ pub trait Inquiry: Sync {
         runs: &[ActionRun],
         now: Timestamp,
     ) -> impl Future<Output = Vec<ActionFailed>> + Send;
+
+    /// Why a deployment of CodeDeploy failed that no pipeline made. None where nobody was asked, or nobody knew.
+    fn cause_of(
+        &self,
+        adapters: &Adapters,
+        release: &Release,
+        now: Timestamp,
+    ) -> impl Future<Output = Option<Cause>> + Send;
 }
 
 /// CodePipeline's own words, and nothing else.
@@ -54,6 +63,10 @@ impl Inquiry for InBrief {
                 ActionFailed { action: run.action.clone(), provider: provider(run), cause }
             })
             .collect()
+    }
+
+    async fn cause_of(&self, _: &Adapters, _: &Release, _: Timestamp) -> Option<Cause> {
+        None
     }
 }
 

@@ -35,6 +35,7 @@ pub async fn gather(
             marked: Observed::Known { value: None, at: now },
             alarms: Observed::Known { value: BTreeMap::new(), at: now },
             delivery: Observed::Known { value: 1, at: now },
+            cause: None,
         };
     };
     let begins = change.what == ReleaseHappening::Started;
@@ -54,6 +55,7 @@ pub async fn gather(
         marked,
         alarms: Observed::from_result(alarms, now),
         delivery: Observed::Known { value: 1, at: now },
+        cause: None,
     }
 }
 

@@ -1,16 +1,19 @@
 //! A release began or ended.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Origin, settled};
 use crate::{
     aws::ledger::Claimant,
     carry_out::carry_out,
+    cause::Cause,
     decision::{self, Verdict},
-    gather,
+    evidence::ReleaseEvidence,
+    gather::{self, inquiry::Inquiry},
     ledger::{Note, Watch, Would},
     plan::{Circumstances, plan},
-    signal::{ReleaseChange, Signal},
+    signal::{ReleaseChange, ReleaseHappening, Signal},
     start::{Failure, Guard, Invocation},
 };
 
@@ -22,12 +25,14 @@ pub async fn release(
     guard: &Guard,
     change: &ReleaseChange,
     origin: Origin,
+    inquiry: &impl Inquiry,
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
     let now = invocation.now;
     let owner = invocation.claimant();
     let signal = Signal::Release(change.clone());
     let mut evidence = gather::release::gather(&guard.adapters, &guard.policy, change, now).await;
+    evidence.cause = cause(guard, &evidence, change, inquiry, now).await;
     let mut judged = decision::release::decide(&guard.policy, &evidence, change);
     if judged.decision.verdict == Verdict::LookAgain {
         // Whether it is time to ask turns on how often the signal has come.
@@ -61,4 +66,21 @@ pub async fn release(
     let decision = origin.marked(judged.decision);
     let outcome = Box::pin(carry_out(plan(decision, around), &signal, change.at, scene)).await;
     settled(&outcome, change.deployment.as_str())
+}
+
+/// Why a deployment failed. That of a stage is a matter of its own, and what Belay stopped needs no explanation.
+async fn cause(
+    guard: &Guard,
+    evidence: &ReleaseEvidence,
+    change: &ReleaseChange,
+    inquiry: &impl Inquiry,
+    now: Timestamp,
+) -> Option<Cause> {
+    let failed = change.what == ReleaseHappening::Failed && change.instance.is_none();
+    let release = evidence.deployment.known().ok()?;
+    let ours = evidence.ledger.known().is_ok_and(|ledger| ledger.undo.is_some());
+    if !failed || ours || release.group().is_none() {
+        return None;
+    }
+    Box::pin(inquiry.cause_of(&guard.adapters, release, now)).await
 }

@@ -1,7 +1,7 @@
 //! What a person should do now, reason by reason.
 
 use crate::{
-    cause::{Concerns, Retry},
+    cause::{Cause, Concerns, Retry},
     reason::{Reason, Silent, UndoneBy},
 };
 
@@ -9,24 +9,8 @@ use crate::{
 #[allow(clippy::too_many_lines, reason = "one arm for every reason, also for those that ask for nothing")]
 pub(super) fn next_step(reason: &Reason) -> Option<String> {
     let step = match reason {
-        Reason::ActionFailed { failed, .. } => {
-            let cause = &failed.cause;
-            let whom = match cause.concerns {
-                Concerns::Unknown => String::new(),
-                Concerns::Author
-                | Concerns::PipelineOwner
-                | Concerns::AccountOwner
-                | Concerns::NetworkOwner
-                | Concerns::Approvers
-                | Concerns::Outside => format!(" Concerns {}.", cause.concerns),
-            };
-            let again = match cause.retry {
-                Retry::Helps => " Trying it again can help.",
-                Retry::DoesNot => " Trying it again without that will not help.",
-                Retry::Unknown => "",
-            };
-            return Some(format!("{}{whom}{again}", cause.to_do));
-        }
+        Reason::ActionFailed { failed, .. } => return Some(mending(&failed.cause)),
+        Reason::Because { cause } => return Some(mending(cause)),
         Reason::PassesByItself { .. } | Reason::RetriesSpent { .. } | Reason::NotApproved { .. } => {
             return None;
         }
@@ -133,4 +117,23 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::OwnFailure { .. } => return None,
     };
     Some(step.to_owned())
+}
+
+/// What to do about a failure, who has to, and whether it can be tried again.
+fn mending(cause: &Cause) -> String {
+    let whom = match cause.concerns {
+        Concerns::Unknown => String::new(),
+        Concerns::Author
+        | Concerns::PipelineOwner
+        | Concerns::AccountOwner
+        | Concerns::NetworkOwner
+        | Concerns::Approvers
+        | Concerns::Outside => format!(" It concerns {}.", cause.concerns),
+    };
+    let again = match cause.retry {
+        Retry::Helps => " Trying it again can help.",
+        Retry::DoesNot => " Trying it again without that will not help.",
+        Retry::Unknown => "",
+    };
+    format!("{}{whom}{again}", cause.to_do)
 }
