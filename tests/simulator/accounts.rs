@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::cloudformation::CloudFormation;
 use crate::cloudwatch::CloudWatch;
 use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
@@ -27,6 +28,7 @@ struct Account {
     code_deploy: CodeDeploy,
     code_pipeline: CodePipeline,
     cloud_watch: CloudWatch,
+    cloud_formation: CloudFormation,
     lambda: BTreeMap<String, Invoked>,
     traffic: BTreeMap<String, Served>,
 }
@@ -53,6 +55,7 @@ impl World {
         std::mem::swap(&mut self.code_deploy, &mut other.code_deploy);
         std::mem::swap(&mut self.code_pipeline, &mut other.code_pipeline);
         std::mem::swap(&mut self.cloud_watch, &mut other.cloud_watch);
+        std::mem::swap(&mut self.cloud_formation, &mut other.cloud_formation);
         std::mem::swap(&mut self.lambda, &mut other.lambda);
         std::mem::swap(&mut self.traffic, &mut other.traffic);
         let left = std::mem::replace(&mut self.accounts.here, account.to_owned());

@@ -14,6 +14,9 @@ use crate::wire::Wire;
 const SNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
+/// The same, of CloudFormation.
+const CLOUDFORMATION: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
+
 /// Where the paths of one invocation's own endpoint begin; its number follows.
 pub(crate) const INVOCATION: &str = "/invocation/";
 
@@ -105,6 +108,9 @@ pub(crate) fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: 
     match (form("Action"), form("Version").as_deref()) {
         (Some(operation), Some("2010-03-31")) => Asked::new(Service::Sns, &operation, Wire::Query(SNS)),
         (Some(operation), Some("2011-06-15")) => Asked::new(Service::Sts, &operation, Wire::Query(STS)),
+        (Some(operation), Some("2010-05-15")) => {
+            Asked::new(Service::CloudFormation, &operation, Wire::Query(CLOUDFORMATION))
+        }
         (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query(SNS)),
         (None, _) => Asked::new(Service::Unknown, &format!("{method} {path}"), Wire::Json11),
     }

@@ -171,6 +171,7 @@ impl World {
             | Service::CloudWatch
             | Service::Sns
             | Service::Sts
+            | Service::CloudFormation
             | Service::DynamoDb
             | Service::SecretsManager
             | Service::Unknown => None,

@@ -16,6 +16,7 @@ mod processes;
 mod secrets;
 mod slack_messages;
 mod slack_troubles;
+mod stacks;
 mod storms;
 mod tables_and_messages;
 mod teams_cards;

@@ -152,6 +152,7 @@ impl World {
                 | "CodePipeline Stage Execution State Change"
                 | "CodePipeline Action Execution State Change",
             ) => Some("pipeline-events"),
+            ("aws.cloudformation", "CloudFormation Drift Detection Status Change") => Some("stack-drift"),
             // No rule matches.
             _ => None,
         };
@@ -179,6 +180,10 @@ impl World {
             "CloudWatch Alarm State Change" => {
                 let detail = &event["detail"];
                 format!("{} {}", detail["alarmName"], detail["state"]["value"])
+            }
+            "CloudFormation Drift Detection Status Change" => {
+                let detail = &event["detail"];
+                format!("{} {}", detail["stack-id"], detail["status-details"]["detection-status"])
             }
             _ => format!("{} {}", event["detail"]["deploymentId"], event["detail"]["state"]),
         };

@@ -69,6 +69,7 @@ pub(crate) fn throttled(service: Service) -> Refusal {
         | Service::Slack
         | Service::Teams
         | Service::Unknown => "ThrottlingException",
+        Service::CloudFormation => "Throttling",
         Service::CloudWatch | Service::Sns | Service::Sts => "Throttling",
         Service::Lambda => {
             let refusal = Refusal::new("TooManyRequestsException", "Rate Exceeded.");
@@ -86,6 +87,7 @@ pub(crate) fn internal_error(service: Service) -> Refusal {
         }
         Service::SecretsManager => "InternalServiceError",
         Service::Lambda => "ServiceException",
+        Service::CloudFormation => "InternalFailure",
         Service::CloudWatch => "InternalServiceFault",
         Service::Sns => "InternalError",
         Service::Sts => "InternalFailure",

@@ -132,6 +132,7 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
         Service::CodeDeploy
         | Service::CodePipeline
         | Service::CloudWatch
+        | Service::CloudFormation
         | Service::Sns
         | Service::Sts
         | Service::DynamoDb
@@ -206,6 +207,7 @@ impl World {
             Service::CodeDeploy => self.code_deploy(operation, &local),
             Service::CodePipeline => self.code_pipeline(operation, &local),
             Service::CloudWatch => self.cloud_watch(operation, &local),
+            Service::CloudFormation => self.cloud_formation(operation, &local),
             // What is Belay's own is at home.
             Service::Sns | Service::Sts | Service::SecretsManager | Service::DynamoDb
                 if asked.account() != HOME =>

@@ -18,6 +18,8 @@ pub enum Service {
     Lambda,
     /// Amazon CloudWatch.
     CloudWatch,
+    /// AWS CloudFormation.
+    CloudFormation,
     /// Amazon SNS.
     Sns,
     /// AWS STS.

@@ -8,6 +8,7 @@
 //! | `codedeploy` | groups, deployments, lifecycle events, rollbacks, the API |
 //! | `cloudwatch` | alarms, their evaluation, history and events, the API |
 //! | `codepipeline` | pipelines, executions, rollbacks of stages, the API |
+//! | `cloudformation` | stacks, their events, drift detection, the API |
 //! | `accounts`, `sts` | other accounts, and the roles by which they are reached |
 //! | `lambda` | Invoke, waited for or as an event |
 //! | `sns`, `dynamodb`, `secrets`, `health` | messages; tables (an embedded engine); secrets; endpoints for health checks |
@@ -44,6 +45,7 @@ mod asked;
 mod binary;
 mod chance;
 mod chat;
+mod cloudformation;
 mod cloudwatch;
 mod codedeploy;
 mod codepipeline;
@@ -81,6 +83,7 @@ pub mod stage;
 mod checks;
 
 pub use binary::Binary;
+pub use cloudformation::{Difference, Resource, Stack, StackFailure, StackStep};
 pub use cloudwatch::AlarmState;
 pub use cloudwatch::alarm::{
     Alarm, AlarmMetric, CompositeAlarm, EvaluationState, Mute, Suppression, TreatMissing,

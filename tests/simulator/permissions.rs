@@ -140,6 +140,7 @@ fn denied(service: Service, principal: &str, need: &Need) -> Refusal {
         }
         Service::Lambda => ("AccessDeniedException", 403),
         Service::Sns => ("AuthorizationError", 403),
+        Service::CloudFormation => ("AccessDenied", 403),
         Service::CloudWatch | Service::Sts | Service::Slack | Service::Teams | Service::Unknown => {
             ("AccessDenied", 403)
         }

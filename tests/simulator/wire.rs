@@ -127,13 +127,19 @@ fn headers(wire: Wire, request_id: &str) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// Members as XML elements: texts, and structures of such.
+/// Members as XML elements: texts, numbers, structures, and lists, whose members are called `member`.
 fn elements(value: &Value) -> String {
-    let member = |(name, value): (&String, &Value)| {
-        let inner = value.as_str().map_or_else(|| elements(value), escaped);
-        format!("<{name}>{inner}</{name}>")
-    };
-    value.as_object().into_iter().flatten().map(member).collect()
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => escaped(text),
+        Value::Array(members) => {
+            members.iter().map(|member| format!("<member>{}</member>", elements(member))).collect()
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| format!("<{name}>{}</{name}>", elements(value))).collect()
+        }
+    }
 }
 
 fn escaped(text: &str) -> String {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::accounts::Accounts;
 use crate::chance::Chance;
+use crate::cloudformation::CloudFormation;
 use crate::cloudwatch::CloudWatch;
 use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
@@ -40,6 +41,7 @@ pub(crate) struct World {
     pub(crate) code_deploy: CodeDeploy,
     pub(crate) code_pipeline: CodePipeline,
     pub(crate) cloud_watch: CloudWatch,
+    pub(crate) cloud_formation: CloudFormation,
     pub(crate) sns: Sns,
     pub(crate) sts: Sts,
     pub(crate) dynamo_db: DynamoDb,
@@ -75,6 +77,7 @@ impl World {
             code_deploy: CodeDeploy::default(),
             code_pipeline: CodePipeline::default(),
             cloud_watch: CloudWatch::default(),
+            cloud_formation: CloudFormation::default(),
             sns: Sns::default(),
             sts: Sts::default(),
             dynamo_db: DynamoDb::at(now),
@@ -121,6 +124,7 @@ impl World {
         }
         self.everywhere(Self::evolve_deployments);
         self.everywhere(Self::evolve_pipelines);
+        self.everywhere(Self::evolve_detections);
         self.ring_schedules(before, to);
     }
 

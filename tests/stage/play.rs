@@ -4,6 +4,7 @@ mod as_written;
 mod expected;
 mod people;
 mod setting;
+mod stacks;
 
 use std::time::Duration;
 
@@ -76,6 +77,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         simulator.work_in(account);
     }
     set_up(&simulator, rehearsal, policy.is_some());
+    stacks::set_up(&simulator, &rehearsal.stacks);
     let mut people = People::default();
     if let Some(policy) = policy {
         let text = reroute(policy, &simulator, rehearsal);
@@ -116,6 +118,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             release = Some(begin(&simulator, rehearsal, new)?);
         }
         happens(&simulator, rehearsal, event, began)?;
+        stacks::happens(&simulator, event)?;
         if event.outage.as_ref().is_some_and(OutageScript::is_of_slack) {
             people.slack_goes_down(&simulator);
         }

@@ -6,6 +6,7 @@
 mod expect;
 mod measures;
 mod people;
+mod stacks;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,6 +16,7 @@ pub use self::{
     expect::{Expect, Whispered},
     measures::{Share, Span},
     people::{ConsoleScript, PressScript, TypesScript},
+    stacks::{DriftKind, DriftScript, MendScript, StackFailsScript, StackScript},
 };
 
 /// One scripted release.
@@ -42,6 +44,9 @@ pub struct Rehearsal {
     /// Functions that the policy's checks ask, by name.
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionScript>,
+    /// CloudFormation's stacks.
+    #[serde(default)]
+    pub stacks: Vec<StackScript>,
     /// What happens.
     pub script: Vec<Event>,
     /// Whether the secret has the address of a Teams workflow as well; only under a policy that talks to Slack.
@@ -271,6 +276,12 @@ pub struct Event {
     pub approves_in_console: Option<ConsoleScript>,
     /// Somebody rejects it there.
     pub rejects_in_console: Option<ConsoleScript>,
+    /// Somebody changes a resource behind CloudFormation's back.
+    pub drifts: Option<DriftScript>,
+    /// Somebody sets it right again.
+    pub mends: Option<MendScript>,
+    /// An update of a stack fails.
+    pub stack_fails: Option<StackFailsScript>,
 }
 
 /// A release.

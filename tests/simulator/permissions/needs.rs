@@ -26,6 +26,7 @@ impl World {
             Service::CodeDeploy => self.code_deploy_needs(operation, input),
             Service::CodePipeline => code_pipeline_needs(operation, input),
             Service::CloudWatch => cloud_watch_needs(operation, input),
+            Service::CloudFormation => self.cloud_formation_needs(operation, input),
             Service::Lambda => Some(vec![self.invoke_needs(input)]),
             Service::Sns => self.sns_needs(operation, input),
             Service::DynamoDb => self.table_needs(operation, input),
@@ -97,6 +98,32 @@ impl World {
         let asked = input["deploymentConfigName"].as_str().map(str::to_owned);
         let name = asked.or_else(of_group).unwrap_or_else(|| "*".to_owned());
         format!("arn:aws:codedeploy:{HERE}:deploymentconfig:{name}")
+    }
+
+    fn cloud_formation_needs(&self, operation: &str, input: &Value) -> Option<Vec<Need>> {
+        let own = format!("cloudformation:{operation}");
+        let stack = || self.cloud_formation.arn_of(name(input, "StackName"));
+        Some(match operation {
+            // "If you don't pass a parameter to StackName … This requires ListStacks and DescribeStacks permissions"
+            // (aws-sdk-cloudformation 1.136.0, DescribeStacks). That it is asked for all stacks is not verified.
+            "DescribeStacks" if input["StackName"].is_null() => {
+                vec![Need::new(&own, "*"), Need::new("cloudformation:ListStacks", "*")]
+            }
+            "DescribeStacks" | "DescribeStackEvents" | "DescribeStackResourceDrifts" => {
+                vec![Need::new(&own, stack())]
+            }
+            // Users report that it is refused without the second, and that it reads the configurations of types, which
+            // have no resource type here; not verified. What CloudFormation reads of the stack's resources with the
+            // caller's right to them is not modelled.
+            "DetectStackDrift" => vec![
+                Need::new(&own, stack()),
+                Need::new("cloudformation:DetectStackResourceDrift", stack()),
+                Need::new("cloudformation:BatchDescribeTypeConfigurations", "*"),
+            ],
+            // The first has no resource type; of the second that is what users report, not verified.
+            "ListStacks" | "DescribeStackDriftDetectionStatus" => vec![Need::new(&own, "*")],
+            _ => return None,
+        })
     }
 
     fn invoke_needs(&self, input: &Value) -> Need {
