@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use crate::cloudformation::CloudFormation;
 use crate::cloudwatch::CloudWatch;
+use crate::codebuild::CodeBuild;
 use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
 use crate::lambda::Invoked;
+use crate::logs::Logs;
 use crate::refusal::Refusal;
 use crate::simulator::Simulator;
 use crate::traffic::Served;
@@ -29,6 +31,8 @@ struct Account {
     code_pipeline: CodePipeline,
     cloud_watch: CloudWatch,
     cloud_formation: CloudFormation,
+    code_build: CodeBuild,
+    logs: Logs,
     lambda: BTreeMap<String, Invoked>,
     traffic: BTreeMap<String, Served>,
 }
@@ -56,6 +60,8 @@ impl World {
         std::mem::swap(&mut self.code_pipeline, &mut other.code_pipeline);
         std::mem::swap(&mut self.cloud_watch, &mut other.cloud_watch);
         std::mem::swap(&mut self.cloud_formation, &mut other.cloud_formation);
+        std::mem::swap(&mut self.code_build, &mut other.code_build);
+        std::mem::swap(&mut self.logs, &mut other.logs);
         std::mem::swap(&mut self.lambda, &mut other.lambda);
         std::mem::swap(&mut self.traffic, &mut other.traffic);
         let left = std::mem::replace(&mut self.accounts.here, account.to_owned());

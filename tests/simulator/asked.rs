@@ -12,6 +12,8 @@ use crate::wire::Wire;
 
 /// The XML namespaces of the services that speak the query protocol (their API models, `xmlNamespace`).
 const SNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+/// Elastic Load Balancing's.
+const ELB: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// The same, of CloudFormation.
@@ -74,6 +76,15 @@ pub(crate) fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: 
         Some(("secretsmanager", operation)) => {
             return Asked::new(Service::SecretsManager, operation, Wire::Json11);
         }
+        Some(("CodeBuild_20161006", operation)) => {
+            return Asked::new(Service::CodeBuild, operation, Wire::Json11);
+        }
+        Some(("Logs_20140328", operation)) => {
+            return Asked::new(Service::Logs, operation, Wire::Json11);
+        }
+        Some(("AmazonEC2ContainerServiceV20141113", operation)) => {
+            return Asked::new(Service::Ecs, operation, Wire::Json11);
+        }
         Some((prefix, operation)) => {
             let operation = format!("{prefix}.{operation}");
             return Asked::new(Service::Unknown, &operation, Wire::Json11);
@@ -110,6 +121,9 @@ pub(crate) fn recognise(method: &Method, path: &str, headers: &HeaderMap, body: 
         (Some(operation), Some("2011-06-15")) => Asked::new(Service::Sts, &operation, Wire::Query(STS)),
         (Some(operation), Some("2010-05-15")) => {
             Asked::new(Service::CloudFormation, &operation, Wire::Query(CLOUDFORMATION))
+        }
+        (Some(operation), Some("2015-12-01")) => {
+            Asked::new(Service::LoadBalancing, &operation, Wire::Query(ELB))
         }
         (Some(operation), _) => Asked::new(Service::Unknown, &operation, Wire::Query(SNS)),
         (None, _) => Asked::new(Service::Unknown, &format!("{method} {path}"), Wire::Json11),

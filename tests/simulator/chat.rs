@@ -174,6 +174,10 @@ impl World {
             | Service::CloudFormation
             | Service::DynamoDb
             | Service::SecretsManager
+            | Service::CodeBuild
+            | Service::Logs
+            | Service::Ecs
+            | Service::LoadBalancing
             | Service::Unknown => None,
         };
         if let Some(fate) = struck {

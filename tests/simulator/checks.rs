@@ -2,6 +2,7 @@
 
 mod alarms;
 mod approvals;
+mod builds;
 mod chats;
 mod clients;
 mod deliveries;
@@ -9,10 +10,12 @@ mod deployments;
 mod faults;
 mod hooks;
 mod invocations;
+mod log_pages;
 mod people;
 mod pipeline_events;
 mod pipelines;
 mod processes;
+mod scripts;
 mod secrets;
 mod slack_messages;
 mod slack_troubles;

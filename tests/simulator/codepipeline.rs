@@ -3,7 +3,7 @@
 //! `evolution` moves executions from stage to stage, `working` the actions inside a stage, `reading`,
 //! `state` and `listing` answer questions, `operations`, `approving`, `returning` and `ending` change
 //! things,
-//! `announcement` raises the events.
+//! `announcement` raises the events, `declaring` says what each action is, `breaking` lets actions fail for a reason.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use jiff::Timestamp;
 
 mod announcement;
 mod approving;
+pub(crate) mod breaking;
+mod declaring;
 mod ending;
 mod evolution;
 pub(crate) mod execution;
@@ -51,6 +53,8 @@ pub(crate) struct PipelineState {
     pub(crate) transitions: BTreeMap<String, Transition>,
     /// Stage → the execution that entered it last.
     pub(crate) latest: BTreeMap<String, String>,
+    /// What a script lets go wrong, in the order of its wishes.
+    pub(crate) broken: Vec<breaking::Broken>,
     /// Until then requests to change something are answered with ConflictException.
     pub(crate) busy_until: Option<Timestamp>,
 }

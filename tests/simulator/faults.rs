@@ -65,12 +65,15 @@ pub(crate) fn throttled(service: Service) -> Refusal {
         Service::CodeDeploy
         | Service::CodePipeline
         | Service::SecretsManager
+        | Service::CodeBuild
+        | Service::Logs
+        | Service::Ecs
         // Chat products do not come this way: theirs are in `chat`.
         | Service::Slack
         | Service::Teams
         | Service::Unknown => "ThrottlingException",
         Service::CloudFormation => "Throttling",
-        Service::CloudWatch | Service::Sns | Service::Sts => "Throttling",
+        Service::CloudWatch | Service::Sns | Service::Sts | Service::LoadBalancing => "Throttling",
         Service::Lambda => {
             let refusal = Refusal::new("TooManyRequestsException", "Rate Exceeded.");
             return Refusal { status: 429, ..refusal };
@@ -85,6 +88,11 @@ pub(crate) fn internal_error(service: Service) -> Refusal {
         Service::CodeDeploy | Service::CodePipeline | Service::Slack | Service::Teams | Service::Unknown => {
             "InternalFailure"
         }
+        // Neither models an error of its own for this; the common one is "Common errors" of their API references.
+        Service::CodeBuild | Service::LoadBalancing => "InternalFailure",
+        // botocore models of logs and ecs. The former's status is 503; the 500 here is an approximation.
+        Service::Logs => "ServiceUnavailableException",
+        Service::Ecs => "ServerException",
         Service::SecretsManager => "InternalServiceError",
         Service::Lambda => "ServiceException",
         Service::CloudFormation => "InternalFailure",

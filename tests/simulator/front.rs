@@ -137,6 +137,10 @@ fn refused(asked: &Asked, refusal: &Refusal, request_id: &str) -> Reply {
         | Service::Sts
         | Service::DynamoDb
         | Service::SecretsManager
+        | Service::CodeBuild
+        | Service::Logs
+        | Service::Ecs
+        | Service::LoadBalancing
         | Service::Slack
         | Service::Teams
         | Service::Unknown => wire::refused(asked.wire, refusal, request_id),
@@ -208,6 +212,9 @@ impl World {
             Service::CodePipeline => self.code_pipeline(operation, &local),
             Service::CloudWatch => self.cloud_watch(operation, &local),
             Service::CloudFormation => self.cloud_formation(operation, &local),
+            Service::CodeBuild => self.code_build(operation, &local),
+            Service::Logs => self.cloud_watch_logs(operation, &local),
+            Service::Ecs | Service::LoadBalancing => None,
             // What is Belay's own is at home.
             Service::Sns | Service::Sts | Service::SecretsManager | Service::DynamoDb
                 if asked.account() != HOME =>

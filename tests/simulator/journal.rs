@@ -28,6 +28,14 @@ pub enum Service {
     DynamoDb,
     /// AWS Secrets Manager.
     SecretsManager,
+    /// AWS CodeBuild.
+    CodeBuild,
+    /// Amazon CloudWatch Logs.
+    Logs,
+    /// Amazon ECS.
+    Ecs,
+    /// Elastic Load Balancing, version 2.
+    LoadBalancing,
     /// Slack's Web API.
     Slack,
     /// Microsoft Teams' webhooks.

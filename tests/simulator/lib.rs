@@ -9,6 +9,8 @@
 //! | `cloudwatch` | alarms, their evaluation, history and events, the API |
 //! | `codepipeline` | pipelines, executions, rollbacks of stages, the API |
 //! | `cloudformation` | stacks, their events, drift detection, the API |
+//! | `codebuild`, `logs` | builds, and what they and others write into CloudWatch Logs |
+//! | `ecs`, `elb` | services, their deployments and stopped tasks; target groups and their targets' health |
 //! | `accounts`, `sts` | other accounts, and the roles by which they are reached |
 //! | `lambda` | Invoke, waited for or as an event |
 //! | `sns`, `dynamodb`, `secrets`, `health` | messages; tables (an embedded engine); secrets; endpoints for health checks |
@@ -47,6 +49,7 @@ mod chance;
 mod chat;
 mod cloudformation;
 mod cloudwatch;
+mod codebuild;
 mod codedeploy;
 mod codepipeline;
 mod deliveries;
@@ -58,6 +61,7 @@ mod functions;
 mod health;
 mod journal;
 mod lambda;
+mod logs;
 mod permissions;
 mod refusal;
 mod runtime_api;
@@ -88,18 +92,21 @@ pub use cloudwatch::AlarmState;
 pub use cloudwatch::alarm::{
     Alarm, AlarmMetric, CompositeAlarm, EvaluationState, Mute, Suppression, TreatMissing,
 };
+pub use codebuild::build::FailedBuild;
 pub use codedeploy::StopAnswer;
 pub use codedeploy::deployment::{Deployment, DeploymentStatus};
 pub use codedeploy::group::{AutoRollback, Group, GroupAlarms, Platform};
 pub use codedeploy::shifting::Shifting;
+pub use codepipeline::breaking::{Break, Cause};
 pub use codepipeline::execution::{ActionRun, ActionStatus, ExecutionStatus, PipelineExecution, StageRun};
-pub use codepipeline::pipeline::{Action, ExecutionMode, Pipeline, Stage};
+pub use codepipeline::pipeline::{Action, Commit, ExecutionMode, Pipeline, Stage};
 pub use deliveries::{Delivery, DeliverySettings};
 pub use faults::Fault;
 pub use functions::{BoxFuture, Invocation};
 pub use health::Health;
 pub use journal::{Call, Service};
 pub use lambda::Invoked;
+pub use logs::LogLine;
 pub use permissions::{KeyPolicy, Need, Role, Statement};
 pub use refusal::Refusal;
 pub use runtime_api::{InvocationError, RuntimeApi};

@@ -138,6 +138,8 @@ fn denied(service: Service, principal: &str, need: &Need) -> Refusal {
         Service::CodeDeploy | Service::CodePipeline | Service::DynamoDb | Service::SecretsManager => {
             ("AccessDeniedException", 400)
         }
+        Service::CodeBuild | Service::Logs | Service::Ecs => ("AccessDeniedException", 400),
+        Service::LoadBalancing => ("AccessDenied", 403),
         Service::Lambda => ("AccessDeniedException", 403),
         Service::Sns => ("AuthorizationError", 403),
         Service::CloudFormation => ("AccessDenied", 403),

@@ -8,6 +8,7 @@ use crate::accounts::Accounts;
 use crate::chance::Chance;
 use crate::cloudformation::CloudFormation;
 use crate::cloudwatch::CloudWatch;
+use crate::codebuild::CodeBuild;
 use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
 use crate::deliveries::Deliveries;
@@ -16,6 +17,7 @@ use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
 use crate::lambda::Invoked;
+use crate::logs::Logs;
 use crate::permissions::Permissions;
 use crate::schedules::Schedule;
 use crate::secrets::Secrets;
@@ -42,6 +44,8 @@ pub(crate) struct World {
     pub(crate) code_pipeline: CodePipeline,
     pub(crate) cloud_watch: CloudWatch,
     pub(crate) cloud_formation: CloudFormation,
+    pub(crate) code_build: CodeBuild,
+    pub(crate) logs: Logs,
     pub(crate) sns: Sns,
     pub(crate) sts: Sts,
     pub(crate) dynamo_db: DynamoDb,
@@ -78,6 +82,8 @@ impl World {
             code_pipeline: CodePipeline::default(),
             cloud_watch: CloudWatch::default(),
             cloud_formation: CloudFormation::default(),
+            code_build: CodeBuild::default(),
+            logs: Logs::default(),
             sns: Sns::default(),
             sts: Sts::default(),
             dynamo_db: DynamoDb::at(now),

@@ -1,6 +1,7 @@
 //! Plays a script: minute by minute, with Belay and, for the comparison, without.
 
 mod as_written;
+mod breaking;
 mod expected;
 mod people;
 mod setting;
@@ -78,6 +79,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
     }
     set_up(&simulator, rehearsal, policy.is_some());
     stacks::set_up(&simulator, &rehearsal.stacks);
+    breaking::declare(&simulator, rehearsal)?;
     let mut people = People::default();
     if let Some(policy) = policy {
         let text = reroute(policy, &simulator, rehearsal);
@@ -213,7 +215,8 @@ fn begin(simulator: &Simulator, rehearsal: &Rehearsal, new: &ReleaseScript) -> R
         if new.description.is_some() {
             return Err(format!("{}: an execution of a pipeline has no description", new.revision));
         }
-        return Ok(simulator.start_pipeline(&pipeline.name, &new.revision));
+        let commit = breaking::commit(new.commit.as_ref());
+        return Ok(simulator.start_pipeline_with(&pipeline.name, &new.revision, commit));
     }
     simulator
         .start_described_deployment(
@@ -243,6 +246,9 @@ fn happens(
     }
     if let Some(outage) = event.outage.as_ref().filter(|outage| !outage.is_of_slack()) {
         simulator.fault(&outage.of, Fault::InternalError, u32::MAX);
+    }
+    if let Some(breaks) = &event.breaks {
+        breaking::breaks(simulator, rehearsal, breaks)?;
     }
     match (&event.pipeline, &rehearsal.service.pipeline) {
         (None, _) => {}

@@ -3,6 +3,7 @@
 //! The scripts are YAML files that anybody can write; this is their format. Strict, like the policy: an
 //! unknown word is an error with its line, never ignored.
 
+mod breaks;
 mod expect;
 mod measures;
 mod people;
@@ -13,6 +14,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use self::{
+    breaks::{
+        ActionScript, BreaksScript, BuildScript, CommitScript, FailedFunctionScript, LineScript,
+        RepeatedScript, StackScript,
+    },
     expect::{Expect, Whispered},
     measures::{Share, Span},
     people::{ConsoleScript, PressScript, TypesScript},
@@ -119,6 +124,8 @@ pub struct StageScript {
 pub enum StageWork {
     /// Fetches the revision.
     Source,
+    /// Fetches the revision from GitHub, through a connection.
+    Connection,
     /// Builds.
     Build,
     /// Gives the service's users the new revision, without CodeDeploy.
@@ -267,6 +274,8 @@ pub struct Event {
     pub outage: Option<OutageScript>,
     /// Something is done to the pipeline.
     pub pipeline: Option<PipelineChange>,
+    /// The action of a stage fails for a reason, the next time it runs.
+    pub breaks: Option<BreaksScript>,
     /// Somebody presses a button on the service's newest card. What is pressed at the same time is pressed at once, on
     /// the card as it was before.
     pub press: Option<PressScript>,
@@ -297,6 +306,8 @@ pub struct ReleaseScript {
     pub p99: Span,
     /// The deployment's description.
     pub description: Option<String>,
+    /// What is said about the commit, where a pipeline releases it.
+    pub commit: Option<CommitScript>,
 }
 
 impl ReleaseScript {

@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::breaking::error_code_of;
+use super::declaring::type_of;
 use super::execution::ActionStatus;
 use super::pipeline::{Action, Work};
-use super::working::{type_of, url_of};
+use super::working::url_of;
 use crate::stamps;
 use crate::timeline::What;
 use crate::world::World;
@@ -59,7 +61,7 @@ impl World {
         }
         let artifacts = json!([artifact(&execution.pipeline)]);
         match (&action.work, word) {
-            (Work::Source, "SUCCEEDED") => put("output-artifacts", artifacts),
+            (Work::Source { .. }, "SUCCEEDED") => put("output-artifacts", artifacts),
             (Work::Build { .. } | Work::CodeDeploy { .. } | Work::Deploy { .. }, "STARTED") => {
                 put("input-artifacts", artifacts)
             }
@@ -71,7 +73,7 @@ impl World {
                 ("external-execution-url", url_of(action, run)),
                 ("external-execution-summary", run.summary.as_ref().map(|text| json!(text))),
                 ("external-execution-id", run.external.as_ref().map(|external| json!(external))),
-                ("error-code", (run.status == ActionStatus::Failed).then(|| json!("JobFailed"))),
+                ("error-code", (run.status == ActionStatus::Failed).then(|| json!(error_code_of(run)))),
             ] {
                 if let Some(value) = value {
                     result.insert(name.to_owned(), value);
@@ -130,6 +132,6 @@ fn artifact(pipeline: &str) -> Value {
 pub(super) fn entity_url(action: &Action) -> Option<&'static str> {
     match action.work {
         Work::CodeDeploy { .. } => Some("https://us-east-1.console.aws.amazon.com/codedeploy/home"),
-        Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => None,
+        Work::Source { .. } | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => None,
     }
 }

@@ -1,8 +1,9 @@
 //! Executions moving from stage to stage. A stage is locked while an execution is inside; a closed
 //! transition holds executions before it; in SUPERSEDED mode a newer execution overtakes a waiting one.
 
+use super::declaring::git_trigger;
 use super::execution::{ExecutionStatus, StageRun};
-use super::pipeline::ExecutionMode;
+use super::pipeline::{ExecutionMode, Written};
 use super::{CALLER, PipelineState};
 use crate::codepipeline::execution::PipelineExecution;
 use crate::world::World;
@@ -10,6 +11,7 @@ use crate::world::World;
 /// How an execution comes to be.
 pub(crate) struct Beginning {
     pub(crate) label: String,
+    pub(crate) commit: Written,
     pub(crate) trigger: &'static str,
     /// A rollback's target: the execution begins inside this stage, and ends with it.
     pub(crate) back_to: Option<(String, String)>,
@@ -55,6 +57,7 @@ impl World {
             id: id.clone(),
             pipeline: pipeline.to_owned(),
             label: beginning.label,
+            commit: beginning.commit,
             status: ExecutionStatus::InProgress,
             has_source: target.is_some(),
             target,
@@ -71,7 +74,8 @@ impl World {
         };
         self.code_pipeline.executions.insert(id.clone(), execution);
         self.code_pipeline.pipeline_mut(pipeline).executions.push(id.clone());
-        let trigger = serde_json::json!({ "trigger-type": beginning.trigger, "trigger-detail": CALLER });
+        let detail = trigger_detail(beginning.trigger);
+        let trigger = serde_json::json!({ "trigger-type": beginning.trigger, "trigger-detail": detail });
         self.announce_execution(&id, "STARTED", Some(("execution-trigger", trigger)));
         if let Some((stage, _)) = beginning.back_to {
             self.enter(&id, &stage);
@@ -160,8 +164,18 @@ impl World {
         let execution = self.code_pipeline.execution_mut(id);
         execution.status = status;
         execution.updated = now;
-        self.announce_execution(id, event_word(status), None);
+        // "SUCCEEDED and FAILED of trigger-driven pipelines (not when the source stage itself failed)" tell of the push.
+        let ended = matches!(status, ExecutionStatus::Succeeded | ExecutionStatus::Failed);
+        let execution = self.code_pipeline.execution(id);
+        let pushed = ended && execution.has_source && execution.trigger == "WebhookV2";
+        let trigger = pushed.then(|| ("execution-trigger", git_trigger(execution)));
+        self.announce_execution(id, event_word(status), trigger);
     }
+}
+
+/// Who or what started an execution: a push comes by its connection. The form of the latter is not verified.
+pub(super) fn trigger_detail(trigger: &str) -> &'static str {
+    if trigger == "WebhookV2" { super::declaring::CONNECTION } else { CALLER }
 }
 
 fn next_stage(known: &PipelineState, stage: &str) -> Option<String> {

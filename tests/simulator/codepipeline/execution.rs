@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::approving::Verdict;
+use super::breaking::Break;
+use super::pipeline::Written;
 
 /// The status of an execution, in the API's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +83,14 @@ pub struct ActionRun {
     pub action: String,
     /// Where it is.
     pub status: ActionStatus,
-    /// The deployment, for CodeDeploy.
+    /// What its provider knows it by: the deployment, for CodeDeploy; the build, for CodeBuild.
     pub external: Option<String>,
     /// What it said.
     pub summary: Option<String>,
+    /// The code and the message of its failure, where more is known than what it said.
+    pub error: Option<(String, String)>,
+    /// What lets this run fail.
+    pub(crate) broken: Option<Box<Break>>,
     pub(crate) id: String,
     pub(crate) started: Timestamp,
     pub(crate) updated: Timestamp,
@@ -150,6 +156,7 @@ pub struct PipelineExecution {
     pub stages: Vec<StageRun>,
     /// The stage before which it waits.
     pub waiting: Option<String>,
+    pub(crate) commit: Written,
     pub(crate) updated: Timestamp,
     /// The structure's version when it started.
     pub(crate) version: i32,

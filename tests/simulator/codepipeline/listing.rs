@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::execution::{ActionRun, PipelineExecution};
+use super::declaring::{configuration, revision_summary, variables};
+use super::execution::{ActionRun, ActionStatus, PipelineExecution};
 use super::operations::{asked_id, invalid};
 use super::reading::{no_such_execution, trigger};
 use super::state::error_details;
-use super::working::{commit_of, summary, url_of};
+use super::working::{commit_of, url_of};
 use super::{CALLER, PipelineState};
 use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::stamps::epoch_seconds;
@@ -28,7 +29,7 @@ impl World {
             })
             .collect();
         let (page, next) = page(&matching, input)?;
-        let shown: Vec<Value> = page.iter().map(|execution| summarised(known, execution)).collect();
+        let shown: Vec<Value> = page.iter().map(|execution| self.summarised(known, execution)).collect();
         Ok(with_token(json!({ "pipelineExecutionSummaries": shown }), next))
     }
 
@@ -93,39 +94,49 @@ impl World {
             "lastUpdateTime": epoch_seconds(run.updated),
             "updatedBy": run.verdict.as_ref().map_or(CALLER, |verdict| verdict.by.as_str()),
             "status": run.status.name(),
-            "input": { "actionTypeId": self.type_id(action), "region": "us-east-1" },
-            "output": { "outputArtifacts": [], "executionResult": result },
+            "input": {
+                "actionTypeId": self.type_id(action),
+                "configuration": configuration(action, &execution.pipeline),
+                "resolvedConfiguration": configuration(action, &execution.pipeline),
+                "region": "us-east-1",
+                "inputArtifacts": [],
+            },
+            "output": {
+                "outputArtifacts": [],
+                "executionResult": result,
+                "outputVariables": variables(action, execution, run.status == ActionStatus::Succeeded),
+            },
         })
     }
-}
 
-fn summarised(known: &PipelineState, execution: &PipelineExecution) -> Value {
-    let source = known.settings.stages.iter().find(|stage| stage.is_source());
-    let mut revisions = Vec::new();
-    if let Some(source) = source.filter(|_| execution.has_source) {
-        revisions.push(json!({
-            "actionName": source.actions[0].name,
-            "revisionId": commit_of(&execution.label),
-            "revisionSummary": summary(&execution.label),
-        }));
+    fn summarised(&self, known: &PipelineState, execution: &PipelineExecution) -> Value {
+        let source = known.settings.stages.iter().find(|stage| stage.is_source());
+        let mut revisions = Vec::new();
+        if let Some(source) = source.filter(|_| execution.has_source) {
+            revisions.push(json!({
+                "actionName": source.actions[0].name,
+                "revisionId": commit_of(&execution.label),
+                "revisionSummary": revision_summary(self, execution),
+            }));
+        }
+        let mut shown = json!({
+            "pipelineExecutionId": execution.id,
+            "status": execution.status.name(),
+            "startTime": epoch_seconds(execution.started),
+            "lastUpdateTime": epoch_seconds(execution.updated),
+            "sourceRevisions": revisions,
+            "trigger": trigger(execution),
+            "executionMode": known.settings.mode.name(),
+            "executionType": execution.type_name(),
+        });
+        if let Some(reason) = &execution.stop_reason {
+            shown["stopTrigger"] = json!({ "reason": reason });
+        }
+        if let Some(target) = &execution.target {
+            shown["rollbackMetadata"] = json!({ "rollbackTargetPipelineExecutionId": target });
+        }
+        shown
     }
-    let mut shown = json!({
-        "pipelineExecutionId": execution.id,
-        "status": execution.status.name(),
-        "startTime": epoch_seconds(execution.started),
-        "lastUpdateTime": epoch_seconds(execution.updated),
-        "sourceRevisions": revisions,
-        "trigger": trigger(execution),
-        "executionMode": known.settings.mode.name(),
-        "executionType": execution.type_name(),
-    });
-    if let Some(reason) = &execution.stop_reason {
-        shown["stopTrigger"] = json!({ "reason": reason });
-    }
-    if let Some(target) = &execution.target {
-        shown["rollbackMetadata"] = json!({ "rollbackTargetPipelineExecutionId": target });
-    }
-    shown
 }
 
 fn page<'a, T>(all: &'a [T], input: &Value) -> Result<(&'a [T], Option<String>), Refusal> {

@@ -1,5 +1,9 @@
 //! Pipelines as a script describes them: stages, and the actions in them.
 
+use jiff::Timestamp;
+
+use crate::stamps::minutes;
+
 /// "Timeout 7 days by default", configurable from 5 to 86,400 minutes (User Guide, "Approval action reference").
 const APPROVAL_MINUTES: u32 = 7 * 24 * 60;
 
@@ -70,10 +74,10 @@ impl Pipeline {
 /// What an action does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Fetches the revision, in five seconds.
-    Source,
-    /// Takes its time.
-    Build { seconds: u32 },
+    /// Fetches the revision, in five seconds: from CodeCommit, or from GitHub through a connection.
+    Source { connection: bool },
+    /// A CodeBuild build that takes its time; without a name, the project has one after pipeline and action.
+    Build { seconds: u32, project: Option<String> },
     /// Waits for a person, so long.
     Approval { minutes: u32 },
     /// A real simulated deployment.
@@ -84,7 +88,53 @@ pub(crate) enum Work {
         fresh_app_spec: bool,
     },
     /// Takes its time, and then a deployment group's users may get the new revision.
-    Deploy { seconds: u32, serves: Option<String> },
+    Deploy { seconds: u32, serves: Option<String>, by: Deployer },
+}
+
+/// By what an action deploys that does so without CodeDeploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Deployer {
+    /// A stack; without a name, it has one after pipeline and action.
+    CloudFormation { stack: Option<String> },
+    /// A Lambda function that the action invokes.
+    Lambda { function: String },
+}
+
+/// What is said about the commit of an execution's source. What is left empty is filled in when the execution starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Its message; else `Release` and the revision's label.
+    pub message: Option<String>,
+    /// Who wrote it; else Mary Major.
+    pub author: Option<String>,
+    /// Their address.
+    pub email: Option<String>,
+    /// The branch; else main.
+    pub branch: Option<String>,
+    /// When it was written; else ten minutes before the execution started.
+    pub date: Option<Timestamp>,
+}
+
+/// The same, filled in.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) message: String,
+    pub(crate) author: String,
+    pub(crate) email: String,
+    pub(crate) branch: String,
+    pub(crate) date: Timestamp,
+}
+
+impl Commit {
+    pub(crate) fn filled_in(self, label: &str, started: Timestamp) -> Written {
+        Written {
+            message: self.message.unwrap_or_else(|| format!("Release {label}")),
+            author: self.author.unwrap_or_else(|| "Mary Major".to_owned()),
+            email: self.email.unwrap_or_else(|| "mary.major@example.com".to_owned()),
+            branch: self.branch.unwrap_or_else(|| "main".to_owned()),
+            date: self.date.unwrap_or_else(|| started - minutes(10)),
+        }
+    }
 }
 
 /// An action of a stage.
@@ -106,12 +156,17 @@ impl Action {
 
     /// Fetches the source.
     pub fn source(name: &str) -> Self {
-        Self::new(name, Work::Source)
+        Self::new(name, Work::Source { connection: false })
+    }
+
+    /// Fetches the source from GitHub, through a connection; a push starts the pipeline.
+    pub fn connection(name: &str) -> Self {
+        Self::new(name, Work::Source { connection: true })
     }
 
     /// A CodeBuild build of so many seconds.
     pub fn build(name: &str, seconds: u32) -> Self {
-        Self::new(name, Work::Build { seconds })
+        Self::new(name, Work::Build { seconds, project: None })
     }
 
     /// A manual approval.
@@ -137,7 +192,25 @@ impl Action {
 
     /// A deployment without CodeDeploy, that takes so many seconds.
     pub fn deploy_for(name: &str, seconds: u32) -> Self {
-        Self::new(name, Work::Deploy { seconds, serves: None })
+        let by = Deployer::CloudFormation { stack: None };
+        Self::new(name, Work::Deploy { seconds, serves: None, by })
+    }
+
+    /// Invokes a Lambda function that answers after so many seconds.
+    pub fn invoke(name: &str, seconds: u32, function: &str) -> Self {
+        let by = Deployer::Lambda { function: function.to_owned() };
+        Self::new(name, Work::Deploy { seconds, serves: None, by })
+    }
+
+    /// CodeBuild: the project's name.
+    pub fn in_project(mut self, named: &str) -> Self {
+        match &mut self.work {
+            Work::Build { project, .. } => *project = Some(named.to_owned()),
+            Work::Source { .. } | Work::Approval { .. } | Work::CodeDeploy { .. } | Work::Deploy { .. } => {
+                panic!("only a build has a project")
+            }
+        }
+        self
     }
 
     /// CodeDeploy: as if another action of the same stage wrote the AppSpec before each run, for the
@@ -145,7 +218,7 @@ impl Action {
     pub fn fresh_app_spec(mut self) -> Self {
         match &mut self.work {
             Work::CodeDeploy { fresh_app_spec, .. } => *fresh_app_spec = true,
-            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => {
+            Work::Source { .. } | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => {
                 panic!("only a CodeDeploy action has an AppSpec")
             }
         }
@@ -157,7 +230,7 @@ impl Action {
     pub fn serving(mut self, group: &str) -> Self {
         match &mut self.work {
             Work::Deploy { serves, .. } => *serves = Some(group.to_owned()),
-            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::CodeDeploy { .. } => {
+            Work::Source { .. } | Work::Build { .. } | Work::Approval { .. } | Work::CodeDeploy { .. } => {
                 panic!("only an action of deploy_for moves users by itself")
             }
         }
@@ -168,7 +241,7 @@ impl Action {
     pub fn expiring_after(mut self, expires: u32) -> Self {
         match &mut self.work {
             Work::Approval { minutes } => *minutes = expires,
-            Work::Source | Work::Build { .. } | Work::CodeDeploy { .. } | Work::Deploy { .. } => {
+            Work::Source { .. } | Work::Build { .. } | Work::CodeDeploy { .. } | Work::Deploy { .. } => {
                 panic!("only a manual approval waits for a person")
             }
         }
@@ -204,6 +277,11 @@ impl Stage {
     /// Fetches the source.
     pub fn source(name: &str) -> Self {
         Self::of(name, Action::source(name))
+    }
+
+    /// Fetches the source through a connection.
+    pub fn connection(name: &str) -> Self {
+        Self::of(name, Action::connection(name))
     }
 
     /// Builds for so many seconds.
@@ -256,6 +334,6 @@ impl Stage {
     }
 
     pub(crate) fn is_source(&self) -> bool {
-        self.actions.iter().any(|action| action.work == Work::Source)
+        self.actions.iter().any(|action| matches!(action.work, Work::Source { .. }))
     }
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::CALLER;
+use super::declaring::{configuration, revision_summary, type_of};
+use super::evolution::trigger_detail;
 use super::execution::PipelineExecution;
-use super::pipeline::{Action, Work};
-use super::working::{commit_of, summary, type_of};
+use super::pipeline::Action;
+use super::working::commit_of;
 use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::stamps::epoch_seconds;
 use crate::world::World;
@@ -19,7 +20,8 @@ impl World {
             .stages
             .iter()
             .map(|stage| {
-                let actions: Vec<Value> = stage.actions.iter().map(|action| self.declared(action)).collect();
+                let actions: Vec<Value> =
+                    stage.actions.iter().map(|action| self.declared(action, &settings.name)).collect();
                 json!({ "name": stage.name, "actions": actions })
             })
             .collect();
@@ -42,18 +44,12 @@ impl World {
         }))
     }
 
-    fn declared(&self, action: &Action) -> Value {
-        let configuration = match &action.work {
-            Work::CodeDeploy { application, group, .. } => {
-                json!({ "ApplicationName": application, "DeploymentGroupName": group })
-            }
-            Work::Source | Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => json!({}),
-        };
+    fn declared(&self, action: &Action, pipeline: &str) -> Value {
         json!({
             "name": action.name,
             "actionTypeId": self.type_id(action),
             "runOrder": action.run_order,
-            "configuration": configuration,
+            "configuration": configuration(action, pipeline),
             "inputArtifacts": [],
             "outputArtifacts": [],
         })
@@ -72,7 +68,7 @@ impl World {
             vec![json!({
                 "name": "SourceArtifact",
                 "revisionId": commit_of(&execution.label),
-                "revisionSummary": summary(&execution.label),
+                "revisionSummary": revision_summary(self, execution),
             })]
         } else {
             Vec::new()
@@ -96,7 +92,7 @@ impl World {
 }
 
 pub(super) fn trigger(execution: &PipelineExecution) -> Value {
-    json!({ "triggerType": execution.trigger, "triggerDetail": CALLER })
+    json!({ "triggerType": execution.trigger, "triggerDetail": trigger_detail(execution.trigger) })
 }
 
 pub(super) fn no_such_execution() -> Refusal {

@@ -36,6 +36,7 @@ impl World {
         }
         let beginning = Beginning {
             label: target.label.clone(),
+            commit: target.commit.clone(),
             trigger: "ManualRollback",
             back_to: Some((stage.to_owned(), target.id.clone())),
         };

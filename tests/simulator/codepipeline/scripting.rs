@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::evolution::Beginning;
 use super::execution::{ExecutionStatus, PipelineExecution};
-use super::pipeline::{Pipeline, Work};
+use super::pipeline::{Commit, Pipeline, Work};
 use super::{CodePipeline, PipelineState};
 use crate::simulator::Simulator;
 
@@ -27,6 +27,7 @@ impl Simulator {
             executions: Vec::new(),
             transitions: std::collections::BTreeMap::new(),
             latest: std::collections::BTreeMap::new(),
+            broken: Vec::new(),
             busy_until: None,
             settings: pipeline,
         };
@@ -37,9 +38,16 @@ impl Simulator {
 
     /// Starts an execution with a source revision such as `v42`; the answer is its id.
     pub fn start_pipeline(&self, name: &str, label: &str) -> String {
-        let beginning =
-            Beginning { label: label.to_owned(), trigger: "StartPipelineExecution", back_to: None };
-        self.world().begin_execution(name, beginning)
+        self.start_pipeline_with(name, label, Commit::default())
+    }
+
+    /// The same with what is said about the commit.
+    pub fn start_pipeline_with(&self, name: &str, label: &str, commit: Commit) -> String {
+        let mut world = self.world();
+        let trigger = if world.has_connection(name) { "WebhookV2" } else { "StartPipelineExecution" };
+        let commit = commit.filled_in(label, world.now);
+        let beginning = Beginning { label: label.to_owned(), commit, trigger, back_to: None };
+        world.begin_execution(name, beginning)
     }
 
     /// Changes a pipeline's structure: what succeeded before did so in another version.

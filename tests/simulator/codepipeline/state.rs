@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::announcement::entity_url;
+use super::breaking::error_of;
 use super::execution::{ActionRun, ActionStatus, PipelineExecution};
 use super::pipeline::{Action, ExecutionMode, Stage, Work};
 use super::working::{commit_of, url_of};
@@ -86,7 +87,7 @@ fn action_now(stage: &Stage, action: &Action, latest: Option<&PipelineExecution>
         shown["entityUrl"] = json!(url);
     }
     let Some(execution) = latest else { return shown };
-    if action.work == Work::Source && execution.has_source {
+    if matches!(action.work, Work::Source { .. }) && execution.has_source {
         shown["currentRevision"] = json!({ "revisionId": commit_of(&execution.label) });
     }
     let run = execution.stage(&stage.name).and_then(|stage| stage.last_of(&action.name));
@@ -122,5 +123,5 @@ fn run_now(action: &Action, run: &ActionRun) -> Value {
 }
 
 pub(super) fn error_details(run: &ActionRun) -> Option<Value> {
-    (run.status == ActionStatus::Failed).then(|| json!({ "code": "JobFailed", "message": run.summary }))
+    (run.status == ActionStatus::Failed).then(|| error_of(run))
 }

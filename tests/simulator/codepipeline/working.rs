@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::breaking::Cause;
+use super::declaring::CONNECTION;
 use super::execution::{ActionRun, ActionStatus, ExecutionStatus};
 use super::pipeline::{Action, Work};
 use crate::codedeploy::deployment::DeploymentStatus;
@@ -69,6 +71,8 @@ impl World {
             status: ActionStatus::InProgress,
             external: None,
             summary: None,
+            error: None,
+            broken: None,
             id: self.chance.uuid(),
             started: now,
             updated: now,
@@ -78,8 +82,14 @@ impl World {
         let actions = &mut self.code_pipeline.execution_mut(id).stage_mut(stage).actions;
         let index = actions.len();
         actions.push(run);
+        let pipeline = self.code_pipeline.execution(id).pipeline.clone();
+        let broken = self.break_for(&pipeline, stage, &action.name).map(Box::new);
+        let begins = !broken.as_ref().is_some_and(|what| matches!(what.cause, Cause::Action));
+        self.code_pipeline.execution_mut(id).stage_mut(stage).actions[index].broken = broken;
         self.announce_action(id, stage, index, "STARTED");
+        self.begin_outside(id, stage, index, action);
         if let Work::CodeDeploy { group, fresh_app_spec, .. } = &action.work
+            && begins
             && let Err(why) = self.deploy(id, stage, index, group, *fresh_app_spec)
         {
             let end = End { status: ActionStatus::Failed, summary: Some(why) };
@@ -126,16 +136,25 @@ impl World {
         let good = |summary: Option<String>| End { status: ActionStatus::Succeeded, summary };
         let bad = |why: &str| End { status: ActionStatus::Failed, summary: Some(why.to_owned()) };
         let fails = action.fails || action.fails_for.contains(&execution.label);
+        if let Some(broken) = &run.broken {
+            after(match (&broken.cause, &action.work) {
+                // What CodePipeline knows by itself it knows soon.
+                (Cause::Action, _) => SOURCE_SECONDS,
+                (_, Work::Build { seconds, .. } | Work::Deploy { seconds, .. }) => i64::from(*seconds),
+                (_, Work::Source { .. } | Work::Approval { .. } | Work::CodeDeploy { .. }) => SOURCE_SECONDS,
+            })?;
+            return Some(bad(&broken.details().1));
+        }
         match &action.work {
-            Work::Source => {
+            Work::Source { .. } => {
                 after(SOURCE_SECONDS)?;
                 Some(if fails {
                     bad("The source could not be fetched")
                 } else {
-                    good(Some(summary(&execution.label)))
+                    good(execution.commit.message.lines().next().map(str::to_owned))
                 })
             }
-            Work::Build { seconds } => {
+            Work::Build { seconds, .. } => {
                 after(i64::from(*seconds))?;
                 Some(if fails { bad("CodeBuild action failed") } else { good(None) })
             }
@@ -173,13 +192,17 @@ impl World {
         let run = &mut execution.stage_mut(stage).actions[index];
         run.status = end.status;
         run.summary = end.summary;
+        run.error = match &run.broken {
+            Some(broken) if end.status == ActionStatus::Failed => Some(broken.details()),
+            Some(_) | None => None,
+        };
         run.updated = now;
         let name = run.action.clone();
         let settings = &self.code_pipeline.pipeline(&pipeline).settings;
         let work = settings.stage_named(stage).action(&name).work.clone();
         if end.status == ActionStatus::Succeeded {
             match work {
-                Work::Source => {
+                Work::Source { .. } => {
                     let execution = self.code_pipeline.execution_mut(id);
                     execution.has_source = true;
                     let run = &mut execution.stage_mut(stage).actions[index];
@@ -204,36 +227,22 @@ pub(super) fn commit_of(label: &str) -> String {
     revision::sha256(label).chars().take(40).collect()
 }
 
-/// The commit's first line.
-pub(super) fn summary(label: &str) -> String {
-    format!("Release {label}")
-}
-
-/// `actionTypeId`. For ECS the provider is `CodeDeployToECS` (User Guide, "Amazon ECS and CodeDeploy
-/// blue-green deploy action reference"). The provider of an action that only takes its time is invented.
-pub(super) fn type_of(world: &World, action: &Action) -> (&'static str, &'static str) {
-    use crate::codedeploy::group::Platform;
-    match &action.work {
-        Work::Source => ("Source", "CodeCommit"),
-        Work::Build { .. } => ("Build", "CodeBuild"),
-        Work::Approval { .. } => ("Approval", "Manual"),
-        Work::Deploy { .. } => ("Deploy", "CloudFormation"),
-        Work::CodeDeploy { group, .. } => match world.code_deploy.group(group).settings.platform {
-            Platform::Ecs => ("Deploy", "CodeDeployToECS"),
-            Platform::Lambda | Platform::Server => ("Deploy", "CodeDeploy"),
-        },
-    }
-}
-
-/// Where a person finds what the action began.
+/// Where a person finds what the action began: CodeBuild's, CodeDeploy's and CodeCommit's pages (observed), and the way
+/// to a commit that a connection has brought (not verified).
 pub(super) fn url_of(action: &Action, run: &ActionRun) -> Option<serde_json::Value> {
     let external = run.external.as_ref()?;
     let console = "https://us-east-1.console.aws.amazon.com";
     match &action.work {
         Work::CodeDeploy { .. } => Some(json!(format!("{console}/codedeploy/home?#/deployments/{external}"))),
-        Work::Source => {
+        Work::Source { connection: false } => {
             Some(json!(format!("{console}/codecommit/home#/repository/my-repo/commit/{external}")))
         }
-        Work::Build { .. } | Work::Approval { .. } | Work::Deploy { .. } => None,
+        Work::Source { connection: true } => Some(json!(format!(
+            "{console}/codesuite/settings/connections/redirect?connectionArn={CONNECTION}&referenceType=COMMIT&FullRepositoryId=my-org/my-repo&Commit={external}"
+        ))),
+        Work::Build { .. } => Some(json!(format!(
+            "https://console.aws.amazon.com/codebuild/home?region=us-east-1#/builds/{external}/view/new"
+        ))),
+        Work::Approval { .. } | Work::Deploy { .. } => None,
     }
 }

@@ -34,6 +34,10 @@ impl World {
             Service::Sts => {
                 (operation == "AssumeRole").then(|| vec![Need::new("sts:AssumeRole", name(input, "RoleArn"))])
             }
+            Service::CodeBuild => code_build_needs(operation, input),
+            Service::Logs => logs_needs(operation, input),
+            Service::Ecs => ecs_needs(operation, input),
+            Service::LoadBalancing => load_balancing_needs(operation),
             Service::Slack | Service::Teams => Some(Vec::new()),
             // It is complained of as it is.
             Service::Unknown => Some(Vec::new()),
@@ -212,6 +216,63 @@ fn code_pipeline_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
     };
     let arn = format!("arn:aws:codepipeline:{HERE}:{resource}");
     Some(vec![Need::new(&format!("codepipeline:{operation}"), arn)])
+}
+
+fn code_build_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+    if operation != "BatchGetBuilds" {
+        return None;
+    }
+    // A build belongs to its project: `<project>:<uuid>`, or the ARN that ends with it.
+    let project = |id: &str| {
+        let name = id.rsplit_once(":build/").map_or(id, |(_, name)| name);
+        let project = name.rsplit_once(':').map_or("*", |(project, _)| project);
+        format!("arn:aws:codebuild:{HERE}:project/{project}")
+    };
+    let ids = texts(&input["ids"]).into_iter();
+    Some(ids.map(|id| Need::new("codebuild:BatchGetBuilds", project(id))).collect())
+}
+
+/// Of a group, all but its tags is addressed by its ARN with `:*` behind (CloudWatch Logs User Guide, "Overview of
+/// managing access permissions to your CloudWatch Logs resources").
+fn logs_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+    let group = format!("arn:aws:logs:{HERE}:log-group:{}", name(input, "logGroupName"));
+    let resource = match operation {
+        "GetLogEvents" => format!("{group}:log-stream:{}", name(input, "logStreamName")),
+        "FilterLogEvents" => format!("{group}:*"),
+        _ => return None,
+    };
+    Some(vec![Need::new(&format!("logs:{operation}"), resource)])
+}
+
+/// Services, tasks and container instances are addressed with their cluster's name, and the cluster is the condition key
+/// `ecs:cluster` of each of these three.
+fn ecs_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+    let last = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    // "If you do not specify a cluster, the default cluster is assumed."
+    let cluster = last(input["cluster"].as_str().unwrap_or("default"));
+    let of = |kind: &str, name: &str| format!("arn:aws:ecs:{HERE}:{kind}/{cluster}/{name}");
+    let resources: Vec<String> = match operation {
+        "DescribeServices" => {
+            texts(&input["services"]).into_iter().map(|name| of("service", &last(name))).collect()
+        }
+        // Its only resource type is the container instance, also where none is asked for.
+        "ListTasks" => vec![of("container-instance", "*")],
+        "DescribeTasks" => texts(&input["tasks"]).into_iter().map(|name| of("task", &last(name))).collect(),
+        _ => return None,
+    };
+    let arn = format!("arn:aws:ecs:{HERE}:cluster/{cluster}");
+    let need = |resource| Need::new(&format!("ecs:{operation}"), resource).with("ecs:cluster", &arn);
+    Some(resources.into_iter().map(need).collect())
+}
+
+/// These have no resource type.
+fn load_balancing_needs(operation: &str) -> Option<Vec<Need>> {
+    match operation {
+        "DescribeTargetHealth" | "DescribeTargetGroups" => {
+            Some(vec![Need::new(&format!("elasticloadbalancing:{operation}"), "*")])
+        }
+        _ => None,
+    }
 }
 
 fn cloud_watch_needs(operation: &str, input: &Value) -> Option<Vec<Need>> {

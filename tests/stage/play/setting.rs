@@ -88,6 +88,7 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
             let seconds = u32::try_from(stage.takes.0.as_secs()).unwrap_or(u32::MAX);
             pipeline.stage(match stage.does {
                 StageWork::Source => Stage::source(&stage.name),
+                StageWork::Connection => Stage::connection(&stage.name),
                 StageWork::Build => Stage::build(&stage.name, seconds),
                 StageWork::Deploy => {
                     Stage::deploy_for(&stage.name, seconds).with(|action| action.serving(name))
