@@ -21,9 +21,16 @@ impl World {
     }
 
     pub(super) fn list_deployment_targets(&self, input: &Value) -> Answer {
-        only_modelled(input, &["targetFilters"])?;
+        only_modelled(&input["targetFilters"], &["ServerInstanceLabel"])?;
         let deployment = self.started_deployment(input)?;
-        Ok(json!({ "targetIds": [deployment.target_id()] }))
+        let target = deployment.target_id();
+        // Without a filter, any status will do.
+        let wanted = texts(&input["targetFilters"]["TargetStatus"]);
+        let shown = self.shown_target(deployment, &target)?;
+        let status = shown.as_object().into_iter().flatten().find_map(|(_, of)| of["status"].as_str());
+        let fits = wanted.is_empty() || status.is_some_and(|status| wanted.contains(&status));
+        let listed: &[String] = if fits { &[target] } else { &[] };
+        Ok(json!({ "targetIds": listed }))
     }
 
     fn shown_target(&self, deployment: &Deployment, target: &str) -> Answer {
