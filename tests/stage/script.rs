@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use self::{
     breaks::{
-        ActionScript, BreaksScript, BuildScript, CommitScript, FailedFunctionScript, LineScript,
-        RepeatedScript, StackScript,
+        ActionScript, BreaksScript, BrokenStackScript, BuildScript, CommitScript, FailedFunctionScript,
+        LineScript, RepeatedScript,
     },
     expect::{Expect, Whispered},
     measures::{Share, Span},

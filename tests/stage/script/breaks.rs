@@ -17,7 +17,7 @@ pub struct BreaksScript {
     /// Its build fails.
     pub build: Option<BuildScript>,
     /// Its stack fails.
-    pub stack: Option<StackScript>,
+    pub stack: Option<BrokenStackScript>,
     /// The function that it invokes fails.
     pub function: Option<FailedFunctionScript>,
 }
@@ -91,7 +91,7 @@ pub struct RepeatedScript {
 /// A CloudFormation stack that fails.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StackScript {
+pub struct BrokenStackScript {
     /// Its name.
     pub name: String,
     /// In which status it ends.
