@@ -114,6 +114,10 @@ const SHIPPED: &[(&str, &str)] = &[
     ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
     ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
     ("other-account", include_str!("rehearsals/other-account.yaml")),
+    ("build-fails", include_str!("rehearsals/build-fails.yaml")),
+    ("build-retried", include_str!("rehearsals/build-retried.yaml")),
+    ("build-retried-in-vain", include_str!("rehearsals/build-retried-in-vain.yaml")),
+    ("stack-fails", include_str!("rehearsals/stack-fails.yaml")),
     ("stage-retry", include_str!("rehearsals/stage-retry.yaml")),
     ("press-left", include_str!("rehearsals/press-left.yaml")),
 ];
