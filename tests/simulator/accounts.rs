@@ -14,6 +14,8 @@ use crate::cloudwatch::CloudWatch;
 use crate::codebuild::CodeBuild;
 use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
+use crate::ecs::Ecs;
+use crate::elb::LoadBalancing;
 use crate::lambda::Invoked;
 use crate::logs::Logs;
 use crate::refusal::Refusal;
@@ -33,6 +35,8 @@ struct Account {
     cloud_formation: CloudFormation,
     code_build: CodeBuild,
     logs: Logs,
+    ecs: Ecs,
+    load_balancing: LoadBalancing,
     lambda: BTreeMap<String, Invoked>,
     traffic: BTreeMap<String, Served>,
 }
@@ -62,6 +66,8 @@ impl World {
         std::mem::swap(&mut self.cloud_formation, &mut other.cloud_formation);
         std::mem::swap(&mut self.code_build, &mut other.code_build);
         std::mem::swap(&mut self.logs, &mut other.logs);
+        std::mem::swap(&mut self.ecs, &mut other.ecs);
+        std::mem::swap(&mut self.load_balancing, &mut other.load_balancing);
         std::mem::swap(&mut self.lambda, &mut other.lambda);
         std::mem::swap(&mut self.traffic, &mut other.traffic);
         let left = std::mem::replace(&mut self.accounts.here, account.to_owned());

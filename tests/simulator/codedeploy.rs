@@ -1,10 +1,11 @@
 //! AWS CodeDeploy: applications, groups, deployments.
 //!
 //! `evolution` moves deployments through time, `operations`, `listing` and `targets` answer
-//! the API, `undoing` stops, fails and rolls back.
+//! the API, `breaking` lets deployments fail for a reason, `undoing` stops, fails and rolls back.
 
 use std::collections::BTreeMap;
 
+pub(crate) mod breaking;
 pub(crate) mod deployment;
 mod evolution;
 pub(crate) mod group;
@@ -43,6 +44,8 @@ pub(crate) struct CodeDeploy {
     /// Application → its registered revisions.
     pub(crate) revisions: BTreeMap<String, Vec<Revision>>,
     pub(crate) stop_answer: StopAnswer,
+    /// What a script lets go wrong in the next deployments of a group, in the order of its wishes.
+    pub(crate) broken: Vec<breaking::Broken>,
     /// Whether automatic rollbacks do not follow where they should.
     pub(crate) forgets_rollbacks: bool,
 }

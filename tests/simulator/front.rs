@@ -214,7 +214,8 @@ impl World {
             Service::CloudFormation => self.cloud_formation(operation, &local),
             Service::CodeBuild => self.code_build(operation, &local),
             Service::Logs => self.cloud_watch_logs(operation, &local),
-            Service::Ecs | Service::LoadBalancing => None,
+            Service::Ecs => self.ecs(operation, &local),
+            Service::LoadBalancing => self.elastic_load_balancing(operation, &local),
             // What is Belay's own is at home.
             Service::Sns | Service::Sts | Service::SecretsManager | Service::DynamoDb
                 if asked.account() != HOME =>

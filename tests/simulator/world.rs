@@ -13,6 +13,8 @@ use crate::codedeploy::CodeDeploy;
 use crate::codepipeline::CodePipeline;
 use crate::deliveries::Deliveries;
 use crate::dynamodb::DynamoDb;
+use crate::ecs::Ecs;
+use crate::elb::LoadBalancing;
 use crate::faults::Faults;
 use crate::health::Endpoint;
 use crate::journal::Call;
@@ -46,6 +48,8 @@ pub(crate) struct World {
     pub(crate) cloud_formation: CloudFormation,
     pub(crate) code_build: CodeBuild,
     pub(crate) logs: Logs,
+    pub(crate) ecs: Ecs,
+    pub(crate) load_balancing: LoadBalancing,
     pub(crate) sns: Sns,
     pub(crate) sts: Sts,
     pub(crate) dynamo_db: DynamoDb,
@@ -84,6 +88,8 @@ impl World {
             cloud_formation: CloudFormation::default(),
             code_build: CodeBuild::default(),
             logs: Logs::default(),
+            ecs: Ecs::default(),
+            load_balancing: LoadBalancing::default(),
             sns: Sns::default(),
             sts: Sts::default(),
             dynamo_db: DynamoDb::at(now),

@@ -15,8 +15,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use self::{
     breaks::{
-        ActionScript, BreaksScript, BrokenStackScript, BuildScript, CommitScript, FailedFunctionScript,
-        LineScript, RepeatedScript,
+        ActionScript, BreaksScript, BrokenStackScript, BuildScript, CommitScript, ContainerScript,
+        DeploymentScript, FailedFunctionScript, LifecycleScript, LifecycleStatus, LineScript, RepeatedScript,
+        StoppedScript, TargetScript, TargetsScript, TasksScript,
     },
     expect::{Expect, Whispered},
     measures::{Share, Span},

@@ -81,6 +81,49 @@ async fn a_stage_breaks_as_often_as_its_script_says() {
 }
 
 #[tokio::test]
+async fn deployments_and_tasks_break_in_a_script_too() {
+    let alone = r"
+  - at: 1m
+    breaks:
+      times: 1
+      deployment:
+        code: HOOK_EXECUTION_FAILURE
+        message: A hook failed
+        events:
+          - { event: AfterInstall, status: Failed, code: ScriptFailed, script: a.sh, message: b, log_tail: c }
+  - at: 1m
+    release: { revision: v41, errors: 0.1%, p99: 120ms }
+";
+    let mut rehearsal = script(alone).unwrap();
+    rehearsal.service.pipeline = None;
+    assert_eq!(play(&rehearsal, None).await.unwrap().status, "Failed");
+    let tasks = r#"
+  - at: 1m
+    breaks:
+      stage: Production
+      action: { message: The service did not become stable }
+      tasks:
+        cluster: prod
+        service: checkout
+        stopped: [{ reason: "CannotPullContainerError: no", containers: [{ name: app, exit_code: 1, reason: x }] }]
+        events: ["(service checkout) is unable to place a task"]
+        rollout: "ECS deployment circuit breaker: tasks failed to start."
+        targets:
+          group: blue
+          path: /health
+          unhealthy: [{ id: 10.0.1.5, port: 8080, reason: Target.Timeout, description: Request timed out }]
+  - at: 1m
+    release: { revision: v41, errors: 0.1%, p99: 120ms }
+"#;
+    let (stage, result) = failures(&played(tasks).await.unwrap()).remove(0);
+    assert_eq!(stage, "Production");
+    assert_eq!(result["external-execution-summary"], "The service did not become stable");
+    assert!(result["external-execution-id"].as_str().unwrap().starts_with("ecs-svc/"));
+    let neither = played("  - at: 1m\n    breaks: { times: 1 }\n").await.unwrap_err();
+    assert!(neither.contains("names neither"), "{neither}");
+}
+
+#[tokio::test]
 async fn a_script_that_breaks_what_is_not_there_is_refused() {
     for (breaks, why) in [
         ("{ stage: Test }", "the pipeline checkout-release has no stage `Test`"),

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::group::{AutoRollback, GroupAlarms, GroupState, Platform};
+use super::breaking::FailedDeployment;
+use super::group::{AutoRollback, Group, GroupAlarms, GroupState, Platform};
 use super::lifecycle::{EventStatus, LifecycleEvent};
 use super::revision::{Revision, version_of};
 use super::shifting::Shifting;
@@ -93,6 +94,8 @@ pub struct Deployment {
     pub(crate) events: Vec<LifecycleEvent>,
     pub(crate) stop_request: Option<StopRequest>,
     pub(crate) termination_wait_since: Option<Timestamp>,
+    /// What lets it fail.
+    pub(crate) failure: Option<FailedDeployment>,
     pub(crate) last_updated: Timestamp,
 }
 
@@ -197,10 +200,13 @@ impl Deployment {
 
     /// The one target's id. `function:alias` is the form of the sample (unverified); `cluster:service`
     /// was observed.
-    pub(crate) fn target_id(&self) -> String {
+    pub(crate) fn target_id(&self, settings: &Group) -> String {
         match self.platform {
             Platform::Lambda => format!("{}:live", self.application),
-            Platform::Ecs => format!("release:{}", self.application),
+            Platform::Ecs => {
+                let (cluster, service) = settings.ecs_service();
+                format!("{cluster}:{service}")
+            }
             Platform::Server => "i-0123456789abcdef0".to_owned(),
         }
     }
@@ -209,7 +215,7 @@ impl Deployment {
     pub(crate) fn target_to_wire(&self, group: &GroupState) -> Value {
         let percent = group.routing.percent_of(&self.label);
         let name = &self.application;
-        let target_id = self.target_id();
+        let target_id = self.target_id(&group.settings);
         let mut target = json!({
             "deploymentId": self.id,
             "targetId": target_id,
@@ -232,8 +238,10 @@ impl Deployment {
                 json!({ "deploymentTargetType": "LambdaTarget", "lambdaTarget": target })
             }
             Platform::Ecs => {
-                target["targetArn"] =
-                    json!(format!("arn:aws:ecs:us-east-1:123456789012:service/release/{name}"));
+                target["targetArn"] = json!(format!(
+                    "arn:aws:ecs:us-east-1:123456789012:service/{}",
+                    target_id.replace(':', "/")
+                ));
                 target["taskSetsInfo"] = json!([
                     task_set(&self.serving_before, "Blue", "PRIMARY", 100 - percent),
                     task_set(&self.label, "Green", "ACTIVE", percent),
@@ -271,8 +279,14 @@ fn event_to_wire(event: &LifecycleEvent) -> Value {
         EventStatus::Succeeded => Some("Success"),
         EventStatus::Pending | EventStatus::InProgress | EventStatus::Skipped => None,
     };
-    if let Some(code) = error_code {
-        shown["diagnostics"] = json!({ "errorCode": code, "scriptName": "", "message": "", "logTail": "" });
+    let over = matches!(event.status, EventStatus::Failed | EventStatus::Succeeded);
+    match (&event.diagnostics, error_code) {
+        (Some(diagnosed), Some(code)) if over => shown["diagnostics"] = diagnosed.to_wire(code),
+        (_, Some(code)) => {
+            shown["diagnostics"] =
+                json!({ "errorCode": code, "scriptName": "", "message": "", "logTail": "" });
+        }
+        (_, None) => {}
     }
     shown
 }

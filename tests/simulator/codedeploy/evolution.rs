@@ -52,13 +52,21 @@ impl World {
         deployment.started = Some(now);
         deployment.last_updated = now;
         self.emit_deployment_event(id, "START");
+        let fails_at_once = self.code_deploy.deployments[id]
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.events.is_empty());
+        if fails_at_once {
+            self.fail_as_scripted(id);
+            return;
+        }
         if let Some(message) = self.alias_refuses(id) {
             self.end_early(
                 id,
                 Ending {
                     status: DeploymentStatus::Failed,
                     // The pairing of code and cause is inferred from the code's name.
-                    code: "INVALID_LAMBDA_CONFIGURATION",
+                    code: "INVALID_LAMBDA_CONFIGURATION".to_owned(),
                     message,
                     // Nothing was moved, so there is nothing to move back.
                     roll_back: false,
@@ -104,7 +112,7 @@ impl World {
             id,
             Ending {
                 status: DeploymentStatus::Stopped,
-                code: "MANUAL_STOP",
+                code: "MANUAL_STOP".to_owned(),
                 message: "The deployment was stopped by a request.".to_owned(),
                 roll_back,
             },
@@ -156,7 +164,7 @@ impl World {
             id,
             Ending {
                 status: DeploymentStatus::Stopped,
-                code: "ALARM_ACTIVE",
+                code: "ALARM_ACTIVE".to_owned(),
                 message: format!(
                     "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the affected deployments have been stopped. Activated alarms: {}",
                     firing.join(" ")
@@ -188,6 +196,14 @@ impl World {
             EventStatus::InProgress => {
                 let began = event.started.unwrap_or(now);
                 let elapsed = now.duration_since(began).as_secs();
+                match self.scripted_end(id, event.name, elapsed) {
+                    Some(true) => {
+                        self.fail_as_scripted(id);
+                        return false;
+                    }
+                    Some(false) => return false,
+                    None => {}
+                }
                 if event.hook.is_some() {
                     // Answers arrive through the API; silence ends here.
                     if elapsed >= HOOK_LIMIT_SECONDS {
@@ -299,7 +315,7 @@ impl World {
             id,
             Ending {
                 status: DeploymentStatus::Failed,
-                code: "HOOK_EXECUTION_FAILURE",
+                code: "HOOK_EXECUTION_FAILURE".to_owned(),
                 message: "A lifecycle event hook did not succeed.".to_owned(),
                 roll_back,
             },

@@ -99,6 +99,8 @@ pub struct Group {
     /// The last successful deployment's revision, such as `v41`; `None`: nothing was deployed here by
     /// CodeDeploy yet, so there is nothing to roll back to.
     pub baseline: Option<String>,
+    /// ECS: cluster and service; without them, the cluster is `release`, the service named like the application.
+    pub service: Option<(String, String)>,
 }
 
 impl Group {
@@ -114,6 +116,7 @@ impl Group {
             termination_wait_minutes: 0,
             test_listener: false,
             baseline: Some("v1".to_owned()),
+            service: None,
         }
     }
 
@@ -161,6 +164,18 @@ impl Group {
     pub fn termination_wait(mut self, minutes: u32) -> Self {
         self.termination_wait_minutes = minutes;
         self
+    }
+
+    /// ECS: the service that is deployed to.
+    pub fn of_service(mut self, cluster: &str, service: &str) -> Self {
+        self.service = Some((cluster.to_owned(), service.to_owned()));
+        self
+    }
+
+    /// ECS: cluster and service.
+    pub(crate) fn ecs_service(&self) -> (&str, &str) {
+        let named = self.service.as_ref().map(|(cluster, service)| (cluster.as_str(), service.as_str()));
+        named.unwrap_or(("release", &self.application))
     }
 
     /// ECS: adds a test listener.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::breaking::Diagnosed;
 use super::group::{Group, Platform};
 
 /// A lifecycle event's status, of the API's six the five that occur here.
@@ -36,6 +37,8 @@ pub(crate) struct LifecycleEvent {
     /// The function to call, and once called the id under which it must answer.
     pub(crate) hook: Option<String>,
     pub(crate) hook_execution: Option<String>,
+    /// What is said of it when it is over, where a script says so.
+    pub(crate) diagnostics: Option<Diagnosed>,
 }
 
 /// A hook that does not answer fails its event after this long (User Guide, "AppSpec hooks section").

@@ -131,7 +131,8 @@ impl World {
         });
         if let Some(blue_green) = blue_green(group) {
             shown["blueGreenDeploymentConfiguration"] = blue_green;
-            shown["ecsServices"] = json!([{ "serviceName": settings.application, "clusterName": "release" }]);
+            let (cluster, service) = settings.ecs_service();
+            shown["ecsServices"] = json!([{ "serviceName": service, "clusterName": cluster }]);
         }
         if let Some(last) = self.code_deploy.last_successful(&settings.name) {
             shown["lastSuccessfulDeployment"] = last_deployment(last);

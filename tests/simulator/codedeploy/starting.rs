@@ -106,7 +106,11 @@ impl World {
                 last_used: at,
             },
         );
-        Ok(self.add_deployment(group, revision, wishes, at))
+        let id = self.add_deployment(group, revision, wishes, at);
+        if let Some(failure) = self.deployment_break_for(group) {
+            self.let_deployment_fail(&id, failure);
+        }
+        Ok(id)
     }
 
     /// Puts a deployment into the group, whatever else runs there: an automatic rollback is never
@@ -143,6 +147,7 @@ impl World {
                     .filter(|_| !is_rollback && lifecycle::may_call(settings.platform, name))
                     .cloned(),
                 hook_execution: None,
+                diagnostics: None,
             })
             .collect();
         let deployment = Deployment {
@@ -171,6 +176,7 @@ impl World {
             events,
             stop_request: None,
             termination_wait_since: None,
+            failure: None,
             last_updated: at,
         };
         self.code_deploy.deployments.insert(id.clone(), deployment);

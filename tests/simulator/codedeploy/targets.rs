@@ -23,7 +23,7 @@ impl World {
     pub(super) fn list_deployment_targets(&self, input: &Value) -> Answer {
         only_modelled(&input["targetFilters"], &["ServerInstanceLabel"])?;
         let deployment = self.started_deployment(input)?;
-        let target = deployment.target_id();
+        let target = deployment.target_id(&self.code_deploy.group(&deployment.group).settings);
         // Without a filter, any status will do.
         let wanted = texts(&input["targetFilters"]["TargetStatus"]);
         let shown = self.shown_target(deployment, &target)?;
@@ -34,8 +34,9 @@ impl World {
     }
 
     fn shown_target(&self, deployment: &Deployment, target: &str) -> Answer {
-        if target == deployment.target_id() {
-            Ok(deployment.target_to_wire(self.code_deploy.group(&deployment.group)))
+        let group = self.code_deploy.group(&deployment.group);
+        if target == deployment.target_id(&group.settings) {
+            Ok(deployment.target_to_wire(group))
         } else {
             Err(Refusal::new(
                 "DeploymentTargetDoesNotExistException",

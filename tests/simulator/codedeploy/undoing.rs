@@ -14,7 +14,7 @@ use crate::world::World;
 pub(crate) struct Ending {
     pub(crate) status: DeploymentStatus,
     /// One of the API's error codes.
-    pub(crate) code: &'static str,
+    pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) roll_back: bool,
 }
@@ -28,7 +28,7 @@ impl World {
         let deployment = self.deployment_mut(id);
         let rollback = if wanted { what_to_roll_back_to(deployment) } else { None };
         deployment.status = ending.status;
-        deployment.error = Some((ending.code.to_owned(), ending.message));
+        deployment.error = Some((ending.code, ending.message));
         deployment.completed = Some(now);
         deployment.last_updated = now;
         deployment.stop_request = None;

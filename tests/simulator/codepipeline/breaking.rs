@@ -7,7 +7,10 @@ use super::execution::ActionRun;
 use super::pipeline::{Action, Deployer, Work};
 use crate::chance::digest;
 use crate::codebuild::build::FailedBuild;
+use crate::codedeploy::breaking::FailedDeployment;
+use crate::ecs::{Controller, FailedTasks};
 use crate::simulator::Simulator;
+use crate::stamps::seconds;
 use crate::world::World;
 
 /// `errorDetails.code` of a failure that its provider reported.
@@ -27,6 +30,15 @@ pub enum Cause {
         /// In which status the stack ends, such as UPDATE_ROLLBACK_COMPLETE.
         status: String,
     },
+    /// Its CodeDeploy deployment fails; on ECS perhaps because its tasks do not come up.
+    Deployment {
+        /// How CodeDeploy tells it.
+        failure: FailedDeployment,
+        /// What ECS and the load balancer know of it.
+        tasks: Option<FailedTasks>,
+    },
+    /// The tasks of an ECS service that rolls by itself do not come up.
+    Tasks(FailedTasks),
     /// The Lambda function that it invokes says that it failed (PutJobFailureResult).
     Function {
         /// The function's name.
@@ -72,13 +84,15 @@ impl Break {
         self
     }
 
-    /// The details with which a run fails. CodeBuild's sentence is observed, the others are the simulator's own unless
+    /// The details with which a run fails; `said` is what the action would say of itself. CodeBuild's sentence is observed, the others are the simulator's own unless
     /// the script says better.
-    pub(super) fn details(&self) -> (String, String) {
+    pub(super) fn details(&self, said: &str) -> (String, String) {
         let message = self.message.clone().unwrap_or_else(|| match &self.cause {
             Cause::Action => "The action failed.".to_owned(),
             Cause::Build(build) => build.summary(),
             Cause::Stack { name, status } => format!("Stack {name} is in the status {status}"),
+            Cause::Deployment { .. } => said.to_owned(),
+            Cause::Tasks(tasks) => format!("The tasks of the service {} did not start", tasks.service),
             Cause::Function { message, .. } => message.clone(),
         });
         (self.code.clone().unwrap_or_else(|| JOB_FAILED.to_owned()), message)
@@ -97,7 +111,14 @@ impl Break {
             (Cause::Function { name, .. }, Work::Deploy { by, .. }) => {
                 *by = Deployer::Lambda { function: name.clone() };
             }
-            (Cause::Stack { .. } | Cause::Function { .. }, _) => wrong("deployment without CodeDeploy"),
+            (Cause::Tasks(tasks), Work::Deploy { by, .. }) => {
+                *by = Deployer::Ecs { cluster: tasks.cluster.clone(), service: tasks.service.clone() };
+            }
+            (Cause::Deployment { .. }, Work::CodeDeploy { .. }) => {}
+            (Cause::Deployment { .. }, _) => wrong("deployment with CodeDeploy"),
+            (Cause::Stack { .. } | Cause::Function { .. } | Cause::Tasks(_), _) => {
+                wrong("deployment without CodeDeploy")
+            }
         }
     }
 }
@@ -125,7 +146,14 @@ impl Simulator {
     pub fn declare_broken(&self, pipeline: &str, what: &Break) {
         let mut world = self.world();
         let known = world.code_pipeline.pipeline_mut(pipeline);
-        what.declare(broken_action(&mut known.settings.stages, what));
+        let action = broken_action(&mut known.settings.stages, what);
+        what.declare(action);
+        if let (Work::CodeDeploy { group, .. }, Cause::Deployment { tasks: Some(tasks), .. }) =
+            (&action.work, &what.cause)
+        {
+            let (group, service) = (group.clone(), (tasks.cluster.clone(), tasks.service.clone()));
+            world.group_mut(&group).settings.service = Some(service);
+        }
     }
 
     /// Ends every break of a stage.
@@ -172,7 +200,14 @@ impl World {
                 let plain = action.fails || action.fails_for.contains(&label);
                 let failure = match cause {
                     Some(Cause::Build(failure)) => Some(failure),
-                    Some(Cause::Action | Cause::Stack { .. } | Cause::Function { .. }) | None => {
+                    Some(
+                        Cause::Action
+                        | Cause::Stack { .. }
+                        | Cause::Function { .. }
+                        | Cause::Deployment { .. }
+                        | Cause::Tasks(_),
+                    )
+                    | None => {
                         let why = "Error while executing command: make. Reason: exit status 2";
                         plain.then(|| FailedBuild::of(&project, "BUILD", "COMMAND_EXECUTION_ERROR", why))
                     }
@@ -183,12 +218,44 @@ impl World {
             Work::Deploy { by: Deployer::CloudFormation { stack }, .. } => {
                 Some(stack_arn(&stack_of(stack.as_ref(), &pipeline, &action.name)))
             }
+            // That the id is the service's deployment is not verified.
+            Work::Deploy { by: Deployer::Ecs { cluster, service }, seconds: lasts, .. } => {
+                let failure = match cause {
+                    Some(Cause::Tasks(failure)) => Some(failure),
+                    Some(
+                        Cause::Action
+                        | Cause::Build(_)
+                        | Cause::Stack { .. }
+                        | Cause::Function { .. }
+                        | Cause::Deployment { .. },
+                    )
+                    | None => None,
+                };
+                let until = self.now + seconds(i64::from(*lasts));
+                let began = self.now;
+                Some(self.roll_out(cluster, service, Controller::Rolling, id, began, until, failure))
+            }
             // A job's external id is what the function gives with its answer, and it gives none here.
             Work::Deploy { by: Deployer::Lambda { .. }, .. } => None,
             Work::Source { .. } | Work::Approval { .. } | Work::CodeDeploy { .. } => None,
         };
         let run = &mut self.code_pipeline.execution_mut(id).stage_mut(stage).actions[index];
         run.external = external;
+    }
+}
+
+impl World {
+    /// Lets the deployment fail that a broken action has begun, and what is behind it.
+    pub(super) fn break_deployment(&mut self, deployment: &str, what: &Break) {
+        let Cause::Deployment { failure, tasks } = &what.cause else { return };
+        self.let_deployment_fail(deployment, failure.clone());
+        if let Some(tasks) = tasks {
+            let (cluster, service) = (tasks.cluster.clone(), tasks.service.clone());
+            // Task sets try for as long as the deployment lets them; the tries of the script are over in a minute.
+            let (began, until) = (self.now, self.now + seconds(60));
+            let controller = Controller::CodeDeploy;
+            self.roll_out(&cluster, &service, controller, deployment, began, until, Some(tasks.clone()));
+        }
     }
 }
 

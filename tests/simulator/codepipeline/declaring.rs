@@ -27,6 +27,7 @@ pub(super) fn type_of(world: &World, action: &Action) -> (&'static str, &'static
         Work::Build { .. } => ("Build", "CodeBuild"),
         Work::Approval { .. } => ("Approval", "Manual"),
         Work::Deploy { by: Deployer::CloudFormation { .. }, .. } => ("Deploy", "CloudFormation"),
+        Work::Deploy { by: Deployer::Ecs { .. }, .. } => ("Deploy", "ECS"),
         Work::Deploy { by: Deployer::Lambda { .. }, .. } => ("Invoke", "Lambda"),
         Work::CodeDeploy { group, .. } => match world.code_deploy.group(group).settings.platform {
             Platform::Ecs => ("Deploy", "CodeDeployToECS"),
@@ -57,6 +58,9 @@ pub(super) fn configuration(action: &Action, pipeline: &str) -> Value {
             "TemplatePath": "SourceArtifact::template.yaml",
             "RoleArn": "arn:aws:iam::123456789012:role/cloudformation",
         }),
+        Work::Deploy { by: Deployer::Ecs { cluster, service }, .. } => {
+            json!({ "ClusterName": cluster, "ServiceName": service, "FileName": "imagedefinitions.json" })
+        }
         Work::Deploy { by: Deployer::Lambda { function }, .. } => {
             json!({ "FunctionName": function, "UserParameters": "{\"environment\":\"production\"}" })
         }

@@ -96,6 +96,8 @@ pub(crate) enum Work {
 pub(crate) enum Deployer {
     /// A stack; without a name, it has one after pipeline and action.
     CloudFormation { stack: Option<String> },
+    /// An ECS service, which rolls by itself.
+    Ecs { cluster: String, service: String },
     /// A Lambda function that the action invokes.
     Lambda { function: String },
 }
@@ -199,6 +201,12 @@ impl Action {
     /// Invokes a Lambda function that answers after so many seconds.
     pub fn invoke(name: &str, seconds: u32, function: &str) -> Self {
         let by = Deployer::Lambda { function: function.to_owned() };
+        Self::new(name, Work::Deploy { seconds, serves: None, by })
+    }
+
+    /// Gives an ECS service new tasks, by rolling, in so many seconds.
+    pub fn ecs(name: &str, seconds: u32, cluster: &str, service: &str) -> Self {
+        let by = Deployer::Ecs { cluster: cluster.to_owned(), service: service.to_owned() };
         Self::new(name, Work::Deploy { seconds, serves: None, by })
     }
 

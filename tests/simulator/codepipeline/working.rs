@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::breaking::Cause;
+use super::breaking::{Break, Cause};
 use super::declaring::CONNECTION;
 use super::execution::{ActionRun, ActionStatus, ExecutionStatus};
 use super::pipeline::{Action, Work};
@@ -122,7 +122,10 @@ impl World {
             .create_deployment(group, &sent, Some(&label), wishes, now)
             .map_err(|refusal| refusal.to_string())?;
         let run = &mut self.code_pipeline.execution_mut(id).stage_mut(stage).actions[index];
-        run.external = Some(deployment);
+        run.external = Some(deployment.clone());
+        if let Some(broken) = run.broken.clone() {
+            self.break_deployment(&deployment, &broken);
+        }
         Ok(())
     }
 
@@ -136,14 +139,15 @@ impl World {
         let good = |summary: Option<String>| End { status: ActionStatus::Succeeded, summary };
         let bad = |why: &str| End { status: ActionStatus::Failed, summary: Some(why.to_owned()) };
         let fails = action.fails || action.fails_for.contains(&execution.label);
-        if let Some(broken) = &run.broken {
+        let outside = |broken: &&Box<Break>| !matches!(broken.cause, Cause::Deployment { .. });
+        if let Some(broken) = run.broken.as_ref().filter(outside) {
             after(match (&broken.cause, &action.work) {
                 // What CodePipeline knows by itself it knows soon.
                 (Cause::Action, _) => SOURCE_SECONDS,
                 (_, Work::Build { seconds, .. } | Work::Deploy { seconds, .. }) => i64::from(*seconds),
                 (_, Work::Source { .. } | Work::Approval { .. } | Work::CodeDeploy { .. }) => SOURCE_SECONDS,
             })?;
-            return Some(bad(&broken.details().1));
+            return Some(bad(&broken.details("").1));
         }
         match &action.work {
             Work::Source { .. } => {
@@ -191,11 +195,15 @@ impl World {
         let (pipeline, label) = (execution.pipeline.clone(), execution.label.clone());
         let run = &mut execution.stage_mut(stage).actions[index];
         run.status = end.status;
+        let said = end.summary.clone().unwrap_or_default();
         run.summary = end.summary;
         run.error = match &run.broken {
-            Some(broken) if end.status == ActionStatus::Failed => Some(broken.details()),
+            Some(broken) if end.status == ActionStatus::Failed => Some(broken.details(&said)),
             Some(_) | None => None,
         };
+        if let Some((_, message)) = &run.error {
+            run.summary = Some(message.clone());
+        }
         run.updated = now;
         let name = run.action.clone();
         let settings = &self.code_pipeline.pipeline(&pipeline).settings;

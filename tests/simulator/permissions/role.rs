@@ -92,7 +92,8 @@ pub struct Role {
 /// The operators of conditions that are checked to be what IAM says.
 const OPERATORS: [&str; 4] = ["StringEquals", "StringLike", "ArnLike", "Bool"];
 /// The keys that the simulator gives.
-const KEYS: [&str; 3] = ["kms:ViaService", "kms:CallerAccount", "kms:EncryptionContext:aws:sns:topicArn"];
+const KEYS: [&str; 4] =
+    ["kms:ViaService", "kms:CallerAccount", "kms:EncryptionContext:aws:sns:topicArn", "ecs:cluster"];
 
 /// What stands for "no resource" in a request: only `*` matches it, because a pattern's service is never a wildcard.
 const NO_RESOURCE: &str = "arn:aws:none:::nothing";

@@ -1,4 +1,4 @@
-//! What goes wrong behind an action of the pipeline: the build, the stack, the function.
+//! What goes wrong behind an action of the pipeline: the build, the deployment and its tasks, the stack, the function.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -7,8 +7,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BreaksScript {
-    /// The stage whose action fails.
-    pub stage: String,
+    /// The stage whose action fails; without it, the next deployment of the service's group does.
+    pub stage: Option<String>,
     /// How many of its runs; without it, all from now on.
     pub times: Option<u32>,
     /// What CodePipeline says of it.
@@ -16,6 +16,10 @@ pub struct BreaksScript {
     pub action: ActionScript,
     /// Its build fails.
     pub build: Option<BuildScript>,
+    /// Its CodeDeploy deployment fails.
+    pub deployment: Option<DeploymentScript>,
+    /// Its ECS tasks do not come up; beside `deployment`, those of the service that CodeDeploy deploys.
+    pub tasks: Option<TasksScript>,
     /// Its stack fails.
     pub stack: Option<BrokenStackScript>,
     /// The function that it invokes fails.
@@ -86,6 +90,146 @@ pub struct RepeatedScript {
     pub line: String,
     /// How often.
     pub times: u64,
+}
+
+/// A CodeDeploy deployment that fails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentScript {
+    /// The error's code, such as HEALTH_CONSTRAINTS.
+    pub code: String,
+    /// The error's sentence.
+    pub message: String,
+    /// What its lifecycle events say; without any, it fails before it begins with them.
+    #[serde(default)]
+    pub events: Vec<LifecycleScript>,
+}
+
+/// What is said of a lifecycle event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LifecycleScript {
+    /// Such as AfterInstall.
+    pub event: String,
+    /// Failed or Succeeded; InProgress when it hangs for an hour.
+    pub status: LifecycleStatus,
+    /// Such as ScriptFailed.
+    pub code: Option<String>,
+    /// The script on the instance.
+    #[serde(default)]
+    pub script: String,
+    /// What went wrong.
+    #[serde(default)]
+    pub message: String,
+    /// The end of the log.
+    #[serde(default)]
+    pub log_tail: String,
+}
+
+/// How a lifecycle event ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum LifecycleStatus {
+    /// It fails, and the deployment with it.
+    Failed,
+    /// It succeeds.
+    Succeeded,
+    /// It hangs.
+    InProgress,
+}
+
+impl LifecycleStatus {
+    /// The API's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "Failed",
+            Self::Succeeded => "Succeeded",
+            Self::InProgress => "InProgress",
+        }
+    }
+}
+
+/// An ECS service's tasks that do not come up.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TasksScript {
+    /// The cluster.
+    pub cluster: String,
+    /// The service.
+    pub service: String,
+    /// The tasks that stop, oldest first.
+    #[serde(default)]
+    pub stopped: Vec<StoppedScript>,
+    /// What the service says, oldest first.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Why the circuit breaker ends it; without it, ECS goes on trying.
+    pub rollout: Option<String>,
+    /// The target group.
+    pub targets: Option<TargetsScript>,
+}
+
+/// A task that stops.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoppedScript {
+    /// Why.
+    pub reason: String,
+    /// Its stop code; without it, what follows from the rest.
+    pub code: Option<String>,
+    /// Its containers.
+    #[serde(default)]
+    pub containers: Vec<ContainerScript>,
+}
+
+/// A container of a task that stops.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerScript {
+    /// Its name.
+    pub name: String,
+    /// With which code it exited, if it ever ran.
+    pub exit_code: Option<i32>,
+    /// Why.
+    pub reason: Option<String>,
+    /// HEALTHY, UNHEALTHY or UNKNOWN.
+    pub health: Option<String>,
+}
+
+/// A target group whose targets are not healthy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetsScript {
+    /// Its name.
+    pub group: String,
+    /// The path of its health check.
+    pub path: String,
+    /// The port of its health check; without it, that of the traffic.
+    pub port: Option<String>,
+    /// The codes that count as healthy.
+    #[serde(default = "two_hundred")]
+    pub matcher: String,
+    /// The targets that are not healthy.
+    #[serde(default)]
+    pub unhealthy: Vec<TargetScript>,
+}
+
+fn two_hundred() -> String {
+    "200".to_owned()
+}
+
+/// A target that is not healthy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetScript {
+    /// Its address, or an instance's id.
+    pub id: String,
+    /// Its port.
+    pub port: u16,
+    /// Such as Target.ResponseCodeMismatch.
+    pub reason: String,
+    /// Such as `Health checks failed with these codes: [404]`.
+    #[serde(default)]
+    pub description: String,
 }
 
 /// A CloudFormation stack that fails.
