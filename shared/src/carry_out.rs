@@ -30,13 +30,15 @@ use crate::{
         console::Console,
     },
     decision::{Decision, Verdict},
+    dora::Measured,
     ledger::{Destination, Note, Owed, OwedMessage, Watch},
     message::OnCard,
+    metric,
     plan::{Action, Plan, check},
     policy::Policy,
     reason::Reason,
     signal::Signal,
-    start::Invocation,
+    start::{Invocation, Log},
 };
 
 /// What came of a plan.
@@ -117,6 +119,8 @@ pub struct Scene<'a> {
     pub pause: Duration,
     /// This invocation: its claims are its own, and its leases count from its beginning.
     pub invocation: Invocation<'a>,
+    /// Where metrics go.
+    pub log: &'a Log,
 }
 
 #[allow(
@@ -227,7 +231,11 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                 }
             }
             // The ledger did not take something: asking it again costs the seconds that telling needs.
-            Action::Open { .. } | Action::Close { .. } | Action::Record { .. } | Action::Keep(_)
+            Action::Open { .. }
+            | Action::Close { .. }
+            | Action::Record { .. }
+            | Action::Keep(_)
+            | Action::Measure(_)
                 if ledger_is_down(&outcome) => {}
             // What did not happen, or was somebody else's doing, is not counted.
             Action::Keep(Note::TookBack(..)) if claim.is_none() => {}
@@ -287,6 +295,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     Box::pin(say(&mut outcome, written, &message, scene)).await;
                 }
             }
+            Action::Measure(fact) => count(fact, scene).await,
             Action::SendOwed(owed) => {
                 Box::pin(deliver(&mut outcome, pointer(owed, scene), &owed.message, scene)).await;
             }
@@ -296,6 +305,16 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
         Box::pin(say(&mut outcome, written, &message, scene)).await;
     }
     outcome
+}
+
+/// Counts something, unless it was counted before: whoever writes it down is the one that says it. A number is not worth
+/// a failed invocation; what the ledger holds of the release is the same without it.
+async fn count(fact: &Measured, scene: Scene<'_>) {
+    match scene.adapters.ledger.count(fact, scene.invocation.now).await {
+        Ok(true) => scene.log.line(&metric::measured(fact)),
+        Ok(false) => {}
+        Err(error) => warn!(%error, "something was not counted for the measures"),
+    }
 }
 
 fn pointer(owed: &OwedMessage, scene: Scene<'_>) -> Owed {

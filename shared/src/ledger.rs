@@ -140,6 +140,8 @@ pub mod sort_key {
     pub const OFFER: &str = "offer";
     /// In a service's partition, prefix of its releases; their beginning and id follow.
     pub const RELEASE: &str = "release/";
+    /// In a service's partition, prefix of what was counted for the measures; its key follows.
+    pub const MEASURED: &str = "measured/";
 }
 
 /// Everything the ledger holds about one release.

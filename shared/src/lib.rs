@@ -27,6 +27,7 @@ pub mod channel;
 pub mod chat;
 pub mod decision;
 pub mod diagnosis;
+pub mod dora;
 pub mod events;
 pub mod evidence;
 #[cfg(feature = "aws")]

@@ -2,7 +2,9 @@
 //! metric format, CloudWatch User Guide, "Embedded metric format specification"). No call is made for them.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::dora::Measured;
 
 /// The namespace of all of them.
 pub const NAMESPACE: &str = "Belay";
@@ -28,10 +30,48 @@ pub fn oldest_question(age: SignedDuration, function: &str, at: Timestamp) -> St
     .to_string()
 }
 
+/// Something that counts for the four measures (see [`crate::dora`]), for its service and for all services together.
+///
+/// The dimension sets are `[["Service"], []]`: two metrics for each name, which is what CloudWatch bills. There is no
+/// dimension whose values nobody bounds, such as the release. Two stacks in one account and region add up to one.
+/// CloudWatch takes a timestamp of up to two weeks ago (CloudWatch User Guide, "Publish custom metrics"); what is heard of
+/// later is in the ledger only.
+pub fn measured(fact: &Measured) -> String {
+    let numbers: &[(&str, &str, i64)] = &match fact {
+        Measured::Deployed { lead_time, .. } => {
+            let mut numbers = vec![("Deployments", "Count", 1)];
+            numbers.extend(lead_time.map(|took| ("LeadTime", "Seconds", took.as_secs())));
+            numbers
+        }
+        Measured::Failed { .. } => vec![("ChangeFailures", "Count", 1)],
+        Measured::Stopped { .. } => vec![("ChangesStopped", "Count", 1)],
+        Measured::Restored { began, at, .. } => {
+            vec![("TimeToRestore", "Seconds", at.duration_since(*began).as_secs())]
+        }
+    };
+    let directives: Vec<Value> =
+        numbers.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": fact.at().as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["Service"], []],
+                "Metrics": directives,
+            }],
+        },
+        "Service": fact.service().as_str(),
+        // What it was, for whoever reads the log: properties, of which CloudWatch makes no metric.
+        "Fact": fact.key(),
+    });
+    for (name, _, number) in numbers {
+        line[*name] = Value::from(*number);
+    }
+    line.to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     approval::Choice,
     decision::{self, Asking, Decision, Effect, HookAnswer, Verdict},
+    dora::{Measured, Trouble, measured},
     evidence::Undone,
     ledger::{
         About, Began, DecisionRecord, Ended, Half, Incident, Note, Offer, OwedMessage, Partition,
@@ -104,6 +105,8 @@ pub enum Action {
     Show(OnCard),
     /// Send a message that an earlier invocation wrote down and did not send.
     SendOwed(Box<OwedMessage>),
+    /// Count something for the measures, once.
+    Measure(Measured),
 }
 
 /// What the plan needs besides the decision.
@@ -118,6 +121,8 @@ pub struct Circumstances<'a> {
     pub watch: Option<Watch>,
     /// The incident that the signal ends.
     pub incident: Option<&'a Incident>,
+    /// What had gone wrong with the release before.
+    pub trouble: Option<Trouble>,
     /// What is known of the release beyond the decision, to be remembered with it.
     pub notes: Vec<Note>,
     /// What is over once the decision is told.
@@ -137,6 +142,7 @@ impl<'a> Circumstances<'a> {
             ended: None,
             watch: None,
             incident: None,
+            trouble: None,
             notes: Vec::new(),
             over: Vec::new(),
             owed: &[],
@@ -250,13 +256,18 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     }
     actions.extend(shows(&decision, around.signal));
     actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
+    let closed = match (around.incident, around.signal) {
+        (Some(open), Signal::Alarm(change)) => Some(Incident { ended: Some(change.at), ..open.clone() }),
+        (_, _) => None,
+    };
+    // Last of what is news: nobody waits for a number.
+    let counted =
+        measured(&decision, around.ended.as_ref(), around.trouble, closed.as_ref(), around.now);
+    actions.extend(counted.into_iter().map(Action::Measure));
     // Over only now: whoever comes after a crash before this finds it open and finishes it.
     if decision.verdict != Verdict::LookAgain {
         actions.extend(around.over.into_iter().map(Action::Keep));
-        if let (Some(open), Signal::Alarm(change)) = (around.incident, around.signal) {
-            let closed = Incident { ended: Some(change.at), ..open.clone() };
-            actions.push(Action::Keep(Note::Restored(closed)));
-        }
+        actions.extend(closed.map(Note::Restored).map(Action::Keep));
     }
     actions.extend(owed);
     Plan { decision, actions }

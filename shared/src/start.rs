@@ -2,6 +2,7 @@
 //! starts with half of it.
 
 mod guards;
+mod log;
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use guards::Guards;
+pub use log::Log;
 
 /// A function, ready to work in one account.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Guard {
     pub console: Console,
     /// How long to look on while another invocation is at it.
     pub patience: Patience,
+    /// Where metrics go.
+    pub log: Log,
 }
 
 /// How long one invocation goes on looking while another one is at it, and how long it waits in between. Real time.
@@ -99,6 +103,7 @@ impl Guard {
             console: &self.console,
             pause: self.patience.pause,
             invocation,
+            log: &self.log,
         }
     }
 }

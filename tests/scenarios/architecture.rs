@@ -76,7 +76,7 @@ fn module(file: &Path) -> String {
 
 const CORE: &[&str] = &[
     "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
-    "ledger", "cause",
+    "ledger", "cause", "dora",
 ];
 const TRANSLATION: &[&str] = &["appspec", "diagnosis", "events", "chat", "mask", "metric", "settings"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];

@@ -38,7 +38,7 @@ pub(crate) fn cold(story: &Story, policy: &str) {
     }
     register!("alarm-transitions", |guard, call, now| alarm_transitions::handle(&guard, &call.payload, now));
     register!("pipeline-events", |guard, call, now| pipeline_events::handle(&guard, &call.payload, now));
-    register!("sweep", |guard, call, now| sweep::handle(&guard, &call.payload, now, |_| ()));
+    register!("sweep", |guard, call, now| sweep::handle(&guard, &call.payload, now));
     register!("chat-actions", |guard, call, now| chat_actions::handle(
         &guard,
         &call.payload,

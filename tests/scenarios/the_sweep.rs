@@ -136,12 +136,13 @@ async fn how_long_the_oldest_question_is_open_is_a_metric_that_the_templates_ala
     let guards = functions::guards(&story.simulator.endpoint(), policy, "sweep");
     let tick = json!({ "source": "aws.events", "detail-type": "Scheduled Event" }).to_string();
     let logged = async || {
-        let lines = Mutex::new(Vec::new());
+        let lines = Arc::new(Mutex::new(Vec::new()));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:belay-sweep";
         let now = Ours { function, ..functions::invocation("tick", story.simulator.now()) };
-        let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
-        sweep::handle(&guards, tick.as_bytes(), now, log).await.unwrap();
-        lines.into_inner().unwrap()
+        let written = Arc::clone(&lines);
+        let guards = guards.clone().logging(move |line| written.lock().unwrap().push(line.to_owned()));
+        sweep::handle(&guards, tick.as_bytes(), now).await.unwrap();
+        lines.lock().unwrap().clone()
     };
     story.release();
     story.minutes(2).await;

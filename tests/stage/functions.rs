@@ -300,7 +300,7 @@ fn install_with(
     simulator.register("sweep", move |call: Invocation| {
         let guards = ours("sweep", &call);
         Box::pin(async move {
-            let handled = sweep::handle(&guards, &call.payload, invocation(&call.id, call.now), |_| ()).await;
+            let handled = sweep::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

@@ -18,6 +18,7 @@ async fn main() -> Result<(), Error> {
         eprintln!("{error}");
         std::process::exit(1)
     });
+    let guards = guards.logging(|line| println!("{line}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
         let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };

@@ -34,8 +34,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Handles one tick. Idle, it costs one query of the ledger and no other call. `log` writes a line as it is to the
-/// function's log: metrics, which CloudWatch reads there, and which the logger's own form would spoil.
+/// Handles one tick. Idle, it costs one query of the ledger and no other call.
 ///
 /// # Errors
 /// When the payload is no tick, or when something that is due could not be done: the next minute does it.
@@ -43,7 +42,6 @@ pub async fn handle(
     guards: &Guards,
     payload: &[u8],
     invocation: Invocation<'_>,
-    log: impl Fn(&str),
 ) -> Result<Value, Failure> {
     events::schedule(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
@@ -56,7 +54,7 @@ pub async fn handle(
     let mut failures: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     // Before anything is tried: an alarm on it tells when trying does not help.
     if let Some(asked) = open.questions.iter().map(|question| question.asked).min() {
-        log(&metric::oldest_question(now.duration_since(asked), invocation.name(), now));
+        guards.own().log.line(&metric::oldest_question(now.duration_since(asked), invocation.name(), now));
     }
     let mut outcomes = Vec::new();
     if open != Open::default() {

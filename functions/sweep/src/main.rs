@@ -18,10 +18,11 @@ async fn main() -> Result<(), Error> {
         eprintln!("{error}");
         std::process::exit(1)
     });
+    let guards = guards.logging(|line| println!("{line}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
         let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };
-        sweep::handle(&guards, event.payload.get().as_bytes(), invocation, |line| println!("{line}")).await
+        sweep::handle(&guards, event.payload.get().as_bytes(), invocation).await
     });
     lambda_runtime::run(handler).await
 }

@@ -1,10 +1,12 @@
 //! CodePipeline: where a release is on its way, and taking a stage back.
 
 mod approvals;
+mod commits;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAnswer};
+pub use self::commits::committed;
 
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::{

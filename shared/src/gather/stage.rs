@@ -6,7 +6,7 @@ use super::{group::Standing, release::Told, way_back::not_good};
 use crate::{
     aws::{
         Adapters, AwsError,
-        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure},
+        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure, committed},
     },
     evidence::{Back, Observed, Target, Way},
     release::{
@@ -292,6 +292,7 @@ pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> 
     let mut all: Vec<String> = authors.chain(started_by.clone()).chain(named).collect();
     all.dedup();
     Change {
+        committed: source.and_then(|run| committed(&run.variables)),
         author: variable("AuthorDisplayName").or_else(|| variable("AuthorId")).cloned(),
         commit,
         message,

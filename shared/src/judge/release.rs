@@ -9,6 +9,7 @@ use crate::{
     carry_out::carry_out,
     cause::Cause,
     decision::{self, Verdict},
+    dora,
     evidence::ReleaseEvidence,
     gather::{self, inquiry::Inquiry},
     ledger::{Note, Watch, Would},
@@ -58,6 +59,7 @@ pub async fn release(
         began: judged.began,
         ended: judged.ended,
         watch,
+        trouble: ledger.and_then(dora::trouble),
         notes,
         owed: &owed,
         ..Circumstances::of(&signal, now)

@@ -125,6 +125,7 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
             | Action::Close { .. }
             | Action::Record { .. }
             | Action::Keep(_)
+            | Action::Measure(_)
             | Action::Tell { .. }
             | Action::Show(_)
             | Action::SendOwed(_) => {}

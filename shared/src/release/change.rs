@@ -1,5 +1,6 @@
 //! What is known of the change that a release brings: the commit, and who wanted it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The change behind a release. What is not known is not guessed.
@@ -14,6 +15,9 @@ pub struct Change {
     pub author: Option<String>,
     /// Who started the release, where the deployer says so: an IAM principal's ARN.
     pub started_by: Option<String>,
+    /// When the commit was made, by its own word. Not known of what CodeDeploy alone deploys, nor of a source that does
+    /// not say.
+    pub committed: Option<Timestamp>,
     /// Everybody who wanted it, by every name that is known of them: the author's name, id and address, whoever
     /// started it, and whom the release itself names ([`requested_by`]). None of them approves it.
     pub requested_by: Vec<String>,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Failure, Guard, Invocation, Patience, StartError, read_policy};
+use super::{Failure, Guard, Invocation, Log, Patience, StartError, read_policy};
 use crate::{
     aws::{self, Adapters, AwsError, Connection, sts},
     chat::console::Console,
@@ -65,6 +65,7 @@ impl Guards {
             adapters: Adapters::new(connection, settings),
             console: Console::of(&settings.region),
             patience,
+            log: Log::default(),
         };
         let mut members = BTreeMap::new();
         for role in policy.roles() {
@@ -79,6 +80,7 @@ impl Guards {
                 adapters: own.adapters.in_account(&there),
                 console: own.console.in_account(&account),
                 patience,
+                log: own.log.clone(),
             };
             members.insert(account, guard);
         }
@@ -106,6 +108,14 @@ impl Guards {
         change(&mut self.own);
         self.members.values_mut().for_each(change);
         self
+    }
+
+    /// The same, with metrics going there: `write` gets each line as it is to be in the function's log. Without this they
+    /// go nowhere.
+    #[must_use]
+    pub fn logging(self, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let log = Log::to(write);
+        self.map(|guard| guard.log = log.clone())
     }
 
     /// The guard of a service. One that is in no policy any more is Belay's own account's, whose guard says so.
