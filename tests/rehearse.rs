@@ -13,6 +13,7 @@ use belay_tests::stage::{
     functions,
     play::play,
     print,
+    quarter::{self, Quarter},
     script::Rehearsal,
     storm::{Survived, alone, judge, survive_many, tell},
 };
@@ -49,6 +50,10 @@ struct Arguments {
     /// Print the catalogue of what failed pipelines are put down to
     #[arg(long, conflicts_with_all = ["json", "list", "all", "check", "policy"])]
     causes: bool,
+    /// Play a scripted quarter, and print the four DORA measures of it; without a script, the one that comes with Belay
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = QUARTER,
+        conflicts_with_all = ["json", "list", "all", "check", "policy", "causes", "storm"])]
+    report: Option<PathBuf>,
     /// Play so many storms of faults, each drawn from a seed, and print what was survived; a single one is told
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["json", "list", "all", "check", "policy", "causes"],
         value_parser = clap::value_parser!(u64).range(1..))]
@@ -122,6 +127,9 @@ const SHIPPED: &[(&str, &str)] = &[
     ("press-left", include_str!("rehearsals/press-left.yaml")),
 ];
 
+/// The quarter that comes with Belay.
+const QUARTER: &str = "2026-q1";
+
 /// The policy that rehearsals are played under unless they bring one.
 const EXAMPLE_POLICY: &str = include_str!("../policy/belay.yaml");
 
@@ -145,6 +153,8 @@ async fn rehearse(arguments: &Arguments) -> ExitCode {
     } else if arguments.causes {
         causes();
         Ok(true)
+    } else if let Some(path) = &arguments.report {
+        report(path).await
     } else if arguments.list {
         list()
     } else if arguments.all {
@@ -183,6 +193,20 @@ fn check(path: &Path) -> Result<bool, String> {
             Ok(false)
         }
     }
+}
+
+/// Plays a quarter and prints its measures.
+async fn report(path: &Path) -> Result<bool, String> {
+    let text = if path == Path::new(QUARTER) {
+        include_str!("quarters/2026-q1.yaml").to_owned()
+    } else {
+        read(path)?
+    };
+    let refused = |error| format!("{} is not a quarter: {error}", path.display());
+    let quarter = Quarter::parse(&text).map_err(refused)?;
+    let played = quarter::play(&quarter).await?;
+    println!("{}", print::report(&quarter, &played.report));
+    Ok(true)
 }
 
 fn list() -> Result<bool, String> {

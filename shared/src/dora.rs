@@ -192,7 +192,11 @@ pub fn measure(releases: &[ReleaseFact], incidents: &[Incident], period: &Period
     let per_day = f64::from(deployments) / period.days();
     let lead_time = Spread::of(lead_times);
     Measures {
-        frequency: Frequency { deployments, per_day, band: (deployments > 0).then(|| Band::of_frequency(per_day)) },
+        frequency: Frequency {
+            deployments,
+            per_day,
+            band: (deployments > 0).then(|| Band::of_frequency(per_day)),
+        },
         lead_time: LeadTime {
             times: lead_time,
             unknown,

@@ -261,8 +261,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
         (_, _) => None,
     };
     // Last of what is news: nobody waits for a number.
-    let counted =
-        measured(&decision, around.ended.as_ref(), around.trouble, closed.as_ref(), around.now);
+    let counted = measured(&decision, around.ended.as_ref(), around.trouble, closed.as_ref(), around.now);
     actions.extend(counted.into_iter().map(Action::Measure));
     // Over only now: whoever comes after a crash before this finds it open and finishes it.
     if decision.verdict != Verdict::LookAgain {

@@ -28,6 +28,7 @@ mod secrets_stay_secret;
 mod slack_is_down;
 mod teams_and_topic;
 mod the_examples;
+mod the_measures;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
 mod the_sweep;

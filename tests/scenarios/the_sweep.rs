@@ -1,6 +1,9 @@
 //! What no event said, nobody answered or somebody left half done: the sweep's minute finds it, and only once.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use belay::{
     ledger::{Note, WaitingHook},

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 mod announcement;
 mod approving;
 pub(crate) mod breaking;
+mod commits;
 mod declaring;
 mod ending;
 mod evolution;
@@ -74,6 +75,8 @@ impl PipelineState {
 pub(crate) struct CodePipeline {
     pub(crate) pipelines: BTreeMap<String, PipelineState>,
     pub(crate) executions: BTreeMap<String, PipelineExecution>,
+    /// A source revision's label → when its commit was made, by a script's word.
+    pub(crate) commits: BTreeMap<String, Timestamp>,
 }
 
 impl CodePipeline {

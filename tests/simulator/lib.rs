@@ -71,6 +71,7 @@ mod schedules;
 mod scripting;
 mod secrets;
 mod simulator;
+mod skipping;
 mod slack;
 mod sns;
 mod stamps;

@@ -151,6 +151,22 @@ pub fn install(simulator: &Simulator, policy: Policy) {
     install_with(simulator, RETRY_EVERY, move |function, _| guards[function].clone());
 }
 
+/// The same, with each line of metrics that a function writes into its log given to `log`.
+pub fn install_logging(
+    simulator: &Simulator,
+    policy: Policy,
+    log: impl Fn(&str) + Clone + Send + Sync + 'static,
+) {
+    install_chat(simulator, &policy);
+    install_roles(simulator, &policy);
+    let guards: BTreeMap<&'static str, Guards> = guards_by_function(&simulator.endpoint(), &policy)
+        .into_iter()
+        .map(|(function, guards)| (function, guards.logging(log.clone())))
+        .collect();
+    let guards = Arc::new(guards);
+    install_with(simulator, RETRY_EVERY, move |function, _| guards[function].clone());
+}
+
 /// The roles of other accounts, as the policy needs them.
 fn install_roles(simulator: &Simulator, policy: &Policy) {
     for role in policy.roles() {

@@ -6,6 +6,7 @@ pub mod functions;
 pub mod pictures;
 pub mod play;
 pub mod print;
+pub mod quarter;
 pub mod script;
 pub mod storm;
 pub mod template;

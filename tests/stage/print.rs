@@ -2,6 +2,7 @@
 
 mod chat;
 mod json;
+mod report;
 mod summary;
 
 use std::{collections::BTreeSet, fmt::Write as _};
@@ -11,7 +12,7 @@ use belay::reason::spoken;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::{json::json, summary::summary};
+pub use self::{json::json, report::report, summary::summary};
 use crate::{
     AlarmState, Call, Fault, Happening, Killed, Mishap, Service, What,
     stage::{

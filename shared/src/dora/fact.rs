@@ -77,9 +77,8 @@ fn ended(ledger: &ReleaseLedger) -> Option<(ReleaseStatus, Timestamp)> {
     if matches!(first, Some((ReleaseStatus::Succeeded, _))) {
         return first;
     }
-    let well = |reason: &Reason| {
-        matches!(reason, Reason::ReleaseEnded { status: ReleaseStatus::Succeeded, .. })
-    };
+    let well =
+        |reason: &Reason| matches!(reason, Reason::ReleaseEnded { status: ReleaseStatus::Succeeded, .. });
     let later = ledger.decisions.iter().find(|decision| decision.reasons.iter().any(well));
     later.map(|decision| (ReleaseStatus::Succeeded, decision.at)).or(first)
 }
@@ -115,7 +114,7 @@ pub(super) fn by_its_own_alarm(error: Option<&ReleaseError>) -> bool {
 
 /// Whether a decision about a release says that an alarm is news about it: rows 9 to 16 of the table do.
 pub(super) fn says_that_an_alarm_fired(reasons: &Reasons) -> bool {
-    reasons.iter().any(|reason| {
-        matches!(reason, Reason::AlarmDuringRelease { .. } | Reason::AlarmAfterRelease { .. })
-    })
+    reasons
+        .iter()
+        .any(|reason| matches!(reason, Reason::AlarmDuringRelease { .. } | Reason::AlarmAfterRelease { .. }))
 }

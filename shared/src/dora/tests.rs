@@ -128,7 +128,8 @@ fn the_time_to_restore_is_of_incidents_that_are_over() {
 #[test]
 fn a_release_counts_where_it_ended_and_an_incident_where_it_began() {
     let period = Period { from: at("2026-03-02T12:10:00Z"), until: at("2026-03-03T12:10:00Z") };
-    let of = |day| measure(&[release(day, ReleaseStatus::Succeeded)], &[incident(day, Some(60 * 24))], &period);
+    let of =
+        |day| measure(&[release(day, ReleaseStatus::Succeeded)], &[incident(day, Some(60 * 24))], &period);
     // Ended in the period's first moment; its incident began before.
     assert_eq!((of(2).frequency.deployments, of(2).restore.times), (1, None));
     // Ended in the first moment after it, so that it is not finished; its incident began within and ends later.
@@ -153,7 +154,9 @@ fn each_service_is_measured_by_itself() {
 fn the_lines_between_the_bands_belong_to_the_better_one_where_the_table_says_so() {
     let day = SignedDuration::from_hours(24);
     let second = SignedDuration::from_secs(1);
-    let of = |band: fn(SignedDuration) -> Band, all: &[SignedDuration]| all.iter().map(|one| band(*one)).collect::<Vec<_>>();
+    let of = |band: fn(SignedDuration) -> Band, all: &[SignedDuration]| {
+        all.iter().map(|one| band(*one)).collect::<Vec<_>>()
+    };
     use Band::{Elite, High, Low, Medium};
     assert_eq!(
         of(Band::of_lead_time, &[day - second, day, day * 7, day * 7 + second, day * 30, day * 30 + second]),
@@ -164,6 +167,12 @@ fn the_lines_between_the_bands_belong_to_the_better_one_where_the_table_says_so(
         of(Band::of_restore, &[hour - second, hour, day - second, day, day * 7, day * 7 + second]),
         [Elite, High, High, Medium, Medium, Low]
     );
-    assert_eq!([0.0, 0.05, 0.051, 0.10, 0.15, 0.151].map(Band::of_failure_rate), [Elite, Elite, High, High, Medium, Low]);
-    assert_eq!([1.1, 1.0, 1.0 / 7.0, 0.142, 1.0 / 30.0, 0.033].map(Band::of_frequency), [Elite, High, High, Medium, Medium, Low]);
+    assert_eq!(
+        [0.0, 0.05, 0.051, 0.10, 0.15, 0.151].map(Band::of_failure_rate),
+        [Elite, Elite, High, High, Medium, Low]
+    );
+    assert_eq!(
+        [1.1, 1.0, 1.0 / 7.0, 0.142, 1.0 / 30.0, 0.033].map(Band::of_frequency),
+        [Elite, High, High, Medium, Medium, Low]
+    );
 }

@@ -84,7 +84,7 @@ impl World {
                 result[name] = value;
             }
         }
-        json!({
+        let mut detail = json!({
             "pipelineExecutionId": execution.id,
             "actionExecutionId": run.id,
             "pipelineVersion": execution.version,
@@ -106,7 +106,11 @@ impl World {
                 "executionResult": result,
                 "outputVariables": variables(action, execution, run.status == ActionStatus::Succeeded),
             },
-        })
+        });
+        for (name, value) in self.dates(execution, action, run) {
+            detail["output"]["outputVariables"][name] = json!(value);
+        }
+        detail
     }
 
     fn summarised(&self, known: &PipelineState, execution: &PipelineExecution) -> Value {

@@ -54,7 +54,8 @@ mod tests {
         ] {
             assert_eq!(of("AuthorDate", text), Some(expected), "{text}");
         }
-        for text in ["", "yesterday", "2026-03-05", "2026-03-05T14:05:40", "17727195", "1772719540 PST", "-1"] {
+        for text in ["", "yesterday", "2026-03-05", "2026-03-05T14:05:40", "17727195", "1772719540 PST", "-1"]
+        {
             assert_eq!(of("AuthorDate", text), None, "{text}");
         }
         assert_eq!(of("CommitId", "2026-03-05T14:05:40Z"), None);

@@ -31,8 +31,12 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB does not tell, or holds one that this version does not understand.
     pub async fn counted(&self, service: &ServiceName, now: Timestamp) -> Result<Vec<Measured>, AwsError> {
-        self.bodies(&Partition::Service(service.clone()), (sort_key::MEASURED, &beyond(sort_key::MEASURED)), now)
-            .await
+        self.bodies(
+            &Partition::Service(service.clone()),
+            (sort_key::MEASURED, &beyond(sort_key::MEASURED)),
+            now,
+        )
+        .await
     }
 
     /// The incidents of a service that are over, oldest first.
@@ -44,7 +48,11 @@ impl Ledger {
         service: &ServiceName,
         now: Timestamp,
     ) -> Result<Vec<Incident>, AwsError> {
-        self.bodies(&Partition::Service(service.clone()), (sort_key::INCIDENT, &beyond(sort_key::INCIDENT)), now)
-            .await
+        self.bodies(
+            &Partition::Service(service.clone()),
+            (sort_key::INCIDENT, &beyond(sort_key::INCIDENT)),
+            now,
+        )
+        .await
     }
 }
