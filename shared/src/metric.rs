@@ -73,6 +73,7 @@ pub fn measured(fact: &Measured) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dora::Trouble;
 
     #[test]
     fn a_metric_is_one_line_of_json_whose_targets_are_at_its_root() {
@@ -93,5 +94,57 @@ mod tests {
             let target = &line[metric["Name"].as_str().unwrap()];
             assert_eq!((target, &metric["Unit"]), (&Value::from(3660), &Value::from("Seconds")));
         }
+    }
+
+    /// One fact of each kind.
+    fn facts() -> [Measured; 5] {
+        let at: Timestamp = "2026-03-05T14:05:40Z".parse().unwrap();
+        let (service, release) = (|| "checkout".into(), || "d-1".into());
+        let lead_time = Some(SignedDuration::from_hours(2));
+        [
+            Measured::Deployed { service: service(), release: release(), at, lead_time },
+            Measured::Deployed { service: service(), release: release(), at, lead_time: None },
+            Measured::Failed { service: service(), release: release(), at, how: Trouble::Halted },
+            Measured::Stopped { service: service(), release: release(), at },
+            Measured::Restored {
+                service: service(),
+                alarm: "checkout-5xx".into(),
+                began: at - SignedDuration::from_mins(12),
+                at,
+            },
+        ]
+    }
+
+    #[test]
+    fn each_fact_is_a_line_for_its_service_and_for_all() {
+        let mut said = Vec::new();
+        for fact in facts() {
+            let text = measured(&fact);
+            assert!(text.starts_with('{') && text.ends_with('}') && !text.contains('\n'), "{text}");
+            let line: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(line["_aws"]["Timestamp"], fact.at().as_millisecond());
+            let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+            assert_eq!(directives.len(), 1);
+            assert_eq!(directives[0]["Namespace"], NAMESPACE);
+            assert_eq!(directives[0]["Dimensions"], json!([["Service"], []]));
+            assert_eq!(line["Service"], "checkout");
+            for metric in directives[0]["Metrics"].as_array().unwrap() {
+                let (name, unit) = (metric["Name"].as_str().unwrap(), metric["Unit"].as_str().unwrap());
+                said.push((name.to_owned(), unit.to_owned(), line[name].as_i64().unwrap()));
+            }
+        }
+        let said: Vec<(&str, &str, i64)> =
+            said.iter().map(|(name, unit, value)| (name.as_str(), unit.as_str(), *value)).collect();
+        assert_eq!(
+            said,
+            [
+                ("Deployments", "Count", 1),
+                ("LeadTime", "Seconds", 7_200),
+                ("Deployments", "Count", 1),
+                ("ChangeFailures", "Count", 1),
+                ("ChangesStopped", "Count", 1),
+                ("TimeToRestore", "Seconds", 720),
+            ]
+        );
     }
 }

@@ -5,6 +5,7 @@ mod deadlines;
 mod environment;
 mod events;
 mod guarding;
+mod measures;
 mod parameters;
 mod patterns;
 mod permissions;

@@ -1,9 +1,17 @@
 //! The measures, on cases small enough to be counted by hand.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use super::*;
-use crate::release::ReleaseId;
+use crate::{
+    decision::{Decision, Effect as Act, Verdict},
+    evidence::Observed,
+    ledger::{Began, DecisionRecord, Effect, EffectState, Ended, ReleaseLedger, Watch},
+    reason::{Reason, Reasons},
+    release::{Change, DeploymentGroup, Place, Platform, Release, ReleaseError, ReleaseId, Revision},
+};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -175,4 +183,173 @@ fn the_lines_between_the_bands_belong_to_the_better_one_where_the_table_says_so(
         [1.1, 1.0, 1.0 / 7.0, 0.142, 1.0 / 30.0, 0.033].map(Band::of_frequency),
         [Elite, High, High, Medium, Medium, Low]
     );
+}
+
+fn fired() -> Reasons {
+    let (since_start, said) = (minutes(3), "2 of 3 datapoints were above 0.5".to_owned());
+    Reason::AlarmDuringRelease { alarm: "checkout-5xx".into(), since_start, traffic: None, said }.into()
+}
+
+fn ending(status: ReleaseStatus) -> Reasons {
+    Reason::ReleaseEnded { status, took: None, error: None }.into()
+}
+
+fn decided(reasons: Reasons) -> DecisionRecord {
+    let (service, at) = (Some("checkout".into()), at("2026-03-02T12:30:00Z"));
+    DecisionRecord { service, verdict: Verdict::Ask, reasons, signal: "signal".to_owned(), at }
+}
+
+fn ended(status: ReleaseStatus, code: Option<&str>, rolled_back_by: Option<&str>) -> Ended {
+    Ended {
+        status,
+        at: at("2026-03-02T12:10:00Z"),
+        error: code.map(|code| ReleaseError { code: code.to_owned(), message: String::new() }),
+        rolled_back_by: rolled_back_by.map(ReleaseId::from),
+    }
+}
+
+fn undo(state: EffectState, effect: Option<Act>) -> Effect {
+    Effect { state, at: at("2026-03-02T12:03:00Z"), verdict: Verdict::Halt, reasons: fired(), effect }
+}
+
+#[test]
+fn what_went_wrong_is_read_from_everything_that_the_ledger_holds() {
+    let nothing = ReleaseLedger::default;
+    assert_eq!(trouble(&nothing()), None);
+    let undone = |state, effect| ReleaseLedger { undo: Some(undo(state, effect)), ..nothing() };
+    let (back, halt) = (Act::Stop { auto_rollback: true }, Act::Stop { auto_rollback: false });
+    assert_eq!(trouble(&undone(EffectState::Done, Some(back.clone()))), Some(Trouble::Undone));
+    assert_eq!(trouble(&undone(EffectState::Done, Some(halt))), Some(Trouble::Halted));
+    // A record of version 1 says by its verdict what it was.
+    assert_eq!(trouble(&undone(EffectState::Done, None)), Some(Trouble::Halted));
+    assert_eq!(trouble(&undone(EffectState::Overtaken, Some(back.clone()))), None);
+    let until = at("2026-03-02T12:04:00Z");
+    assert_eq!(trouble(&undone(EffectState::Claimed { until }, Some(back))), Some(Trouble::Undone));
+
+    let over = |status, code, by| ReleaseLedger { ended: Some(ended(status, code, by)), ..nothing() };
+    let stopped = ReleaseStatus::Stopped;
+    assert_eq!(trouble(&over(stopped.clone(), Some("ALARM_ACTIVE"), Some("d-2"))), Some(Trouble::Undone));
+    assert_eq!(trouble(&over(stopped.clone(), Some("ALARM_ACTIVE"), None)), Some(Trouble::Halted));
+    // A hook refused it, or a person stopped it: no alarm, and nobody knows of a user who had it.
+    assert_eq!(trouble(&over(ReleaseStatus::Failed, Some("HOOK_EXECUTION_FAILURE"), Some("d-2"))), None);
+    assert_eq!(trouble(&over(stopped, Some("MANUAL_STOP"), None)), None);
+
+    let said = |reasons| ReleaseLedger { decisions: vec![decided(reasons)], ..nothing() };
+    assert_eq!(trouble(&said(fired())), Some(Trouble::Alarmed));
+    assert_eq!(trouble(&said(Reason::RuleSaysAsk { alarm: "a".into() }.into())), None);
+    let blamed = ("a".into(), until);
+    assert_eq!(trouble(&ReleaseLedger { blamed_by: Some(blamed), ..nothing() }), Some(Trouble::Alarmed));
+}
+
+#[test]
+fn a_release_is_what_the_ledger_holds_of_it_and_a_second_try_that_went_well_counts() {
+    let began = at("2026-03-02T12:00:00Z");
+    let committed = Some(at("2026-03-02T10:10:00Z"));
+    let place = Place::Group(DeploymentGroup { application: "checkout".into(), group: "prod".into() });
+    let (service, release) = ("checkout".into(), "d-1".into());
+    let watch = Watch { release, service, place: place.clone(), began };
+    let record = Began {
+        service: "checkout".into(),
+        place,
+        platform: Platform::Lambda,
+        revision: "v42".to_owned(),
+        at: began,
+        rolls_back: None,
+        target: Observed::Missing { why: "not asked".to_owned() },
+        alarms: BTreeMap::new(),
+        change: Change { committed, ..Change::default() },
+    };
+    let failed = Some(ended(ReleaseStatus::Failed, None, None));
+    let mut ledger = ReleaseLedger { began: Some(record), ended: failed, ..ReleaseLedger::default() };
+    let fact = ReleaseFact::of(&watch, &ledger);
+    assert_eq!(fact.lead_time(), Some(minutes(120)));
+    assert_eq!((fact.takes_back, fact.ended), (false, Some((ReleaseStatus::Failed, began + minutes(10)))));
+    ledger.decisions =
+        vec![decided(ending(ReleaseStatus::Failed)), decided(ending(ReleaseStatus::Succeeded))];
+    let fact = ReleaseFact::of(&watch, &ledger);
+    assert_eq!(fact.ended, Some((ReleaseStatus::Succeeded, began + minutes(30))));
+    if let Some(began) = &mut ledger.began {
+        began.rolls_back = Some("d-0".into());
+    }
+    assert!(ReleaseFact::of(&watch, &ledger).takes_back);
+    // Its START was lost: nothing is known of its commit.
+    assert_eq!(ReleaseFact::of(&watch, &ReleaseLedger::default()).lead_time(), None);
+}
+
+fn deployment() -> Release {
+    Release {
+        id: "d-1".into(),
+        place: Place::Group(DeploymentGroup { application: "checkout".into(), group: "prod".into() }),
+        platform: Platform::Lambda,
+        status: ReleaseStatus::InProgress,
+        created_at: at("2026-03-02T12:00:00Z"),
+        completed_at: None,
+        creator: "user".to_owned(),
+        rolls_back: None,
+        rolled_back_by: None,
+        error: None,
+        revision: Revision::Named("v42".to_owned()),
+        description: None,
+        change: Change::default(),
+    }
+}
+
+/// What a decision and an end add, by their keys.
+fn keys(decision: &Decision, ended: Option<&Ended>, known: Option<Trouble>) -> Vec<String> {
+    let now = at("2026-03-02T12:11:00Z");
+    measured(decision, ended, known, None, now).iter().map(Measured::key).collect()
+}
+
+#[test]
+fn what_a_signal_adds_follows_from_its_decision() {
+    let service = ServiceName::from("checkout");
+    let plain = |release: &Release, verdict, reasons| {
+        Decision::plain(Some(&service), Some(release), verdict, reasons)
+    };
+    let (well, stopped) = (ReleaseStatus::Succeeded, ReleaseStatus::Stopped);
+    let release = deployment();
+    let ends = plain(&release, Verdict::Ignore, ending(well.clone()));
+    assert_eq!(keys(&ends, Some(&ended(well.clone(), None, None)), None), ["deployed/d-1"]);
+    // It failed before it got through, or nobody knows of a failure.
+    let end = ended(stopped.clone(), Some("MANUAL_STOP"), None);
+    assert_eq!(keys(&ends, Some(&end), Some(Trouble::Undone)), ["stopped/d-1"]);
+    assert_eq!(keys(&ends, Some(&end), None), Vec::<String>::new());
+    let end = ended(stopped, Some("ALARM_ACTIVE"), Some("d-2"));
+    assert_eq!(keys(&ends, Some(&end), None), ["failed/d-1", "stopped/d-1"]);
+
+    let asks = plain(&release, Verdict::Ask, fired());
+    assert_eq!(keys(&asks, None, None), ["failed/d-1"]);
+    let waits = plain(&release, Verdict::LookAgain, fired());
+    assert_eq!(keys(&waits, None, None), Vec::<String>::new());
+    // A person has it taken back, without any alarm.
+    let acts = Decision {
+        effect: Some(Act::Stop { auto_rollback: true }),
+        ..plain(&release, Verdict::RollBack, Reason::RuleSaysAsk { alarm: "a".into() }.into())
+    };
+    assert_eq!(keys(&acts, None, None), ["failed/d-1"]);
+    // In `observe` nothing is taken back; an alarm is an alarm all the same.
+    assert_eq!(keys(&Decision { observed: true, ..acts.clone() }, None, None), Vec::<String>::new());
+
+    // A rollback counts for what it takes back only.
+    let rollback = Release { rolls_back: Some("d-0".into()), ..deployment() };
+    let ends = plain(&rollback, Verdict::Ignore, ending(well.clone()));
+    assert_eq!(keys(&ends, Some(&ended(well, None, None)), None), Vec::<String>::new());
+    // An earlier release is to blame, and this one is not.
+    let blames = Decision {
+        blames: Some("d-0".into()),
+        ..plain(&release, Verdict::Ignore, Reason::RuleSaysAsk { alarm: "a".into() }.into())
+    };
+    assert_eq!(keys(&blames, None, None), ["failed/d-0"]);
+}
+
+#[test]
+fn an_incident_counts_when_it_is_over() {
+    let decision = Decision::plain(None, None::<&Release>, Verdict::Ignore, fired());
+    let now = at("2026-03-02T13:00:00Z");
+    let of = |incident: &Incident| measured(&decision, None, None, Some(incident), now);
+    assert_eq!(of(&incident(2, None)), []);
+    let over = of(&incident(2, Some(12)));
+    assert_eq!(over.len(), 1);
+    assert_eq!(over[0].key(), "restored/2026-03-02T12:05:00.000Z/checkout-5xx");
+    assert_eq!(over[0].at(), at("2026-03-02T12:17:00Z"));
 }
