@@ -38,11 +38,7 @@ impl<'a> Part<'a> {
 ///
 /// # Errors
 /// When the payload is no tick, or when something that is due could not be done: the next minute does it.
-pub async fn handle(
-    guards: &Guards,
-    payload: &[u8],
-    invocation: Invocation<'_>,
-) -> Result<Value, Failure> {
+pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>) -> Result<Value, Failure> {
     events::schedule(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }

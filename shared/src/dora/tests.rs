@@ -291,6 +291,7 @@ fn deployment() -> Release {
         revision: Revision::Named("v42".to_owned()),
         description: None,
         change: Change::default(),
+        course: None,
     }
 }
 

@@ -195,6 +195,7 @@ fn pipeline(script: &PipelineScript, group: Option<&GroupScript>) -> Pipeline {
         let seconds = u32::try_from(stage.takes.0.as_secs()).unwrap_or(u32::MAX);
         pipeline.stage(match (stage.does, group) {
             (StageWork::Source, _) => InPipeline::source(&stage.name),
+            (StageWork::Connection, _) => InPipeline::connection(&stage.name),
             (StageWork::Build, _) => InPipeline::build(&stage.name, seconds),
             (StageWork::CodeDeploy, Some(group)) => {
                 InPipeline::deploy(&stage.name, &group.application, &group.group)
