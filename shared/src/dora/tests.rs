@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::*;
+use super::{
+    Band::{Elite, High, Low, Medium},
+    *,
+};
 use crate::{
     decision::{Decision, Effect as Act, Verdict},
     evidence::Observed,
@@ -165,7 +168,6 @@ fn the_lines_between_the_bands_belong_to_the_better_one_where_the_table_says_so(
     let of = |band: fn(SignedDuration) -> Band, all: &[SignedDuration]| {
         all.iter().map(|one| band(*one)).collect::<Vec<_>>()
     };
-    use Band::{Elite, High, Low, Medium};
     assert_eq!(
         of(Band::of_lead_time, &[day - second, day, day * 7, day * 7 + second, day * 30, day * 30 + second]),
         [Elite, High, High, Medium, Medium, Low]

@@ -3,9 +3,12 @@
 
 use std::{fmt, sync::Arc};
 
+/// What writes a line.
+type Write = dyn Fn(&str) + Send + Sync;
+
 /// Where such lines go; nowhere, unless somebody says so.
 #[derive(Clone, Default)]
-pub struct Log(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Log(Option<Arc<Write>>);
 
 impl Log {
     /// Every line goes to `write`, which adds the line's end.

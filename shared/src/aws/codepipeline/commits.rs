@@ -29,7 +29,7 @@ fn moment(text: &str) -> Option<Timestamp> {
         };
     }
     // jiff reads more than a moment: without a time of day it would be somebody's midnight.
-    if text.get(10..11)? != "T" { None } else { text.parse().ok() }
+    if text.get(10..11)? == "T" { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
