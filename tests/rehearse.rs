@@ -118,6 +118,8 @@ const SHIPPED: &[(&str, &str)] = &[
     ("hook-approval-silence", include_str!("rehearsals/hook-approval-silence.yaml")),
     ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
     ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
+    ("pipeline-approval-notified", include_str!("rehearsals/pipeline-approval-notified.yaml")),
+    ("pipeline-approval-parallel", include_str!("rehearsals/pipeline-approval-parallel.yaml")),
     ("other-account", include_str!("rehearsals/other-account.yaml")),
     ("build-fails", include_str!("rehearsals/build-fails.yaml")),
     ("build-retried", include_str!("rehearsals/build-retried.yaml")),

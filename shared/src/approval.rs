@@ -86,3 +86,26 @@ impl fmt::Display for Choice {
         f.write_str(self.label())
     }
 }
+
+/// The token of a manual approval of CodePipeline, as its notification carries it. Whoever has it and may call
+/// PutApprovalResult can answer. So it is neither shown nor handed on: it can only be compared.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NotifiedToken(String);
+
+impl NotifiedToken {
+    /// A token that came with a notification.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// Whether it is this one.
+    pub fn is(&self, token: &str) -> bool {
+        self.0 == token
+    }
+}
+
+impl fmt::Debug for NotifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotifiedToken(…)")
+    }
+}

@@ -10,6 +10,7 @@
 
 mod alarm;
 mod alarm_change;
+mod approval_notice;
 mod chat;
 mod foreign;
 mod hook;

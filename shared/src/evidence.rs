@@ -3,6 +3,8 @@
 //! Every fact is [`Observed`]: known, with the time it was read, or missing, with the reason. There is no
 //! third way and no default, so that "could not read" can never be mistaken for "healthy".
 
+mod ahead;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -18,6 +20,8 @@ use crate::{
     },
     signal::AlarmState,
 };
+
+pub use ahead::{Ahead, COMMITS, Coming, Commit, DIFFERENCES, Difference, Differing, Notice, RedNow};
 
 /// A fact about the world outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

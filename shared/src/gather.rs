@@ -1,6 +1,7 @@
 //! Gathers evidence: read-only calls, independent ones side by side. What cannot be read becomes a missing
 //! fact with its reason, never an error that hides the rest, and never a guess.
 
+pub mod ahead;
 pub mod alarm;
 pub mod approval;
 pub mod card;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use alarm::alarm;
-pub use approval::{manual, pressed};
+pub use approval::{manual, notified, pressed};
 pub use card::cards;
 pub use open::{found, hook_left, left, owed, silence};
 pub use pipeline::{Found, pipeline, stage_failed};

@@ -387,6 +387,7 @@ fn offer(decision: &Decision, question: &Question) -> Option<Offer> {
         asked: question.asked,
         deadline: Some(question.deadline),
         otherwise: Some(question.otherwise),
+        ahead: None,
     })
 }
 
@@ -427,6 +428,10 @@ fn asked_elsewhere(decision: &Decision, around: &Circumstances<'_>) -> Vec<Note>
         asked: around.now,
         deadline: asking.map(|asking| asking.deadline),
         otherwise: asking.map(|asking| asking.otherwise),
+        ahead: decision.reasons.iter().find_map(|reason| match reason {
+            Reason::Ahead(ahead) => Some(ahead.clone()),
+            _ => None,
+        }),
     }));
     if let (About::Hook { call, .. }, Some(Asking { deadline, otherwise })) = (about, asking) {
         let since = around.now;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     approval::Choice,
     cause::Cause,
-    evidence::{ActionFailed, Target},
+    evidence::{ActionFailed, Ahead, Target},
     release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, ReleaseHappening},
 };
@@ -464,6 +464,8 @@ pub enum Reason {
         /// The action.
         action: String,
     },
+    /// What lies ahead if a pipeline's manual approval is given.
+    Ahead(Box<Ahead>),
     /// A pipeline's manual approval has its answer, and Belay did not give it.
     ManualAnsweredElsewhere {
         /// The action.
@@ -890,6 +892,7 @@ impl fmt::Display for Reason {
                 "The pipeline {} waits in the stage {} for the approval {action}.",
                 stage.pipeline, stage.stage
             ),
+            Self::Ahead(ahead) => f.write_str(&ahead.sentences().join(" ")),
             Self::ManualAnsweredElsewhere { action, approved: true } => {
                 write!(f, "The approval {action} was given in the console or by the CLI.")
             }
@@ -902,6 +905,13 @@ impl fmt::Display for Reason {
             }
             Self::OwnFailure { what } => write!(f, "Belay itself failed: {what}."),
         }
+    }
+}
+
+impl Reason {
+    /// The reason as the lines of a message: one, but for what is a list by itself.
+    pub fn lines(&self) -> Vec<String> {
+        if let Self::Ahead(ahead) = self { ahead.sentences() } else { vec![self.to_string()] }
     }
 }
 

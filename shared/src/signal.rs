@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    approval::NotifiedToken,
+    evidence::Notice,
     ledger::{Offer, PipelineApproval, Press},
     release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId, Stage},
 };
@@ -177,6 +179,40 @@ impl StageFailed {
     /// The same, of a stage and an execution.
     pub fn keys_of(stage: &Stage, execution: &str) -> String {
         format!("stage-failed/{stage}/{execution}/")
+    }
+}
+
+/// CodePipeline's own notification that a manual approval waits, by SNS. It names no execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalNotice {
+    /// The stage it stands in.
+    pub stage: Stage,
+    /// The action.
+    pub action: String,
+    /// By this it is known which of the stage's executions waits.
+    pub token: NotifiedToken,
+    /// What was written into it for people. Text from outside.
+    pub notice: Notice,
+    /// The account of the topic that it came by; the notification itself names none.
+    pub account: Option<String>,
+    /// The region of the pipeline.
+    pub region: Option<String>,
+    /// When it was published.
+    pub at: Timestamp,
+}
+
+impl ApprovalNotice {
+    /// The change that it tells of, for the execution and the run of the action that wait for its token: the very same
+    /// that the action's own event is.
+    pub fn of(&self, execution: String, run: String) -> ManualChange {
+        ManualChange {
+            approval: PipelineApproval { stage: self.stage.clone(), action: self.action.clone(), execution },
+            run,
+            what: ManualHappening::Waits,
+            account: self.account.clone(),
+            region: self.region.clone(),
+            at: self.at,
+        }
     }
 }
 

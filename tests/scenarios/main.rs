@@ -11,6 +11,7 @@
 mod a_release_is_guarded;
 mod a_storm_of_faults;
 mod an_old_event_comes_late;
+mod approvals_say_what_would_change;
 mod architecture;
 mod cards;
 mod compiled_programs;

@@ -25,11 +25,11 @@ services:
 /// A pipeline whose second execution waits for a person, or has failed.
 pub(crate) struct Waiting {
     pub(crate) simulator: Simulator,
-    execution: String,
+    pub(crate) execution: String,
 }
 
 impl Waiting {
-    async fn in_pipeline(pipeline: Pipeline) -> Self {
+    pub(crate) async fn in_pipeline(pipeline: Pipeline) -> Self {
         let simulator = Simulator::start(noon()).await;
         simulator.create_alarm(Alarm::scripted("orders-5xx"));
         simulator.create_pipeline(pipeline);
@@ -49,7 +49,20 @@ impl Waiting {
         waiting.starts("v2").await
     }
 
-    async fn starts(mut self, label: &str) -> Self {
+    /// The same, and the approval tells Belay's topic that it waits.
+    pub(crate) async fn notified() -> Self {
+        let ask = Action::approval("Sign-off").notifying(functions::APPROVALS);
+        let waiting = Self::in_pipeline(
+            Pipeline::v2("release")
+                .stage(Stage::source("Source"))
+                .stage(Stage::of("Ask", ask.configured("CustomData", "Look at <staging> with {revision}")))
+                .stage(Stage::deploy_for("Production", 60)),
+        )
+        .await;
+        waiting.starts("v2").await
+    }
+
+    pub(crate) async fn starts(mut self, label: &str) -> Self {
         self.execution = self.simulator.start_pipeline("release", label);
         self.minutes(2).await;
         self
@@ -59,20 +72,20 @@ impl Waiting {
         self.simulator.advance(Duration::from_secs(60 * minutes)).await;
     }
 
-    fn cards(&self) -> Vec<SlackMessage> {
+    pub(crate) fn cards(&self) -> Vec<SlackMessage> {
         let messages = self.simulator.slack_messages(CHANNEL).into_iter();
         messages.filter(|message| message.thread_ts.is_none()).collect()
     }
 
     /// The card of the present execution.
-    fn card(&self) -> SlackMessage {
+    pub(crate) fn card(&self) -> SlackMessage {
         let cards: Vec<SlackMessage> =
             self.cards().into_iter().filter(|card| shown(card).contains(&self.execution)).collect();
         assert_eq!(cards.len(), 1, "{cards:#?}");
         cards.into_iter().next().unwrap()
     }
 
-    fn presses(&self, user: &str, button: &str, why: Option<&str>) -> Vec<u8> {
+    pub(crate) fn presses(&self, user: &str, button: &str, why: Option<&str>) -> Vec<u8> {
         let ts = self.card().ts;
         let press = Press { user, channel: CHANNEL, ts: &ts, action: button, why };
         self.simulator.slack_press(press).unwrap()
@@ -92,11 +105,11 @@ impl Waiting {
         whispers.filter(|whisper| whisper.user == user).map(|whisper| whisper.text).collect()
     }
 
-    fn answers(&self) -> Vec<Value> {
+    pub(crate) fn answers(&self) -> Vec<Value> {
         self.simulator.effects("PutApprovalResult")
     }
 
-    fn status(&self) -> ExecutionStatus {
+    pub(crate) fn status(&self) -> ExecutionStatus {
         self.simulator.pipeline_execution(&self.execution).status
     }
 }

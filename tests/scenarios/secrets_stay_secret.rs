@@ -182,7 +182,18 @@ async fn no_line_of_the_log_has_a_secret_or_a_person_in_it() {
 #[tokio::test]
 async fn the_token_of_an_approval_is_nowhere_but_in_the_answer_to_it() {
     let (log, _listening) = Log::begin();
-    let waiting = Waiting::to_begin().await;
+    nowhere_else(&log, Waiting::to_begin().await).await;
+}
+
+#[tokio::test]
+async fn the_token_of_a_notification_is_nowhere_but_in_the_answer_to_it() {
+    let (log, _listening) = Log::begin();
+    let waiting = Waiting::notified().await;
+    log.says(&["the approval waits in an execution"]);
+    nowhere_else(&log, waiting).await;
+}
+
+async fn nowhere_else(log: &Log, waiting: Waiting) {
     waiting.press_why(ANNA, "Approve", Some("looks good")).await;
     waiting.minutes(3).await;
     let answers = waiting.simulator.effects("PutApprovalResult");

@@ -3,7 +3,8 @@
 //! `evolution` moves executions from stage to stage, `working` the actions inside a stage, `reading`,
 //! `state` and `listing` answer questions, `operations`, `approving`, `returning` and `ending` change
 //! things,
-//! `announcement` raises the events, `declaring` says what each action is, `breaking` lets actions fail for a reason.
+//! `announcement` raises the events, `declaring` says what each action is, `breaking` lets actions fail for a reason, `notifying` tells
+//! topics of approvals.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ mod ending;
 mod evolution;
 pub(crate) mod execution;
 mod listing;
+mod notifying;
 mod operations;
 pub(crate) mod pipeline;
 mod reading;

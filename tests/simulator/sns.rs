@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::refusal::{Answer, Refusal, only_modelled};
+use crate::simulator::Simulator;
+use crate::stamps;
+use crate::storm::Kind;
 use crate::timeline::What;
 use crate::world::World;
 
@@ -32,6 +35,15 @@ pub struct Message {
 pub(crate) struct Sns {
     pub(crate) topics: BTreeSet<String>,
     pub(crate) messages: Vec<Message>,
+    /// Topic and function, of each subscription of a function.
+    pub(crate) functions: Vec<(String, String)>,
+}
+
+impl Simulator {
+    /// Subscribes a function to a topic. It gets what AWS's own services publish there.
+    pub fn subscribe(&self, topic: &str, function: &str) {
+        self.world().sns.functions.push((topic.to_owned(), function.to_owned()));
+    }
 }
 
 impl World {
@@ -41,6 +53,37 @@ impl World {
             "Publish" => self.publish(input),
             _ => return None,
         })
+    }
+
+    /// Hands what a service publishes to the functions that are subscribed, as SNS does. A topic that does not exist is a
+    /// mistake of the script. SNS tries a function for weeks, so that nothing is lost on this way (SNS Developer Guide,
+    /// "Message delivery retries").
+    pub(crate) fn notify_functions(&mut self, topic: &str, subject: &str, message: &str, about: &str) {
+        assert!(self.sns.topics.contains(topic), "no topic {topic} was created");
+        let subscribed = self.sns.functions.clone();
+        for (_, function) in subscribed.into_iter().filter(|(of, _)| of == topic) {
+            let id = self.chance.uuid();
+            let record = json!({
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": format!("{topic}:{id}"),
+                "Sns": {
+                    "Type": "Notification",
+                    "MessageId": id,
+                    "TopicArn": topic,
+                    "Subject": subject,
+                    "Message": message,
+                    "Timestamp": stamps::milliseconds(self.now),
+                    "SignatureVersion": "1",
+                    "Signature": "EXAMPLE",
+                    "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0000000000000000000000.pem",
+                    "UnsubscribeUrl": format!("https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={topic}:{id}"),
+                    "MessageAttributes": {},
+                },
+            });
+            let event = self.outward(&json!({ "Records": [record] }).to_string());
+            self.send(&function, event.as_bytes(), about, Kind::Accepted);
+        }
     }
 
     fn publish(&mut self, input: &Value) -> Answer {

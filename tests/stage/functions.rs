@@ -34,6 +34,8 @@ use crate::{Invocation, Simulator, SlackApp, SlackChannel, stage::deployed};
 pub const TABLE: &str = "belay-ledger";
 /// The topic in the simulator.
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
+/// The topic in the simulator to which pipelines tell that an approval waits.
+pub const APPROVALS: &str = "arn:aws:sns:us-east-1:123456789012:belay-approvals";
 /// The simulator's region.
 pub const REGION: &str = "us-east-1";
 
@@ -284,6 +286,8 @@ fn install_with(
 ) {
     simulator.create_ledger_table(TABLE);
     simulator.create_topic("belay");
+    simulator.create_topic("belay-approvals");
+    simulator.subscribe(APPROVALS, "pipeline-events");
     deployed::enforce(simulator);
     let ours = guards.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {

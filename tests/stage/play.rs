@@ -125,7 +125,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             people.slack_goes_down(&simulator);
         }
         people.go_to_the_console(&simulator, rehearsal, event)?;
-        people.see(&simulator, event)?;
+        people.see(&simulator, rehearsal, event)?;
         // Who presses at the same time as the one before sees the same card.
         let at_once = next.peek().is_some_and(|(then, next)| then == at && next.is_pressed());
         if !at_once {
@@ -310,6 +310,8 @@ pub fn reported(answer: &str) -> Vec<Reported> {
         .into_iter()
         .flatten()
         .chain(alone)
+        // What asked for no decision says why.
+        .filter(|outcome| outcome["verdict"].is_string())
         .map(|outcome| Reported {
             verdict: outcome["verdict"].as_str().unwrap_or_default().to_owned(),
             reasons: sentences(&outcome["reasons"]),

@@ -102,8 +102,24 @@ pub struct Deployed {
 pub struct PipelineScript {
     /// Its name.
     pub name: String,
+    /// How executions share it.
+    #[serde(default)]
+    pub mode: ModeWord,
     /// Its stages, in order; each has one action of the same name.
     pub stages: Vec<StageScript>,
+}
+
+/// How the executions of a pipeline share it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeWord {
+    /// A newer execution overtakes one that waits before a stage.
+    #[default]
+    Superseded,
+    /// One after the other.
+    Queued,
+    /// All at once.
+    Parallel,
 }
 
 /// A stage of a pipeline.
@@ -117,6 +133,15 @@ pub struct StageScript {
     /// How long it takes; where CodeDeploy deploys, the service's `shifting` says that.
     #[serde(default)]
     pub takes: Span,
+    /// Its action's configuration; `{revision}` and `{commit}` in it stand for what an execution brings.
+    #[serde(default)]
+    pub configuration: BTreeMap<String, String>,
+    /// What its action finds out for later ones, written in the same way.
+    #[serde(default)]
+    pub finds: BTreeMap<String, String>,
+    /// Whether an approval tells Belay's topic for approvals that it waits.
+    #[serde(default)]
+    pub notifies: bool,
 }
 
 /// What a stage's action does.

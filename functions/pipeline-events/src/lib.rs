@@ -11,7 +11,7 @@ use belay::{
 use serde_json::{Value, json};
 use tracing::error;
 
-/// Handles one invocation: one event of CodeDeploy or CodePipeline.
+/// Handles one invocation: one event of CodeDeploy or CodePipeline, or CodePipeline's notification of an approval by SNS.
 ///
 /// # Errors
 /// When the payload is not such an event, or one of an account or a region that is not guarded; or when something could not be read or written down: then it is to be
@@ -24,6 +24,16 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
     let guard =
         guards.of_event(change.home(), invocation).inspect_err(|failure| error!(%failure, "refused"))?;
     let outcomes = match change {
+        PipelineEvent::Notified(notices) => {
+            let mut outcomes = Vec::new();
+            for notice in &notices {
+                let home = (notice.account.as_deref(), notice.region.as_deref());
+                let guard =
+                    guards.of_event(home, invocation).inspect_err(|failure| error!(%failure, "refused"))?;
+                outcomes.extend(Box::pin(judge::notified(guard, notice, invocation)).await?);
+            }
+            outcomes
+        }
         PipelineEvent::Manual(change) => Box::pin(judge::manual(guard, &change, invocation)).await?,
         PipelineEvent::Pipeline(change) => {
             Box::pin(judge::pipeline(guard, &change, &InFull, invocation)).await?

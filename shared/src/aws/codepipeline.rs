@@ -2,11 +2,13 @@
 
 mod approvals;
 mod commits;
+mod past;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAnswer};
 pub use self::commits::committed;
+pub use self::past::{PastExecution, RunInFull, SourceRevision, WaitingRun};
 
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::{

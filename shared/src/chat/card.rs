@@ -142,7 +142,7 @@ pub fn of(
         urgency,
         title,
         at,
-        reasons: decision.reasons.iter().map(ToString::to_string).collect(),
+        reasons: decision.reasons.iter().flat_map(Reason::lines).collect(),
         did,
         next_steps,
         links: links(decision, came, signal, console),

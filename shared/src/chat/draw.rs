@@ -174,6 +174,7 @@ fn shown(id: &str, offer: &Offer) -> CardOffer {
         id: id.to_owned(),
         reason_box: question.is_some(),
         question,
+        ahead: offer.ahead.as_ref().map(|ahead| ahead.sentences()).unwrap_or_default(),
         silence: offer.deadline.zip(otherwise.map(str::to_owned)),
         choices: offer.choices.clone(),
     }
@@ -330,6 +331,7 @@ mod tests {
             asked: jiff::Timestamp::UNIX_EPOCH,
             deadline: None,
             otherwise: None,
+            ahead: None,
         };
         let failed = Offer { choices: vec![Choice::Retry, Choice::RollBack], ..running.clone() };
         assert_eq!(offer_id(&running), offer_id(&running.clone()));

@@ -113,6 +113,8 @@ pub struct CardOffer {
     pub id: String,
     /// What is asked; `None` for what may be done at any time.
     pub question: Option<String>,
+    /// What would change if it went on, a sentence or two each. Text from outside is in it.
+    pub ahead: Vec<String>,
     /// When silence becomes the answer, and which one, as the end of the sentence "Without an answer by …, ".
     pub silence: Option<(Timestamp, String)>,
     /// The buttons, in order.

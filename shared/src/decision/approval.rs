@@ -8,7 +8,7 @@ use super::alarm::{halting, standing_undo};
 use crate::{
     approval::{Choice, Person},
     decision::{Decision, Effect, HookAnswer, Urgency, Verdict, could_not_learn},
-    evidence::{ApprovalEvidence, Back, PlaceEvidence},
+    evidence::{Ahead, ApprovalEvidence, Back, PlaceEvidence},
     ledger::{About, Answered, EffectState, Offer, Press, Question, ReleaseLedger, Watch},
     policy::{Mode, Policy, Service},
     reason::{Reason, Reasons, UndoneBy},
@@ -143,6 +143,7 @@ pub fn standing(service: &Service, release: &Release, ledger: &ReleaseLedger) ->
         asked: release.created_at,
         deadline: None,
         otherwise: None,
+        ahead: None,
     }
 }
 
@@ -373,12 +374,13 @@ pub fn not_begun(watch: &Watch, change: Change, revision: Option<String>) -> Rel
 }
 
 /// Decides what a change of a pipeline's manual approval means for one service. `answered` is the answer that the
-/// ledger holds, if there is one.
+/// ledger holds, if there is one; `ahead` is what people are told with the question.
 pub fn manual(
     service: &Service,
     release: &Release,
     change: &ManualChange,
     answered: Option<&Answered>,
+    ahead: Option<Ahead>,
 ) -> Decision {
     let action = change.approval.action.clone();
     let decision =
@@ -390,9 +392,12 @@ pub fn manual(
         }
         (ManualHappening::Waits, None) => {
             let stage = change.approval.stage.clone();
+            let waits = decision(Verdict::Ask, Reason::ManualWaits { stage, action });
+            let ahead = ahead.map(|ahead| Reason::Ahead(Box::new(ahead)));
             Decision {
                 waits: Some(About::Pipeline(change.approval.clone())),
-                ..decision(Verdict::Ask, Reason::ManualWaits { stage, action })
+                reasons: Reasons::new(waits.reasons.first().clone(), ahead.into_iter().collect()),
+                ..waits
             }
         }
         // Ours: it was told when it was given. Not so if CodePipeline has the other answer: somebody was faster there.

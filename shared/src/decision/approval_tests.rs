@@ -48,6 +48,7 @@ fn offer(about: About) -> Offer {
         asked: at(91),
         deadline: Some(at(91 + 900)),
         otherwise: Some(Silent::RollsBack),
+        ahead: None,
     }
 }
 

@@ -86,7 +86,7 @@ fn what_gets_through_is_a_deployment_and_nothing_else_is() {
     let measures = measure(&releases, &[], &four_weeks());
     assert_eq!((measures.frequency.deployments, measures.never_arrived, measures.unfinished), (2, 2, 1));
     assert!((measures.frequency.per_week() - 0.5).abs() < 1e-9, "two in four weeks");
-    assert_eq!(measures.frequency.band, Some(Band::Medium));
+    assert_eq!(measures.frequency.band, Some(Medium));
     assert_eq!(measures.failures.of, 2);
 }
 
@@ -105,7 +105,7 @@ fn a_change_fails_once_and_one_that_did_not_get_through_is_one_of_all() {
     let FailureRate { failed, undone, halted, alarmed, of, band } =
         measure(&releases, &[], &four_weeks()).failures;
     assert_eq!((failed, undone, halted, alarmed, of), (4, 2, 1, 1, 5));
-    assert_eq!(band, Some(Band::Low));
+    assert_eq!(band, Some(Low));
     let nothing = measure(&[], &[], &four_weeks());
     assert_eq!((nothing.failures.share(), nothing.failures.band, nothing.frequency.band), (None, None, None));
 }
@@ -123,7 +123,7 @@ fn a_lead_time_is_from_the_commit_and_what_is_not_known_is_counted_apart() {
     ];
     let LeadTime { times, unknown, band } = measure(&releases, &[], &four_weeks()).lead_time;
     assert_eq!(times.map(|times| (times.count, times.median)), Some((1, minutes(120))));
-    assert_eq!((unknown, band), (2, Some(Band::Elite)));
+    assert_eq!((unknown, band), (2, Some(Elite)));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_time_to_restore_is_of_incidents_that_are_over() {
     let Restore { times, after_a_release, open, band } = measure(&[], &incidents, &four_weeks()).restore;
     let times = times.unwrap();
     assert_eq!((times.count, times.median, times.p95), (2, minutes(30), minutes(90)));
-    assert_eq!((after_a_release, open, band), (1, 1, Some(Band::Elite)));
+    assert_eq!((after_a_release, open, band), (1, 1, Some(Elite)));
 }
 
 #[test]

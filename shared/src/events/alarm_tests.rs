@@ -198,7 +198,7 @@ fn a_batch_fails_message_by_message() {
         [
             "1 alarm",
             "Records[1].body.detail.state.value: \"WEIRD\"",
-            "a CodePipeline approval request by SNS, which this version of Belay does not handle yet",
+            "a CodePipeline approval request by SNS",
             "Records[3].body: \"not json\"",
             "an SQS batch",
             "an SNS `SubscriptionConfirmation` message in its HTTP form",
@@ -383,10 +383,7 @@ fn other_payloads_are_named() {
             "cloudwatch/cloudwatch-alarm-configuration-change.json",
             "an EventBridge event `CloudWatch Alarm Configuration Change` of aws.cloudwatch",
         ),
-        (
-            "codepipeline/sns-codepipeline-approval.json",
-            "a CodePipeline approval request by SNS, which this version of Belay does not handle yet",
-        ),
+        ("codepipeline/sns-codepipeline-approval.json", "a CodePipeline approval request by SNS"),
         (
             "codedeploy/sns-codedeploy-trigger.json",
             "a CodeDeploy trigger notification by SNS, which this version of Belay does not handle yet",

@@ -151,6 +151,10 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(value["source"].as_str(), Some("aws.codepipeline"));
             prop_assert!(!change.execution.is_empty() && !change.pipeline.is_empty());
         }
+        Ok(PipelineEvent::Notified(notices)) => {
+            prop_assert!(!notices.is_empty());
+            prop_assert_eq!(value.pointer("/Records/0/EventSource").and_then(Value::as_str), Some("aws:sns"));
+        }
         Err(error) => is_short(&error)?,
     }
     if schedule(bytes).is_ok() {

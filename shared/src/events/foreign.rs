@@ -81,7 +81,7 @@ pub(super) fn envelope(part: &Part<'_>) -> String {
 pub(super) fn message(part: &Part<'_>) -> String {
     let has = |key| part.has(key);
     if has("approval") && has("consoleLink") {
-        format!("a CodePipeline approval request by SNS{NOT_YET}")
+        "a CodePipeline approval request by SNS".to_owned()
     } else if has("eventTriggerName") && has("deploymentId") {
         format!("a CodeDeploy trigger notification by SNS{NOT_YET}")
     } else if let Some(detail_type) = part.text("detailType") {

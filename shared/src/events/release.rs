@@ -4,14 +4,15 @@
 use serde::{Deserialize, Deserializer};
 
 use super::EventError;
+use super::approval_notice;
 use super::foreign::{self, not_for_us};
 use super::moment::Stamp;
 use super::wire::{Part, Text, payload, read};
 use crate::ledger::PipelineApproval;
 use crate::release::{DeploymentGroup, Place, ReleaseId, Stage};
 use crate::signal::{
-    ActionHappening, ExecutionHappening, ManualChange, ManualHappening, PipelineChange, PipelineHappening,
-    ReleaseChange, ReleaseHappening,
+    ActionHappening, ApprovalNotice, ExecutionHappening, ManualChange, ManualHappening, PipelineChange,
+    PipelineHappening, ReleaseChange, ReleaseHappening,
 };
 
 const DEPLOYMENT: &str = "CodeDeploy Deployment State-change Notification";
@@ -21,7 +22,8 @@ const PIPELINE: &str = "CodePipeline Pipeline Execution State Change";
 const ACTION: &str = "CodePipeline Action Execution State Change";
 const EXPECTED: &str = "an EventBridge event of aws.codedeploy (`CodeDeploy Deployment State-change \
                         Notification`, `CodeDeploy Instance State-change Notification`) or of \
-                        aws.codepipeline (pipeline, stage or action execution state change)";
+                        aws.codepipeline (pipeline, stage or action execution state change), or the SNS \
+                        notification of a CodePipeline approval";
 
 /// The envelope. `E` is the detail.
 #[derive(Deserialize)]
@@ -169,6 +171,8 @@ pub enum PipelineEvent {
     Manual(ManualChange),
     /// A pipeline's execution got on, or did not.
     Pipeline(PipelineChange),
+    /// CodePipeline's own notifications that manual approvals wait, by SNS: one, or all of one invocation.
+    Notified(Vec<ApprovalNotice>),
 }
 
 impl PipelineEvent {
@@ -178,6 +182,12 @@ impl PipelineEvent {
             Self::Release(change) => (&change.account, &change.region),
             Self::Manual(change) => (&change.account, &change.region),
             Self::Pipeline(change) => (&change.account, &change.region),
+            // One at a time, each with the topic's account.
+            Self::Notified(notices) => {
+                let first = notices.first();
+                let account = first.and_then(|notice| notice.account.as_deref());
+                return (account, first.and_then(|notice| notice.region.as_deref()));
+            }
         };
         (account.as_deref(), region.as_deref())
     }
@@ -231,6 +241,9 @@ struct Label {
 pub fn release(bytes: &[u8]) -> Result<PipelineEvent, EventError> {
     let value = payload(bytes)?;
     let whole = Part::whole(&value);
+    if whole.has("Records") {
+        return approval_notice::read(&whole, EXPECTED).map(PipelineEvent::Notified);
+    }
     if !whole.has("detail-type") && !whole.has("detail") {
         return Err(not_for_us(foreign::payload(&whole), EXPECTED));
     }
@@ -478,10 +491,8 @@ mod tests {
                 "an EventBridge event `CodeBuild Build State Change` of aws.codebuild \
                  (what came of a build is told by the pipeline that ran it)",
             ),
-            (
-                "codepipeline/sns-codepipeline-approval.json",
-                "a CodePipeline approval request by SNS, which this version of Belay does not handle yet",
-            ),
+            ("cloudwatch/sns-cloudwatch-alarm-metric.json", "a CloudWatch alarm by SNS"),
+            ("lambda/sqs-event.json", "an SQS batch"),
             (
                 "codedeploy/sns-codedeploy-trigger.json",
                 "a CodeDeploy trigger notification by SNS, which this version of Belay does not handle yet",

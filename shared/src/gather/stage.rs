@@ -8,7 +8,9 @@ use crate::{
         Adapters, AwsError,
         codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure, committed},
     },
+    decision::approval::not_begun,
     evidence::{Back, Observed, Target, Way},
+    ledger::Watch,
     release::{
         Change, Course, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage,
         course::{self, Run, Stands, StepState, Usual},
@@ -97,6 +99,27 @@ pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseCha
         .and_then(|(latest, status)| (latest == execution).then_some(status));
     let entered = Entered { place, execution, status, rollback, stages: &stages };
     entered.told(adapters, &structure, now).await.0
+}
+
+/// What an undo would go back to of an execution that has not begun in the stage. `succeeded` are the executions that
+/// succeeded there, `all` those of the pipeline.
+pub(super) async fn would_go_back(
+    adapters: &Adapters,
+    structure: &Structure,
+    place: &Stage,
+    execution: &str,
+    (succeeded, all): (Result<Vec<ExecutionSummary>, AwsError>, &Result<Vec<ExecutionSummary>, AwsError>),
+    now: Timestamp,
+) -> Observed<Back> {
+    let watch = Watch {
+        release: ReleaseId::of_stage(&place.stage, execution),
+        service: "".into(),
+        place: Place::Stage(place.clone()),
+        began: now,
+    };
+    let release = not_begun(&watch, Change::default(), None);
+    let entered = Entered { place, execution, status: None, rollback: false, stages: &[] };
+    entered.back(adapters, structure, &release, &[], succeeded, all, now).await
 }
 
 /// The stage behind a stage.

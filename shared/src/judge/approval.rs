@@ -14,13 +14,13 @@ use crate::{
         self, Verdict,
         approval::{Refused, is_this, lets_go_on},
     },
-    evidence::Observed,
+    evidence::{Ahead, Notice, Observed},
     gather,
     ledger::{About, Answered, Answerer, Note, Offer, Press, Pressed, ReleaseLedger, Watch},
     plan::{Circumstances, plan},
     policy::Service,
-    release::{Change, Place, Release},
-    signal::{Approval, ManualChange, ManualHappening, Signal},
+    release::{Change, Place, Release, Stage},
+    signal::{Approval, ApprovalNotice, ManualChange, ManualHappening, Signal},
     start::{Failure, Guard, Invocation},
 };
 
@@ -198,9 +198,46 @@ pub async fn manual(
     change: &ManualChange,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
+    manual_with(guard, change, None, invocation).await
+}
+
+/// The same, when CodePipeline's own notification tells that an approval waits. It becomes the change that the action's
+/// event is, under the same key, so that of both people are asked once. Which execution waits is known by the token; the
+/// outcomes are none, and say so, if none does any more.
+///
+/// # Errors
+/// As [`manual`].
+pub async fn notified(
+    guard: &Guard,
+    notice: &ApprovalNotice,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let (stage, action) = (&notice.stage, &notice.action);
+    let nothing = |why: &str| {
+        info!(%stage, action, why, "nothing to ask");
+        vec![json!({ "approval": format!("{stage}/{action}"), "why": why })]
+    };
+    if guard.policy.in_pipeline(&stage.pipeline).is_empty() {
+        return Ok(nothing("no service in the policy is released by this pipeline"));
+    }
+    let waiting = guard.adapters.codepipeline.waiting_for(stage, action, &notice.token).await;
+    let Some(waiting) = waiting.map_err(failed)? else {
+        return Ok(nothing("it waits no more: it was answered, stopped or replaced"));
+    };
+    info!(%stage, action, execution = waiting.execution, "the approval waits in an execution");
+    let change = notice.of(waiting.execution, waiting.run);
+    manual_with(guard, &change, Some(&notice.notice), invocation).await
+}
+
+async fn manual_with(
+    guard: &Guard,
+    change: &ManualChange,
+    notice: Option<&Notice>,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
     let mut outcomes = Vec::new();
     for (service, watch) in decision::approval::concerned(&guard.policy, change) {
-        outcomes.push(Box::pin(manual_of(guard, service, &watch, change, invocation)).await?);
+        outcomes.push(Box::pin(manual_of(guard, service, &watch, (change, notice), invocation)).await?);
     }
     Ok(outcomes)
 }
@@ -209,17 +246,16 @@ async fn manual_of(
     guard: &Guard,
     service: &Service,
     watch: &Watch,
-    change: &ManualChange,
+    (change, notice): (&ManualChange, Option<&Notice>),
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
     let now = invocation.now;
     let Place::Stage(stage) = &watch.place else { return Ok(Value::Null) };
-    let ledger = &guard.adapters.ledger;
-    let (known, release) = tokio::join!(
-        ledger.release(&watch.release, now),
+    let known = guard.adapters.ledger.release(&watch.release, now).await.map_err(failed)?;
+    let (release, ahead) = tokio::join!(
         gather::approval::waiting(&guard.adapters, stage, &watch.release, now),
+        ahead(guard, service, stage, (change, notice), &known, now),
     );
-    let known = known.map_err(failed)?;
     let release: Release = match release {
         Observed::Known { value, .. } => value,
         // A person is asked all the same: the pipeline waits.
@@ -229,13 +265,33 @@ async fn manual_of(
     if matches!(change.what, ManualHappening::Approved | ManualHappening::Failed) && answered.is_none() {
         answered = elsewhere(guard, watch, change, now).await?;
     }
-    let decision = decision::approval::manual(service, &release, change, answered.as_ref());
+    let decision = decision::approval::manual(service, &release, change, answered.as_ref(), ahead);
     let signal = Signal::Manual(change.clone());
     let watch = Watch { began: release.created_at, ..watch.clone() };
     let around = Circumstances { watch: Some(watch), owed: &known.owed, ..Circumstances::of(&signal, now) };
     let outcome =
         Box::pin(carry_out(plan(decision, around), &signal, change.at, guard.scene(invocation))).await;
     settled(&outcome, &signal.key())
+}
+
+/// What lies ahead of whoever is asked. What was asked before keeps what was told then: event and notification tell of
+/// the same, and whoever comes second adds nothing to the question.
+async fn ahead(
+    guard: &Guard,
+    service: &Service,
+    stage: &Stage,
+    (change, notice): (&ManualChange, Option<&Notice>),
+    known: &ReleaseLedger,
+    now: Timestamp,
+) -> Option<Ahead> {
+    if change.what != ManualHappening::Waits || known.answers.contains_key(&change.key()) {
+        return None;
+    }
+    if let Some(asked) = known.asked.iter().find(|offer| offer.key == change.key()) {
+        return asked.ahead.as_deref().cloned();
+    }
+    let gathered = gather::ahead::gather(&guard.adapters, service, stage, change, notice.cloned(), now);
+    Some(Box::pin(gathered).await)
 }
 
 /// Writes down that an approval was answered elsewhere, by whom if CodePipeline says so, and gives back the answer that

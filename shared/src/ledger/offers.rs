@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Question;
 use crate::{
     approval::{Choice, Person},
+    evidence::Ahead,
     reason::Silent,
     release::{LifecycleEvent, Place, ReleaseId, ServiceName, Stage},
     signal::HookCall,
@@ -32,6 +33,10 @@ pub struct Offer {
     pub deadline: Option<Timestamp>,
     /// Which one.
     pub otherwise: Option<Silent>,
+    /// What would change, as it was when it was asked: with a pipeline's manual approval. Records from before this was
+    /// written have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Box<Ahead>>,
 }
 
 /// What an answer is about.

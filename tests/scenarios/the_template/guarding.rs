@@ -97,6 +97,39 @@ fn what_cannot_be_delivered_or_fails_for_good_is_kept() {
     }
 }
 
+#[test]
+fn approvals_that_tell_their_topic_reach_pipeline_events_and_nobody_else() {
+    let stack = with_chat();
+    let (topic, queue) = (stack.arn("ApprovalsTopic").unwrap(), stack.arn("DeadLetters").unwrap());
+    // The rehearsals' pipelines tell the same one, by the name that the template gives it.
+    assert_eq!(topic, belay_tests::stage::functions::APPROVALS);
+    assert_eq!(stack.outputs["ApprovalsTopic"], topic.as_str());
+    let of_topic = &stack.resources["ApprovalsTopic"]["Properties"];
+    assert_eq!(of_topic["KmsMasterKeyId"], key_arn(stack), "encrypted as Belay's own topic is");
+    assert_eq!(stack.outputs["TopicsKeyArn"], key_arn(stack));
+    let subscriptions: Vec<&Value> = stack.of_type("AWS::SNS::Subscription").map(|(_, one)| one).collect();
+    let [subscription] = subscriptions.as_slice() else { panic!("{subscriptions:?}") };
+    assert_eq!(subscription["TopicArn"], topic.as_str());
+    assert_eq!(subscription["Protocol"], "lambda");
+    assert_eq!(subscription["Endpoint"], stack.arn("PipelineEvents").unwrap());
+    assert_eq!(subscription["RedrivePolicy"]["deadLetterTargetArn"], queue.as_str());
+    let may =
+        permissions(stack, "PipelineEvents").into_iter().find(|one| one["Principal"] == "sns.amazonaws.com");
+    let may = may.expect("ApprovalsMayInvoke: SNS may invoke pipeline-events");
+    assert_eq!((&may["Action"], &may["SourceArn"]), (&json!("lambda:InvokeFunction"), &json!(topic)));
+    let takes = statements(stack, "AWS::SQS::QueuePolicy");
+    let takes = takes.iter().find(|one| one["Principal"]["Service"] == "sns.amazonaws.com");
+    let takes = takes.expect("WhatApprovalsCouldNotDeliver: the queue takes what SNS could not deliver");
+    assert_eq!(takes["Action"], "sqs:SendMessage");
+    assert_eq!(takes["Condition"]["ArnEquals"]["aws:SourceArn"], topic.as_str(), "of this topic only");
+    // The topic's own policy lets nobody in: whoever publishes has a permission of its own in this account.
+    let (_, policy) =
+        stack.of_type("AWS::SNS::TopicPolicy").find(|(_, one)| one["Topics"] == json!([topic])).unwrap();
+    let policy = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    assert!(policy.iter().all(|one| one["Effect"] == "Deny") && policy.len() == 1, "{policy:?}");
+    assert_eq!(policy[0]["Condition"]["Bool"]["aws:SecureTransport"], "false");
+}
+
 /// The alarms on Belay itself, by their names.
 fn alarms(stack: &Stack) -> Vec<(String, &Value)> {
     let named = |(_, alarm): (&str, &'_ Value)| alarm["AlarmName"].as_str().map(str::to_owned);

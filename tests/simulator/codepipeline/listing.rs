@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::declaring::{configuration, revision_summary, variables};
 use super::execution::{ActionRun, ActionStatus, PipelineExecution};
+use super::notifying::{as_written, resolved};
 use super::operations::{asked_id, invalid};
 use super::reading::{no_such_execution, trigger};
 use super::state::error_details;
@@ -96,8 +97,11 @@ impl World {
             "status": run.status.name(),
             "input": {
                 "actionTypeId": self.type_id(action),
-                "configuration": configuration(action, &execution.pipeline),
-                "resolvedConfiguration": configuration(action, &execution.pipeline),
+                "configuration": with(configuration(action, &execution.pipeline), as_written(&action.configuration)),
+                "resolvedConfiguration": with(
+                    configuration(action, &execution.pipeline),
+                    resolved(&action.configuration, &execution.label),
+                ),
                 "region": "us-east-1",
                 "inputArtifacts": [],
             },
@@ -107,6 +111,10 @@ impl World {
                 "outputVariables": variables(action, execution, run.status == ActionStatus::Succeeded),
             },
         });
+        if run.status == ActionStatus::Succeeded {
+            let outputs = &mut detail["output"]["outputVariables"];
+            *outputs = with(outputs.take(), resolved(&action.outputs, &execution.label));
+        }
         for (name, value) in self.dates(execution, action, run) {
             detail["output"]["outputVariables"][name] = json!(value);
         }
@@ -141,6 +149,14 @@ impl World {
         }
         shown
     }
+}
+
+/// A mapping with the entries of another one, which win.
+pub(super) fn with(mut all: Value, more: Value) -> Value {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    all
 }
 
 fn page<'a, T>(all: &'a [T], input: &Value) -> Result<(&'a [T], Option<String>), Refusal> {

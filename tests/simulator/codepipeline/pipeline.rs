@@ -149,11 +149,16 @@ pub struct Action {
     pub(crate) fails: bool,
     /// Fails with these revisions.
     pub(crate) fails_for: Vec<String>,
+    /// Its configuration, and what it finds out, as scripts write them: see [`Action::configured`].
+    pub(crate) configuration: Vec<(String, String)>,
+    pub(crate) outputs: Vec<(String, String)>,
 }
 
 impl Action {
     fn new(name: &str, work: Work) -> Self {
-        Self { name: name.to_owned(), work, run_order: 1, fails: false, fails_for: Vec::new() }
+        let (configuration, outputs) = (Vec::new(), Vec::new());
+        let name = name.to_owned();
+        Self { name, work, run_order: 1, fails: false, fails_for: Vec::new(), configuration, outputs }
     }
 
     /// Fetches the source.
@@ -254,6 +259,26 @@ impl Action {
             }
         }
         self
+    }
+
+    /// Adds a value to its configuration. `{revision}` in it is what the execution brings, and `{commit}` its commit: as
+    /// variables are resolved in each execution.
+    pub fn configured(mut self, name: &str, value: &str) -> Self {
+        self.configuration.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an output variable, which is there once it has succeeded. Written as in [`Action::configured`].
+    pub fn finding(mut self, name: &str, value: &str) -> Self {
+        self.outputs.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A manual approval: tells a topic when it waits. What is in its configuration as `CustomData` and
+    /// `ExternalEntityLink` goes with it (User Guide, "Approval action reference").
+    pub fn notifying(self, topic: &str) -> Self {
+        assert!(matches!(self.work, Work::Approval { .. }), "only a manual approval notifies");
+        self.configured("NotificationArn", topic)
     }
 
     /// Fails, until a script says otherwise.

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::declaring::{configuration, revision_summary, type_of};
 use super::evolution::trigger_detail;
 use super::execution::PipelineExecution;
+use super::listing::with;
+use super::notifying::as_written;
 use super::pipeline::Action;
 use super::working::commit_of;
 use crate::refusal::{Answer, Refusal, only_modelled};
@@ -49,7 +51,7 @@ impl World {
             "name": action.name,
             "actionTypeId": self.type_id(action),
             "runOrder": action.run_order,
-            "configuration": configuration(action, pipeline),
+            "configuration": with(configuration(action, pipeline), as_written(&action.configuration)),
             "inputArtifacts": [],
             "outputArtifacts": [],
         })

@@ -88,6 +88,7 @@ impl World {
         self.code_pipeline.execution_mut(id).stage_mut(stage).actions[index].broken = broken;
         self.announce_action(id, stage, index, "STARTED");
         self.begin_outside(id, stage, index, action);
+        self.notify(id, stage, index);
         if let Work::CodeDeploy { group, fresh_app_spec, .. } = &action.work
             && begins
             && let Err(why) = self.deploy(id, stage, index, group, *fresh_app_spec)

@@ -98,6 +98,14 @@ impl Played {
         for sentence in expect.card.iter().filter(|sentence| !card.contains(*sentence)) {
             wrong.push(format!("the card does not say “{sentence}”; it says:\n{card}"));
         }
+        let versions = self.cards.iter().flat_map(|card| &card.versions);
+        let shown: Vec<String> =
+            versions.map(|version| as_read::slack(&version.blocks, self.began).join("\n")).collect();
+        for sentence in
+            expect.shown.iter().filter(|sentence| !shown.iter().any(|card| card.contains(*sentence)))
+        {
+            wrong.push(format!("no card ever said “{sentence}”; the last one said:\n{card}"));
+        }
         for sentence in expect.not_on_card.iter().filter(|sentence| card.contains(*sentence)) {
             wrong.push(format!("the card says “{sentence}”"));
         }

@@ -120,13 +120,32 @@ impl People {
     }
 
     /// Somebody looks at the card and is about to press: what Slack will tell Belay is made of the card as it is.
-    pub(super) fn see(&mut self, simulator: &Simulator, event: &Event) -> Result<(), String> {
+    pub(super) fn see(
+        &mut self,
+        simulator: &Simulator,
+        rehearsal: &Rehearsal,
+        event: &Event,
+    ) -> Result<(), String> {
         let Some(press) = event.press.as_ref().filter(|_| self.are_reachable()) else { return Ok(()) };
         let who = &press.user;
         if self.slack_is_down {
             return Err(format!("{who} cannot press {}: Slack is down", press.button));
         }
-        let card = self.in_slack(simulator).into_iter().rfind(is_card);
+        let pipeline = rehearsal.service.pipeline.as_ref();
+        let execution = match (&press.on, pipeline) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err("`on` names a revision of a pipeline, and there is none".to_owned());
+            }
+            (Some(revision), Some(pipeline)) => {
+                let all = simulator.pipeline_executions(&pipeline.name).into_iter();
+                let mut its = all.filter(|one| one.label == *revision);
+                Some(its.next().ok_or_else(|| format!("no execution brings {revision}"))?.id)
+            }
+        };
+        // A card's headline names its execution by the beginning of its id.
+        let is_its = |card: &SlackMessage| execution.as_ref().is_none_or(|id| card.text.contains(&id[..8]));
+        let card = self.in_slack(simulator).into_iter().rfind(|message| is_card(message) && is_its(message));
         let card = card.ok_or_else(|| format!("{who} cannot press {}: there is no card", press.button))?;
         let labels = as_read::labels(&card.blocks);
         if !labels.contains(&press.button) {

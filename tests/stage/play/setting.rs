@@ -5,10 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, Group, Health, Invoked,
-    Pipeline, Shifting as Shift, Simulator, Stage, Workload,
-    stage::script::{
-        AutoRollback, EndpointScript, PlatformWord, Rehearsal, RevisionScript, Shifting, StageWork,
+    Action, Alarm, AlarmMetric, AlarmState, Behaviour, CompositeAlarm, DeliverySettings, ExecutionMode,
+    Group, Health, Invoked, Pipeline, Shifting as Shift, Simulator, Stage, Workload,
+    stage::{
+        functions::APPROVALS,
+        script::{
+            AutoRollback, EndpointScript, ModeWord, PlatformWord, Rehearsal, RevisionScript, Shifting,
+            StageWork,
+        },
     },
 };
 
@@ -84,9 +88,25 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
     simulator.create_group(group);
     simulator.set_workload(name, workload(rehearsal));
     if let Some(script) = &service.pipeline {
-        let pipeline = script.stages.iter().fold(Pipeline::v2(&script.name), |pipeline, stage| {
+        let mode = match script.mode {
+            ModeWord::Superseded => ExecutionMode::Superseded,
+            ModeWord::Queued => ExecutionMode::Queued,
+            ModeWord::Parallel => ExecutionMode::Parallel,
+        };
+        let pipeline = Pipeline::v2(&script.name).mode(mode);
+        let pipeline = script.stages.iter().fold(pipeline, |pipeline, stage| {
             let seconds = u32::try_from(stage.takes.0.as_secs()).unwrap_or(u32::MAX);
-            pipeline.stage(match stage.does {
+            let scripted = |action: Action| {
+                let action = stage
+                    .configuration
+                    .iter()
+                    .fold(action, |action, (name, value)| action.configured(name, value));
+                let action =
+                    stage.finds.iter().fold(action, |action, (name, value)| action.finding(name, value));
+                // Without Belay nobody has such a topic.
+                if stage.notifies && guarded { action.notifying(APPROVALS) } else { action }
+            };
+            let made = match stage.does {
                 StageWork::Source => Stage::source(&stage.name),
                 StageWork::Connection => Stage::connection(&stage.name),
                 StageWork::Build => Stage::build(&stage.name, seconds),
@@ -95,7 +115,8 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
                 }
                 StageWork::CodeDeploy => Stage::deploy(&stage.name, application, name),
                 StageWork::Approval => Stage::approval(&stage.name),
-            })
+            };
+            pipeline.stage(made.with(scripted))
         });
         simulator.create_pipeline(pipeline);
     }

@@ -42,6 +42,9 @@ pub struct Expect {
     /// Sentences of which each must be on the newest card in the end, as people read it.
     #[serde(default)]
     pub card: Vec<String>,
+    /// Sentences of which each must have been on some card at some time.
+    #[serde(default)]
+    pub shown: Vec<String>,
     /// Sentences that must not be on it.
     #[serde(default)]
     pub not_on_card: Vec<String>,

@@ -8,6 +8,8 @@ use serde::Deserialize;
 pub struct PressScript {
     /// Who, by their id in Slack, such as `U02ANNA`.
     pub user: String,
+    /// On the card of the pipeline's execution that brings this revision; without it, on the newest card.
+    pub on: Option<String>,
     /// What is on the button, such as `Roll back`.
     pub button: String,
     /// What they wrote into the box for the reason before.

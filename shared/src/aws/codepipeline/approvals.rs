@@ -76,9 +76,8 @@ pub enum RetryAnswer {
 const SUMMARY: usize = 512;
 
 impl CodePipeline {
-    /// How a manual approval stands for an execution. A stage shows its latest execution only, so one that another
-    /// execution has overtaken is gone. Stages of PARALLEL pipelines show none, and are looked up by the execution
-    /// (PutApprovalResult, `token`).
+    /// How a manual approval stands for an execution. A stage shows its latest execution only, and in PARALLEL mode no
+    /// token: what it does not show is looked up by the execution (PutApprovalResult, `token`).
     ///
     /// # Errors
     /// When CodePipeline does not tell, or in words that this version does not know.
@@ -99,12 +98,25 @@ impl CodePipeline {
             .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
         let found = output.stage_states().iter().find(|state| state.stage_name() == Some(&stage.stage));
         match found {
-            Some(found) if found.latest_execution().is_some() => in_stage(found, action, execution)
-                .map_err(|why| AwsError::unreadable(OPERATION, &subject, why)),
+            Some(found) if is_of(found, execution) && shows_it(found, action) => {
+                in_stage(found, action, execution)
+                    .map_err(|why| AwsError::unreadable(OPERATION, &subject, why))
+            }
             Some(_) | None => {
-                let runs = self.actions(&stage.pipeline, execution).await?;
-                in_runs(&runs, stage, action)
-                    .map_err(|why| AwsError::unreadable("codepipeline:ListActionExecutions", &subject, why))
+                let runs = self.runs_in_full(&stage.pipeline, execution).await?;
+                let plain: Vec<ActionRun> = runs.iter().map(|one| one.run.clone()).collect();
+                let state = in_runs(&plain, stage, action).map_err(|why| {
+                    AwsError::unreadable("codepipeline:ListActionExecutions", &subject, why)
+                })?;
+                Ok(match state {
+                    ApprovalState::Answered { approved, by, summary: _ } => {
+                        let own = runs
+                            .into_iter()
+                            .find(|one| one.run.stage == stage.stage && one.run.action == action);
+                        ApprovalState::Answered { approved, by, summary: own.and_then(|own| own.summary) }
+                    }
+                    waits @ (ApprovalState::Waiting { .. } | ApprovalState::Gone) => waits,
+                })
             }
         }
     }
@@ -195,9 +207,21 @@ fn subject(stage: &Stage, action: &str) -> String {
     format!("{stage}, action {action}")
 }
 
+/// Whether a stage shows this execution.
+fn is_of(state: &StageState, execution: &str) -> bool {
+    state.latest_execution().is_some_and(|latest| latest.pipeline_execution_id() == execution)
+}
+
+/// Whether a stage shows how an action stands: with its token, while it waits.
+fn shows_it(state: &StageState, action: &str) -> bool {
+    let shown = state.action_states().iter().find(|shown| shown.action_name() == Some(action));
+    let run = shown.and_then(|shown| shown.latest_execution());
+    run.is_some_and(|run| run.status() != Some(&ActionExecutionStatus::InProgress) || run.token().is_some())
+}
+
 /// How an approval stands by what its stage shows.
 fn in_stage(state: &StageState, action: &str, execution: &str) -> Result<ApprovalState, String> {
-    let is_its = state.latest_execution().is_some_and(|latest| latest.pipeline_execution_id() == execution);
+    let is_its = is_of(state, execution);
     let run = state
         .action_states()
         .iter()

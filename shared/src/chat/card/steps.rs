@@ -111,6 +111,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::NothingToRetry
         | Reason::HookWaits { .. }
         | Reason::NobodyApproved { .. }
+        | Reason::Ahead(_)
         | Reason::ManualWaits { .. }
         | Reason::ManualAnsweredElsewhere { .. }
         | Reason::ManualIsNoQuestion { .. }

@@ -147,6 +147,7 @@ fn decided(record: &DecisionRecord, observed: bool) -> Option<StoryLine> {
                     | Reason::Watching { .. }
                     // Stands beside the buttons.
                     | Reason::AnswerBy { .. }
+                    | Reason::Ahead(_)
             )
         })
         .map(|reason| {

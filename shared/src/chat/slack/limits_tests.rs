@@ -169,8 +169,9 @@ prop_compose! {
         silence in prop::option::of((time(), hostile())),
         choices in prop::collection::vec(prop::sample::select(Choice::ALL.to_vec()), 0..12),
         reason_box in any::<bool>(),
+        ahead in prop::collection::vec(hostile(), 0..8),
     ) -> CardOffer {
-        CardOffer { id, question, silence, choices, reason_box }
+        CardOffer { id, question, ahead, silence, choices, reason_box }
     }
 }
 
@@ -302,6 +303,7 @@ fn the_longest_card_and_message_fit() {
             story: vec![line; 40],
             offers: vec![
                 CardOffer {
+                    ahead: vec![long.clone(); 10],
                     silence: Some((at(4_000_000_000), long.clone())),
                     ..offer(&"o".repeat(64), Some(&long), &Choice::ALL, true)
                 };
@@ -327,4 +329,32 @@ fn the_longest_card_and_message_fit() {
         }));
         check(&words(&vec![long; 10].join("\n")));
     }
+}
+
+/// What lies ahead stands between the question and its buttons, as much of it as there is room for.
+#[test]
+fn what_lies_ahead_stands_under_its_question() {
+    let asked = CardOffer {
+        ahead: vec!["Prod has <v1>.".to_owned(), "x".repeat(5_000), "y".repeat(5_000), "z".repeat(5_000)],
+        ..offer("o1", Some("May it go on?"), &[Choice::Approve], true)
+    };
+    let quiet = CardOffer { question: None, ..asked.clone() };
+    let post = card(&ReleaseCard { offers: vec![asked, quiet], ..orders() });
+    check(&post);
+    let blocks = blocks(&post);
+    let at = |words: &str| {
+        blocks
+            .iter()
+            .position(|block| said(std::slice::from_ref(block)).iter().any(|text| text.contains(words)))
+    };
+    let (question, ahead) = (at("May it go on?").unwrap(), at("• Prod has &lt;v1&gt;.").unwrap());
+    assert_eq!(ahead, question + 1);
+    assert!(blocks[ahead]["text"]["text"].as_str().unwrap().ends_with("… and 1 more"), "{}", blocks[ahead]);
+    let actions = blocks.iter().position(|block| block["type"] == "actions").unwrap();
+    assert!(ahead < actions);
+    assert_eq!(
+        said(&blocks).iter().filter(|text| text.contains("Prod has")).count(),
+        1,
+        "only with a question"
+    );
 }

@@ -2,15 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::block::{date, outside, plain, section, total};
+use super::block::{date, first, outside, plain, section, total};
 use super::button::{self, LONGEST_WHY, is_offer};
 use crate::{
     approval::Choice,
     chat::release_card::{CardOffer, ReleaseCard},
 };
 
-/// All texts of a card's offers. Three of the longest fit.
+/// All texts of a card's offers. Three of the longest fit, without what lies ahead: that takes what they leave.
 const OFFERS: usize = 3_900;
+/// What lies ahead, of one offer.
+const AHEAD: usize = 1_800;
+/// One sentence of it.
+const SENTENCE: usize = 700;
 /// How many offers a card shows; each has three blocks.
 const MOST: usize = 8;
 const QUESTION: usize = 350;
@@ -18,23 +22,41 @@ const SILENCE: usize = 250;
 
 /// The blocks of all offers, as far as there is room: of what is asked, and of what may be done at any time.
 pub(super) fn offers(card: &ReleaseCard) -> (Vec<Value>, Vec<Value>) {
-    let (mut asked, mut standing, mut used, mut shown) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut asked, mut standing, mut used, mut fitting) = (Vec::new(), Vec::new(), 0, Vec::new());
     for (n, offer) in card.offers.iter().enumerate().take(MOST) {
-        let own = Value::Array(self::offer(card, offer, n));
-        used += total(&own);
-        if used > OFFERS {
+        let own = self::offer(card, offer, n);
+        let length = own.iter().map(total).sum::<usize>();
+        if used + length > OFFERS {
             break;
         }
-        shown = n + 1;
-        if let Value::Array(own) = own {
-            if offer.question.is_some() { asked.extend(own) } else { standing.extend(own) }
+        used += length;
+        fitting.push((offer, own));
+    }
+    let shown = fitting.len();
+    for (offer, mut own) in fitting {
+        if let Some(ahead) = ahead(offer, AHEAD.min(OFFERS - used)) {
+            used += total(&ahead);
+            // Between the question and the answers to it.
+            own.insert(own.len().min(1), ahead);
         }
+        if offer.question.is_some() { asked.extend(own) } else { standing.extend(own) }
     }
     let rest = card.offers.len() - shown;
     if rest > 0 {
         asked.push(section(&format!("… and {rest} more to answer, when these are answered.")));
     }
     (asked, standing)
+}
+
+/// What lies ahead of whoever lets it go on, as far as there is room.
+fn ahead(offer: &CardOffer, room: usize) -> Option<Value> {
+    // For the line that counts what is left out.
+    const REST: usize = 30;
+    offer.question.as_ref()?;
+    let lines: Vec<String> =
+        offer.ahead.iter().map(|sentence| format!("• {}", outside(sentence, SENTENCE))).collect();
+    let budget = room.checked_sub(REST).filter(|budget| *budget > 0 && !lines.is_empty())?;
+    Some(section(&first(lines, budget).join("\n")))
 }
 
 fn offer(card: &ReleaseCard, offer: &CardOffer, n: usize) -> Vec<Value> {

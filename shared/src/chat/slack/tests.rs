@@ -18,6 +18,7 @@ fn link(url: &str) -> Link {
 
 pub(super) fn offer(id: &str, question: Option<&str>, choices: &[Choice], reason_box: bool) -> CardOffer {
     CardOffer {
+        ahead: Vec::new(),
         id: id.to_owned(),
         question: question.map(str::to_owned),
         silence: question.map(|_| (at(1_772_720_141), "Belay rolls back.".to_owned())),

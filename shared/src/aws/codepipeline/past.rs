@@ -1,0 +1,254 @@
+//! CodePipeline: what an execution brought and did, to be held against another one; and which execution waits for an
+//! approval.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_codepipeline::types::{
+    ActionCategory, ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
+    PipelineExecutionSummary,
+};
+use jiff::Timestamp;
+
+use super::{ActionRun, CodePipeline, ExecutionSummary, action_run, execution_summary};
+use crate::{approval::NotifiedToken, aws::AwsError, release::Stage};
+
+/// The most pages of a listing that are read: 300 executions, or runs of actions.
+const PAGES: usize = 3;
+/// As many as AWS gives on a page.
+const PAGE: i32 = 100;
+
+/// An execution with all of its source revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastExecution {
+    /// What else there is to say of it.
+    pub summary: ExecutionSummary,
+    /// What it brought, one for each source action. None while its sources are being fetched.
+    pub sources: Vec<SourceRevision>,
+}
+
+/// What a source action brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRevision {
+    /// The action.
+    pub action: String,
+    /// The revision's id: a commit's, an image's digest, an object's version.
+    pub id: Option<String>,
+    /// Its summary, for a commit its message. Text from outside.
+    pub summary: Option<String>,
+}
+
+/// One run of an action, with what it was told and what it found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunInFull {
+    /// What else there is to say of it.
+    pub run: ActionRun,
+    /// Whether it asks a person.
+    pub is_approval: bool,
+    /// Its configuration, with the values of that execution in the places of variables. It may hold secrets.
+    pub configuration: BTreeMap<String, String>,
+    /// What the provider said of it; of an approval, what whoever answered wrote (that it is that is not verified).
+    pub summary: Option<String>,
+}
+
+/// An execution that waits for a person, and the run of the action that does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingRun {
+    /// The execution.
+    pub execution: String,
+    /// The action's run, by its `actionExecutionId`.
+    pub run: String,
+}
+
+impl CodePipeline {
+    /// A pipeline's executions back to the one that started at `since`, newest first, and whether that far was looked:
+    /// at most 300 are.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn past(
+        &self,
+        pipeline: &str,
+        since: Option<Timestamp>,
+    ) -> Result<(Vec<PastExecution>, bool), AwsError> {
+        const OPERATION: &str = "codepipeline:ListPipelineExecutions";
+        let (mut past, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self
+                .client
+                .list_pipeline_executions()
+                .pipeline_name(pipeline)
+                .max_results(PAGE)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
+            for summary in page.pipeline_execution_summaries() {
+                past.push(past_execution(OPERATION, pipeline, summary)?);
+            }
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            let far_enough =
+                past.last().zip(since).is_some_and(|(last, since)| last.summary.started <= since);
+            if next.is_none() || far_enough {
+                return Ok((past, true));
+            }
+        }
+        Ok((past, false))
+    }
+
+    /// The runs of an execution's actions, newest first: at most 300.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn runs_in_full(&self, pipeline: &str, execution: &str) -> Result<Vec<RunInFull>, AwsError> {
+        const OPERATION: &str = "codepipeline:ListActionExecutions";
+        let filter = ActionExecutionFilter::builder().pipeline_execution_id(execution).build();
+        let details = self.details(OPERATION, pipeline, Some(filter), |_| false).await?;
+        details.iter().map(|detail| run_in_full(OPERATION, execution, detail)).collect()
+    }
+
+    /// The execution whose approval waits for this token; none if none does any more. Stages of PARALLEL pipelines show no
+    /// token: there it is the `externalExecutionId` of the action that is in progress (PutApprovalResult, `token`).
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn waiting_for(
+        &self,
+        stage: &Stage,
+        action: &str,
+        token: &NotifiedToken,
+    ) -> Result<Option<WaitingRun>, AwsError> {
+        const OPERATION: &str = "codepipeline:GetPipelineState";
+        const LISTING: &str = "codepipeline:ListActionExecutions";
+        let subject = format!("{stage}, action {action}");
+        let output = self
+            .client
+            .get_pipeline_state()
+            .name(&stage.pipeline)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
+        let state = output.stage_states().iter().find(|state| state.stage_name() == Some(&stage.stage));
+        let shown = state.and_then(|state| {
+            let run = state.action_states().iter().find(|shown| shown.action_name() == Some(action));
+            let run = run.and_then(|shown| shown.latest_execution())?;
+            let waits = run.status() == Some(&ActionExecutionStatus::InProgress);
+            (waits && run.token().is_some_and(|shown| token.is(shown)))
+                .then_some((state.latest_execution()?, run))
+        });
+        if let Some((execution, run)) = shown {
+            let unnamed =
+                || AwsError::unreadable(OPERATION, &subject, "the action's run has no actionExecutionId");
+            let run = run.action_execution_id().ok_or_else(unnamed)?.to_owned();
+            return Ok(Some(WaitingRun { execution: execution.pipeline_execution_id().to_owned(), run }));
+        }
+        let is_it = |detail: &ActionExecutionDetail| {
+            let result = detail.output().and_then(|output| output.execution_result());
+            detail.stage_name() == Some(&stage.stage)
+                && detail.action_name() == Some(action)
+                && detail.status() == Some(&ActionExecutionStatus::InProgress)
+                && result.and_then(|result| result.external_execution_id()).is_some_and(|id| token.is(id))
+        };
+        let details = self.details(LISTING, &stage.pipeline, None, is_it).await?;
+        let Some(found) = details.iter().find(|detail| is_it(detail)) else { return Ok(None) };
+        let lacks =
+            |what: &str| AwsError::unreadable(LISTING, &subject, format!("the action's run has no {what}"));
+        Ok(Some(WaitingRun {
+            execution: found.pipeline_execution_id().ok_or_else(|| lacks("pipelineExecutionId"))?.to_owned(),
+            run: found.action_execution_id().ok_or_else(|| lacks("actionExecutionId"))?.to_owned(),
+        }))
+    }
+
+    /// Runs of actions, newest first: at most three pages, and none after the one on which `found` is.
+    async fn details(
+        &self,
+        operation: &'static str,
+        pipeline: &str,
+        filter: Option<ActionExecutionFilter>,
+        found: impl Fn(&ActionExecutionDetail) -> bool,
+    ) -> Result<Vec<ActionExecutionDetail>, AwsError> {
+        let (mut details, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self
+                .client
+                .list_action_executions()
+                .pipeline_name(pipeline)
+                .set_filter(filter.clone())
+                .max_results(PAGE)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| AwsError::from_sdk(operation, pipeline, &error))?;
+            let shown = page.action_execution_details();
+            let over = shown.iter().any(&found);
+            details.extend(shown.iter().cloned());
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if over || next.is_none() {
+                break;
+            }
+        }
+        Ok(details)
+    }
+}
+
+fn past_execution(
+    operation: &'static str,
+    pipeline: &str,
+    summary: &PipelineExecutionSummary,
+) -> Result<PastExecution, AwsError> {
+    let told = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let sources = summary.source_revisions().iter().map(|source| SourceRevision {
+        action: source.action_name().to_owned(),
+        id: told(source.revision_id()),
+        summary: told(source.revision_summary()).map(message),
+    });
+    Ok(PastExecution {
+        summary: execution_summary(operation, pipeline, summary)?,
+        sources: sources.collect(),
+    })
+}
+
+/// A revision's summary as people read it. Of a connection to GitHub, GitLab or Bitbucket it is JSON with the message in
+/// it (not verified: the service model says that it is the message).
+fn message(summary: String) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct OfConnection {
+        commit_message: String,
+    }
+    match serde_json::from_str::<OfConnection>(&summary) {
+        Ok(OfConnection { commit_message }) => commit_message,
+        Err(_) => summary,
+    }
+}
+
+fn run_in_full(
+    operation: &'static str,
+    execution: &str,
+    detail: &ActionExecutionDetail,
+) -> Result<RunInFull, AwsError> {
+    let input = detail.input();
+    let resolved = input.and_then(|input| input.resolved_configuration());
+    let result = detail.output().and_then(|output| output.execution_result());
+    let summary = result.and_then(|result| result.external_execution_summary());
+    let category = input.and_then(|input| input.action_type_id()).map(|kind| kind.category());
+    Ok(RunInFull {
+        run: action_run(operation, execution, detail)?,
+        is_approval: category == Some(&ActionCategory::Approval),
+        configuration: resolved.map(|values| values.clone().into_iter().collect()).unwrap_or_default(),
+        summary: summary.filter(|text| !text.is_empty()).map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connections_summary_is_its_message() {
+        let json = r#"{"ProviderType":"GitHub","CommitMessage":"Fix it\n\nwell"}"#;
+        assert_eq!(message(json.to_owned()), "Fix it\n\nwell");
+        for other in ["Fix it", "{}", "7", r#"{"CommitMessage": 7}"#] {
+            assert_eq!(message(other.to_owned()), other);
+        }
+    }
+}
