@@ -117,6 +117,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("hook-approval", include_str!("rehearsals/hook-approval.yaml")),
     ("hook-approval-silence", include_str!("rehearsals/hook-approval-silence.yaml")),
     ("pipeline-approval", include_str!("rehearsals/pipeline-approval.yaml")),
+    ("pipeline-approval-ahead", include_str!("rehearsals/pipeline-approval-ahead.yaml")),
     ("pipeline-approval-console", include_str!("rehearsals/pipeline-approval-console.yaml")),
     ("pipeline-approval-notified", include_str!("rehearsals/pipeline-approval-notified.yaml")),
     ("pipeline-approval-parallel", include_str!("rehearsals/pipeline-approval-parallel.yaml")),

@@ -84,7 +84,15 @@ async fn within<T>(
     operation: &'static str,
     call: impl Future<Output = Result<T, AwsError>>,
 ) -> Result<T, AwsError> {
-    match tokio::time::timeout(STEP, call).await {
+    bounded(STEP, operation, call).await
+}
+
+async fn bounded<T>(
+    limit: Duration,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    match tokio::time::timeout(limit, call).await {
         Ok(result) => result,
         Err(_) => Err(AwsError::unreadable(operation, "what lies ahead", "no answer within three seconds")),
     }
@@ -468,5 +476,18 @@ mod tests {
         assert_eq!(found.commits, []);
         let first = coming("v5", None, &[], &all, true, &Ok(Vec::new()));
         assert_eq!((first.commits.len(), first.more), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_answer_is_given_up_with_its_reason() {
+        let never = std::future::pending::<Result<(), AwsError>>();
+        let error = bounded(Duration::from_millis(1), "codepipeline:GetPipeline", never).await;
+        let said = error.expect_err("it never answers").to_string();
+        assert_eq!(
+            said,
+            "codepipeline:GetPipeline for what lies ahead failed: no answer within three seconds"
+        );
+        let known = bounded(Duration::from_secs(3), "x", async { Ok(7) }).await;
+        assert_eq!(known, Ok(7));
     }
 }
