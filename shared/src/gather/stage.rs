@@ -101,6 +101,9 @@ pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseCha
     entered.told(adapters, &structure, now).await.0
 }
 
+/// Executions of a pipeline, as far as CodePipeline told.
+type Listed = Result<Vec<ExecutionSummary>, AwsError>;
+
 /// What an undo would go back to of an execution that has not begun in the stage. `succeeded` are the executions that
 /// succeeded there, `all` those of the pipeline.
 pub(super) async fn would_go_back(
@@ -108,7 +111,7 @@ pub(super) async fn would_go_back(
     structure: &Structure,
     place: &Stage,
     execution: &str,
-    (succeeded, all): (Result<Vec<ExecutionSummary>, AwsError>, &Result<Vec<ExecutionSummary>, AwsError>),
+    (succeeded, all): (Listed, &Listed),
     now: Timestamp,
 ) -> Observed<Back> {
     let watch = Watch {

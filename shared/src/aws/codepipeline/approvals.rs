@@ -105,10 +105,10 @@ impl CodePipeline {
             Some(_) | None => {
                 let runs = self.runs_in_full(&stage.pipeline, execution).await?;
                 let plain: Vec<ActionRun> = runs.iter().map(|one| one.run.clone()).collect();
-                let state = in_runs(&plain, stage, action).map_err(|why| {
+                let stands = in_runs(&plain, stage, action).map_err(|why| {
                     AwsError::unreadable("codepipeline:ListActionExecutions", &subject, why)
                 })?;
-                Ok(match state {
+                Ok(match stands {
                     ApprovalState::Answered { approved, by, summary: _ } => {
                         let own = runs
                             .into_iter()

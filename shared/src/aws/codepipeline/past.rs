@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_codepipeline::types::{
     ActionCategory, ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
-    PipelineExecutionSummary,
+    ActionTypeId, PipelineExecutionSummary,
 };
 use jiff::Timestamp;
 
@@ -127,13 +127,13 @@ impl CodePipeline {
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
-        let state = output.stage_states().iter().find(|state| state.stage_name() == Some(&stage.stage));
-        let shown = state.and_then(|state| {
-            let run = state.action_states().iter().find(|shown| shown.action_name() == Some(action));
+        let found = output.stage_states().iter().find(|found| found.stage_name() == Some(&stage.stage));
+        let shown = found.and_then(|found| {
+            let run = found.action_states().iter().find(|shown| shown.action_name() == Some(action));
             let run = run.and_then(|shown| shown.latest_execution())?;
             let waits = run.status() == Some(&ActionExecutionStatus::InProgress);
             (waits && run.token().is_some_and(|shown| token.is(shown)))
-                .then_some((state.latest_execution()?, run))
+                .then_some((found.latest_execution()?, run))
         });
         if let Some((execution, run)) = shown {
             let unnamed =
@@ -230,7 +230,7 @@ fn run_in_full(
     let resolved = input.and_then(|input| input.resolved_configuration());
     let result = detail.output().and_then(|output| output.execution_result());
     let summary = result.and_then(|result| result.external_execution_summary());
-    let category = input.and_then(|input| input.action_type_id()).map(|kind| kind.category());
+    let category = input.and_then(|input| input.action_type_id()).map(ActionTypeId::category);
     Ok(RunInFull {
         run: action_run(operation, execution, detail)?,
         is_approval: category == Some(&ActionCategory::Approval),
