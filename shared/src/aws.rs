@@ -4,6 +4,7 @@ pub mod builds;
 pub mod cloudwatch;
 pub mod codedeploy;
 pub mod codepipeline;
+pub mod drift;
 pub mod endpoint;
 pub mod lambda;
 pub mod ledger;
@@ -40,6 +41,8 @@ pub struct Adapters {
     pub codepipeline: codepipeline::CodePipeline,
     /// The alarms.
     pub cloudwatch: cloudwatch::CloudWatch,
+    /// The stacks, and how they drift.
+    pub stacks: drift::Stacks,
     /// What was done already.
     pub ledger: ledger::Ledger,
     /// Where people are told.
@@ -61,6 +64,7 @@ impl Adapters {
             codedeploy: codedeploy::CodeDeploy::new(config),
             codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
+            stacks: drift::Stacks::new(config),
             ledger: ledger::Ledger::new(config, &settings.ledger_table),
             topic: sns::Topic::new(config, &settings.topic_arn),
             lambda: lambda::Lambda::new(config),
@@ -78,6 +82,7 @@ impl Adapters {
             codedeploy: codedeploy::CodeDeploy::new(config),
             codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
+            stacks: drift::Stacks::new(config),
             lambda: lambda::Lambda::new(config),
             sources: Sources::new(config),
             ..self.clone()

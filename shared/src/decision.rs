@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod approval;
+pub mod drift;
 pub mod hook;
 pub mod pipeline;
 pub mod release;

@@ -12,6 +12,7 @@ mod alarm;
 mod alarm_change;
 mod approval_notice;
 mod chat;
+mod drift;
 mod foreign;
 mod hook;
 mod moment;
@@ -34,6 +35,7 @@ pub use chat::{
     ChatEvent, ChatRefusal, ChatRequest, HttpRequest, LONGEST_BODY, Press, SlashCommand, Work, chat,
     chat_event, http,
 };
+pub use drift::drift;
 pub use hook::hook;
 pub use release::{PipelineEvent, release};
 pub use schedule::schedule;

@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod approval;
 pub mod card;
 pub mod failure;
+pub mod drift;
 mod group;
 pub mod hook;
 pub mod inquiry;

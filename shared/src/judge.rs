@@ -4,6 +4,7 @@
 mod alarm;
 mod approval;
 mod card;
+pub mod drift;
 mod open;
 mod pipeline;
 mod release;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::{self, Verdict},
+    drift::{Detection, StackId, StackTold, StackWaits},
     evidence::{Observed, Target, Undone},
     message::Message,
     reason::{Reasons, Silent},
@@ -66,6 +67,10 @@ pub enum Partition {
     Service(ServiceName),
     /// What an offer's opaque id stands for.
     Offer(String),
+    /// What was told of a stack's drift.
+    Stack(StackId),
+    /// The stacks whose drift is being detected, or is to be.
+    Detections,
 }
 
 impl Partition {
@@ -78,6 +83,8 @@ impl Partition {
             Self::Open => "open".to_owned(),
             Self::Service(name) => format!("service/{name}"),
             Self::Offer(id) => format!("offer/{id}"),
+            Self::Stack(id) => format!("stack/{id}"),
+            Self::Detections => "detections".to_owned(),
         }
     }
 }
@@ -142,6 +149,12 @@ pub mod sort_key {
     pub const RELEASE: &str = "release/";
     /// In a service's partition, prefix of what was counted for the measures; its key follows.
     pub const MEASURED: &str = "measured/";
+    /// In a stack's partition: what was told of its drift last.
+    pub const DRIFT: &str = "drift";
+    /// Among the detections, prefix of stacks that wait for their turn; the stack's ARN follows.
+    pub const STACK_WAITS: &str = "waits/";
+    /// Among the detections, prefix of those that were started; the stack's ARN and the detection's id follow.
+    pub const DETECTION: &str = "detection/";
 }
 
 /// Everything the ledger holds about one release.
@@ -369,6 +382,21 @@ pub enum Note {
     },
     /// A release of a service, for its history.
     Listed(Watch),
+    /// A stack waits for the detection of its drift.
+    StackWaits(StackWaits),
+    /// It does not any more.
+    StackWaitsNoMore(StackId),
+    /// A detection was started.
+    Detecting(Detection),
+    /// A detection is over.
+    Detected {
+        /// Of which stack.
+        stack: StackId,
+        /// Its id.
+        id: String,
+    },
+    /// What was told of a stack last.
+    StackTold(StackId, StackTold),
     /// A message is about to be written down.
     Owes(Owed),
     /// A message is sent.

@@ -28,6 +28,7 @@ pub mod chat;
 pub mod decision;
 pub mod diagnosis;
 pub mod dora;
+pub mod drift;
 pub mod events;
 pub mod evidence;
 #[cfg(feature = "aws")]

@@ -127,6 +127,8 @@ pub struct Circumstances<'a> {
     pub notes: Vec<Note>,
     /// What is over once the decision is told.
     pub over: Vec<Note>,
+    /// The key of the decision's message, where that is not the signal's.
+    pub message: Option<String>,
     /// What is owed for this release.
     pub owed: &'a [OwedMessage],
     /// When it was decided.
@@ -145,6 +147,7 @@ impl<'a> Circumstances<'a> {
             trouble: None,
             notes: Vec::new(),
             over: Vec::new(),
+            message: None,
             owed: &[],
             now,
         }
@@ -244,7 +247,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
             },
         });
     }
-    let key = message_key(&decision, around.signal);
+    let key = message_key(&decision, around.signal).map(|key| around.message.clone().unwrap_or(key));
     actions.extend(notes(&decision, &around, key.as_deref()).into_iter().map(Action::Keep));
     // The message of this very decision, if an earlier delivery wrote it down, is told as such and not sent twice.
     // What else is owed comes last: sending it must not keep this one from being written down.
@@ -447,6 +450,9 @@ fn asked_elsewhere(decision: &Decision, around: &Circumstances<'_>) -> Vec<Note>
 
 /// Where the decision and its message are written down.
 fn partition(decision: &Decision, signal: &Signal) -> Partition {
+    if let Signal::Stack(check) = signal {
+        return Partition::Stack(check.stack.clone());
+    }
     let release = decision.release.as_ref().map(|subject| &subject.deployment.id).or(signal.release());
     match (release, signal.alarm()) {
         (Some(release), _) => Partition::Release(release.clone()),

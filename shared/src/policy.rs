@@ -7,6 +7,7 @@ mod account_role;
 mod alarms;
 mod defaults;
 mod deployed_by;
+mod drift;
 mod hooks;
 mod people;
 mod pipelines;
@@ -24,6 +25,7 @@ use std::{
 pub use account_role::AccountRole;
 pub use alarms::{AlarmPattern, Missing, Rule, WatchedAlarm};
 pub use defaults::{AskRule, Mode, OnDoubt, Otherwise, RollbackBudget};
+pub use drift::DriftRule;
 pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
 pub use people::{Approver, Chat};
 pub use pipelines::RetryRule;
@@ -43,6 +45,8 @@ pub struct Policy {
     services: BTreeMap<ServiceName, Service>,
     retry: Option<RetryRule>,
     index: Index,
+    /// The stacks whose drift is detected, in Belay's own account.
+    drift: Option<DriftRule>,
 }
 
 /// One guarded service.
@@ -134,12 +138,18 @@ impl Policy {
             .filter(released_there)
             .map(|service| (service.name.clone(), service.clone()))
             .collect();
-        Self { index: Index::of(&services), services, retry: self.retry.clone() }
+        let drift = self.drift.clone().filter(|_| account.is_none());
+        Self { index: Index::of(&services), services, retry: self.retry.clone(), drift }
     }
 
     /// What is run again in pipelines without asking. None: nothing is.
     pub fn retry(&self) -> Option<&RetryRule> {
         self.retry.as_ref()
+    }
+
+    /// The stacks whose drift is detected, in a policy for Belay's own account.
+    pub fn drift(&self) -> Option<&DriftRule> {
+        self.drift.as_ref()
     }
 
     /// The roles by which Belay works in other accounts, one for each account.
@@ -269,7 +279,7 @@ fn read(text: &str) -> (Policy, Vec<Mistake>) {
 }
 
 fn whole(reading: &mut Reading, root: &Node) -> Policy {
-    let fields = reading.fields(root, "", &["version", "defaults", "pipelines", "services"]);
+    let fields = reading.fields(root, "", &["version", "defaults", "pipelines", "services", "drift"]);
     if let Some(node) = reading.required(&fields, "version", "1")
         && reading.number(node, "version", 1..=u32::MAX).is_some_and(|version| version != 1)
     {
@@ -324,7 +334,8 @@ fn whole(reading: &mut Reading, root: &Node) -> Policy {
         }
     }
     let retry = pipelines::pipelines(reading, &fields);
-    Policy { index: Index::of(&services), services, retry }
+    let drift = drift::drift(reading, &fields);
+    Policy { index: Index::of(&services), services, retry, drift }
 }
 
 /// A service as it is written.

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     approval::Choice,
     cause::Cause,
+    drift::{DifferenceKind, PropertyDrift, ResourceName, StackId},
     evidence::{ActionFailed, Ahead, Target},
-    release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, Stage},
+    release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, ServiceName, Stage},
     signal::{AlarmState, ReleaseHappening},
 };
 
@@ -483,6 +484,98 @@ pub enum Reason {
         /// How.
         what: String,
     },
+    /// The policy does not name the stack.
+    StackNotNamed {
+        /// The stack.
+        stack: StackId,
+    },
+    /// A detection's event that comes after a later one's.
+    DetectionCameLate {
+        /// As of when the stack was looked at since.
+        as_of: Timestamp,
+    },
+    /// The stack is as it was when it was told of.
+    StackUnchanged {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Resources of a stack are not as its template says.
+    StackDrifted {
+        /// The stack.
+        stack: StackId,
+        /// How many resources.
+        resources: usize,
+        /// When another state of the stack was told of last, if one ever was.
+        before: Option<Timestamp>,
+    },
+    /// Resources of a stack could not be checked; the others are as the template says.
+    StackPartlyChecked {
+        /// The stack.
+        stack: StackId,
+    },
+    /// A stack is as its template says.
+    StackInSync {
+        /// The stack.
+        stack: StackId,
+        /// Since when it was not, or nobody could tell; none if this is how it was found first.
+        not_since: Option<Timestamp>,
+    },
+    /// The drift of a stack could not be detected.
+    StackNotChecked {
+        /// The stack.
+        stack: StackId,
+        /// Why not.
+        why: String,
+    },
+    /// A resource's property is not as the template says.
+    PropertyDrifted {
+        /// The resource.
+        resource: ResourceName,
+        /// The property.
+        property: PropertyDrift,
+    },
+    /// A resource was deleted.
+    ResourceDeleted {
+        /// The resource.
+        resource: ResourceName,
+    },
+    /// A resource could not be checked.
+    ResourceUnchecked {
+        /// The resource.
+        resource: ResourceName,
+        /// Why not.
+        why: String,
+    },
+    /// CloudFormation could not check everything, and does not say what.
+    DetectionIncomplete,
+    /// There is more than a message holds.
+    MoreDrift {
+        /// How many differences more.
+        count: usize,
+    },
+    /// Resources differ in nothing but what CodeDeploy moves.
+    MovedByReleases {
+        /// How many.
+        resources: usize,
+    },
+    /// A release's undo left a resource so.
+    LeftByUndo {
+        /// The resource.
+        resource: ResourceName,
+        /// The service.
+        service: ServiceName,
+        /// The release.
+        release: ReleaseId,
+        /// When it was undone.
+        at: Timestamp,
+    },
+    /// Whether a release's undo left a resource so is not known.
+    UndoUnknown {
+        /// The resource.
+        resource: ResourceName,
+        /// Why not.
+        why: String,
+    },
 }
 
 /// What happens when nobody answers a question.
@@ -904,6 +997,88 @@ impl fmt::Display for Reason {
                 write!(f, "The approval {action} is no question to anybody here.")
             }
             Self::OwnFailure { what } => write!(f, "Belay itself failed: {what}."),
+            Self::StackNotNamed { stack } => {
+                write!(f, "The policy's `drift` does not name the stack {}.", stack.name())
+            }
+            Self::DetectionCameLate { as_of } => {
+                write!(f, "The stack was looked at again by {as_of:.0}: this event came late.")
+            }
+            Self::StackUnchanged { since } => {
+                write!(f, "The stack is as it has been since {since:.0}, and that was told then.")
+            }
+            Self::StackDrifted { stack, resources, before } => {
+                let (noun, verb) = if *resources == 1 { ("resource", "is") } else { ("resources", "are") };
+                write!(f, "{resources} {noun} of the stack {} {verb} not as its template says.", stack.name())?;
+                match before {
+                    Some(before) => write!(f, " It was otherwise when it was told of at {before:.0}."),
+                    None => Ok(()),
+                }
+            }
+            Self::StackPartlyChecked { stack } => write!(
+                f,
+                "Not all of the stack {} could be checked; what could be is as its template says.",
+                stack.name()
+            ),
+            Self::StackInSync { stack, not_since: None } => {
+                write!(f, "The stack {} is as its template says.", stack.name())
+            }
+            Self::StackInSync { stack, not_since: Some(since) } => write!(
+                f,
+                "The stack {} is as its template says again. Since {since:.0} it was not, or nobody could tell.",
+                stack.name()
+            ),
+            Self::StackNotChecked { stack, why } => write!(
+                f,
+                "Whether the stack {} has drifted is not known: {}",
+                stack.name(),
+                ended_sentence(why)
+            ),
+            Self::PropertyDrifted { resource, property } => {
+                let PropertyDrift { path, kind, expected, actual, digest: _ } = property;
+                match kind {
+                    DifferenceKind::Added => write!(f, "{resource}: {path} was added: {actual}."),
+                    DifferenceKind::Removed => {
+                        write!(f, "{resource}: {path} was removed; the template says {expected}.")
+                    }
+                    DifferenceKind::NotEqual => {
+                        write!(f, "{resource}: {path}: {expected} in the template → {actual} now.")
+                    }
+                    DifferenceKind::Unrecognised(word) => write!(
+                        f,
+                        "{resource}: {path}: {expected} in the template → {actual} now ({word}, unknown to Belay)."
+                    ),
+                }
+            }
+            Self::ResourceDeleted { resource } if resource.physical.is_empty() => {
+                write!(f, "{resource} was deleted.")
+            }
+            Self::ResourceDeleted { resource } => {
+                write!(f, "{resource} was deleted: {} is gone.", resource.physical)
+            }
+            Self::ResourceUnchecked { resource, why } => {
+                write!(f, "{resource} could not be checked: {}", ended_sentence(why))
+            }
+            Self::DetectionIncomplete => f.write_str(
+                "CloudFormation says that it could not check everything, and not what it could not.",
+            ),
+            Self::MoreDrift { count } => {
+                write!(f, "And {count} more, which CloudFormation's page of the stack shows.")
+            }
+            Self::MovedByReleases { resources } => {
+                let noun = if *resources == 1 { "resource differs" } else { "resources differ" };
+                write!(f, "{resources} {noun} only in what CodeDeploy moves with every release, which is no drift.")
+            }
+            Self::LeftByUndo { resource, service, release, at } => write!(
+                f,
+                "{} was left so by the undo of {release} ({service}) at {at:.0}.",
+                resource.logical
+            ),
+            Self::UndoUnknown { resource, why } => write!(
+                f,
+                "Whether the undo of a release left {} so is not known: {}",
+                resource.logical,
+                ended_sentence(why)
+            ),
         }
     }
 }

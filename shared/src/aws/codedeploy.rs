@@ -193,6 +193,27 @@ impl CodeDeploy {
         Ok((id(described.last_attempted_deployment()), id(described.last_successful_deployment())))
     }
 
+    /// The ECS service that a group deploys, by its cluster's name and its own; none for a group of another platform.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell.
+    pub async fn ecs_service(&self, group: &DeploymentGroup) -> Result<Option<(String, String)>, AwsError> {
+        const OPERATION: &str = "codedeploy:GetDeploymentGroup";
+        let output = self
+            .client
+            .get_deployment_group()
+            .application_name(&group.application)
+            .deployment_group_name(&group.group)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
+        let described = output.deployment_group_info;
+        let service = described.as_ref().and_then(|described| described.ecs_services().first());
+        Ok(service.and_then(|service| {
+            Some((service.cluster_name()?.to_owned(), service.service_name()?.to_owned()))
+        }))
+    }
+
     /// Several deployments at once, 25 a call (its limit).
     ///
     /// # Errors

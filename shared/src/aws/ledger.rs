@@ -8,6 +8,7 @@ mod measures;
 mod notes;
 mod people;
 mod records;
+mod stacks;
 
 use std::time::Duration;
 

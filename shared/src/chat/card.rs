@@ -2,6 +2,7 @@
 
 mod people;
 mod pipelines;
+mod stacks;
 mod steps;
 mod undoing;
 
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::{
     people::{answered, approval_given, ask, hook_answered, manual_told, retried},
     pipelines::{retried_by_policy, stage_failed},
+    stacks::stack_told,
     steps::next_step,
     undoing::{effect_failed, halted, taking_back, would_have},
 };
@@ -95,6 +97,7 @@ pub fn of(
         | Signal::HookLeft(_)
         | Signal::Left(_)
         | Signal::Approval(_)
+        | Signal::Stack(_)
         | Signal::Manual(_)
         | Signal::StageFailed(_) => None,
     };
@@ -127,6 +130,7 @@ pub fn of(
             Signal::Release(change) => deployment_told(&service, name, decision, change.what, urgency),
             Signal::Approval(_) => answered(&service, name, decision, urgency),
             Signal::Manual(_) => manual_told(&service, name, decision),
+            Signal::Stack(check) => stack_told(&check.stack, decision, urgency),
             Signal::Alarm(_)
             | Signal::Hook(_)
             | Signal::HookLeft(_)
@@ -244,6 +248,9 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
 }
 
 fn thread(decision: &Decision, signal: &Signal) -> String {
+    if let Signal::Stack(check) = signal {
+        return check.stack.to_string();
+    }
     let release = decision.release.as_ref().map(|subject| &subject.thread).or(signal.release());
     match (release, signal.alarm()) {
         (Some(release), _) => release.to_string(),
@@ -275,7 +282,11 @@ fn in_slack(decision: &Decision, signal: &Signal, urgency: Urgency, channel: &st
         | Signal::HookLeft(_)
         | Signal::Approval(_)
         | Signal::Manual(_) => true,
-        Signal::Alarm(_) | Signal::Silence(_) | Signal::Left(_) | Signal::StageFailed(_) => false,
+        Signal::Alarm(_)
+        | Signal::Silence(_)
+        | Signal::Left(_)
+        | Signal::StageFailed(_)
+        | Signal::Stack(_) => false,
     };
     if card.is_some() && on_the_card && urgency == Urgency::Calm {
         return None;
@@ -325,6 +336,9 @@ fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -
         });
     } else if let Signal::Hook(call) | Signal::HookLeft(call) = signal {
         links.push(console.deployment(call.deployment.as_str()));
+    } else if let Signal::Stack(check) = signal {
+        links.push(console.stack_drift(&check.stack));
+        links.extend(stacks::undone(decision).map(|release| console.deployment(release.as_str())));
     }
     match came {
         Came::Stopped { rollback: Some(by), .. } | Came::Redeployed { deployment: by } => {

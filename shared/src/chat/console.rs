@@ -1,6 +1,6 @@
 //! Addresses in the AWS console.
 
-use crate::message::Link;
+use crate::{drift::StackId, message::Link};
 
 /// The console of one region. The addresses are those the console itself shows; China and GovCloud have
 /// consoles of their own.
@@ -73,6 +73,19 @@ impl Console {
                 self.host(),
                 percent(name),
                 self.region
+            ),
+        }
+    }
+
+    /// What drift detection found out about one stack, by its ARN.
+    pub fn stack_drift(&self, stack: &StackId) -> Link {
+        Link {
+            label: self.label(format!("Drift of {}", stack.name())),
+            url: format!(
+                "https://{}/cloudformation/home?region={}#/stacks/drifts?stackId={}",
+                self.host(),
+                self.region,
+                percent(stack.as_str())
             ),
         }
     }

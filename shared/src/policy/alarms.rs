@@ -63,7 +63,17 @@ impl AlarmPattern {
 
     /// Whether an alarm is meant.
     pub fn matches(&self, alarm: &AlarmName) -> bool {
-        let name: Vec<char> = alarm.as_str().chars().collect();
+        self.fits(alarm.as_str())
+    }
+
+    /// A pattern of other names than alarms'.
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Whether a name is meant.
+    pub(super) fn fits(&self, name: &str) -> bool {
+        let name: Vec<char> = name.chars().collect();
         let pattern: Vec<char> = self.0.chars().collect();
         // One star at a time: remember the last one, and let it take one character more on a mismatch.
         let (mut p, mut n, mut star) = (0, 0, None);
@@ -109,7 +119,7 @@ impl AlarmPattern {
 
     /// Whether this one means everything that `other` means: then `other`, written later, can never win. Exact
     /// for an exact `other`; for two patterns it may miss a case, never invent one.
-    fn covers(&self, other: &Self) -> bool {
+    pub(super) fn covers(&self, other: &Self) -> bool {
         if other.is_exact() {
             return self.matches(&AlarmName::from(other.as_str()));
         }

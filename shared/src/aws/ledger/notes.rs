@@ -135,6 +135,23 @@ impl Ledger {
                 let release = Partition::Release(would.release.clone());
                 self.write_once(&release, sort_key::WOULD, would, now).await
             }
+            Note::StackWaits(waits) => {
+                let sort = format!("{}{}", sort_key::STACK_WAITS, waits.stack);
+                self.replace(&Partition::Detections, &sort, waits, now).await
+            }
+            Note::StackWaitsNoMore(stack) => {
+                let sort = format!("{}{stack}", sort_key::STACK_WAITS);
+                self.forget_in(&Partition::Detections, &sort).await
+            }
+            Note::Detecting(detection) => {
+                let sort = format!("{}{}/{}", sort_key::DETECTION, detection.stack, detection.id);
+                self.write_once(&Partition::Detections, &sort, detection, now).await
+            }
+            Note::Detected { stack, id } => {
+                let sort = format!("{}{stack}/{id}", sort_key::DETECTION);
+                self.forget_in(&Partition::Detections, &sort).await
+            }
+            Note::StackTold(stack, told) => self.tell_stack(stack, told, now).await,
             Note::Owes(owed) => self.write_once(&Partition::Open, &owed_key(owed), owed, now).await,
             Note::Paid(owed) => self.forget(&owed_key(owed)).await,
             Note::Blamed { release, alarm, at } => {
@@ -193,10 +210,14 @@ impl Ledger {
 
     /// Removes an item of the open partition.
     async fn forget(&self, sort: &str) -> Result<(), AwsError> {
+        self.forget_in(&Partition::Open, sort).await
+    }
+
+    async fn forget_in(&self, partition: &Partition, sort: &str) -> Result<(), AwsError> {
         self.client
             .delete_item()
             .table_name(&self.table)
-            .key("pk", text(&Partition::Open.key()))
+            .key("pk", text(&partition.key()))
             .key("sk", text(sort))
             .send()
             .await

@@ -195,6 +195,7 @@ pub(super) fn file(
         ledger.decisions.insert(at, record);
     } else if sort != sort_key::DELIVERIES
         && sort != sort_key::CARD_LOCK
+        && sort != sort_key::DRIFT
         && !sort.starts_with(sort_key::RETRY)
     {
         return Err(format!("the record {sort} is of a kind that this version of Belay does not know"));

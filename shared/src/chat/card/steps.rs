@@ -54,6 +54,21 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         Reason::UnreadAtStart { .. } => {
             "Check that the alarm exists and that Belay may read it; when it goes off, Belay looks at its history instead."
         }
+        Reason::StackDrifted { .. } => {
+            "Set it right by hand, or write into the template what is meant and update the stack: the next update may take the change back, or fail on it."
+        }
+        Reason::LeftByUndo { .. } => {
+            "The template still says what was taken back: release what is meant before the stack is updated again."
+        }
+        Reason::UndoUnknown { .. } => "Look which version users get before the stack is updated again.",
+        Reason::StackNotChecked { .. } => {
+            "Look at the stack: its state must allow drift detection, and Belay's role must be allowed to detect it."
+        }
+        Reason::StackPartlyChecked { .. }
+        | Reason::ResourceUnchecked { .. }
+        | Reason::DetectionIncomplete => {
+            "Give the role of stack-drift the right to read these resources (docs/operations.md)."
+        }
         Reason::NotWatched { .. }
         | Reason::NotInAlarm { .. }
         | Reason::Muted { .. }
@@ -115,7 +130,15 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::ManualWaits { .. }
         | Reason::ManualAnsweredElsewhere { .. }
         | Reason::ManualIsNoQuestion { .. }
-        | Reason::OwnFailure { .. } => return None,
+        | Reason::OwnFailure { .. }
+        | Reason::StackNotNamed { .. }
+        | Reason::DetectionCameLate { .. }
+        | Reason::StackUnchanged { .. }
+        | Reason::StackInSync { .. }
+        | Reason::PropertyDrifted { .. }
+        | Reason::ResourceDeleted { .. }
+        | Reason::MoreDrift { .. }
+        | Reason::MovedByReleases { .. } => return None,
     };
     Some(step.to_owned())
 }
