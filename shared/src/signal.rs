@@ -9,12 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-<<<<<<< HEAD
     approval::NotifiedToken,
-    evidence::Notice,
-=======
     drift::{StackCheck, StackHappening},
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
+    evidence::Notice,
     ledger::{Offer, PipelineApproval, Press},
     release::{AlarmArn, AlarmName, HookExecutionId, Place, ReleaseId, Stage},
 };
@@ -38,13 +35,10 @@ pub enum Signal {
     Approval(Box<Approval>),
     /// A pipeline's manual approval waits for a person, or has its answer.
     Manual(ManualChange),
-<<<<<<< HEAD
     /// A stage of a pipeline failed.
     StageFailed(StageFailed),
-=======
     /// A stack was looked at for drift, or could not be.
     Stack(StackCheck),
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
 }
 
 /// A person's answer that counts.
@@ -434,11 +428,7 @@ impl Signal {
     /// The release that it names itself, before anybody has looked.
     pub fn release(&self) -> Option<&ReleaseId> {
         match self {
-<<<<<<< HEAD
-            Self::Alarm(_) | Self::Manual(_) | Self::StageFailed(_) => None,
-=======
-            Self::Alarm(_) | Self::Manual(_) | Self::Stack(_) => None,
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
+            Self::Alarm(_) | Self::Manual(_) | Self::StageFailed(_) | Self::Stack(_) => None,
             Self::Silence(silence) => silence.release.as_ref(),
             Self::Release(change) => Some(&change.deployment),
             Self::Hook(call) | Self::HookLeft(call) => Some(&call.deployment),
@@ -457,13 +447,9 @@ impl Signal {
             | Self::Silence(_)
             | Self::HookLeft(_)
             | Self::Left(_)
-<<<<<<< HEAD
+            | Self::Stack(_)
             | Self::Manual(_)
             | Self::StageFailed(_) => None,
-=======
-            | Self::Stack(_)
-            | Self::Manual(_) => None,
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
         }
     }
 
@@ -477,13 +463,9 @@ impl Signal {
             | Self::HookLeft(_)
             | Self::Left(_)
             | Self::Approval(_)
-<<<<<<< HEAD
+            | Self::Stack(_)
             | Self::Manual(_)
             | Self::StageFailed(_) => None,
-=======
-            | Self::Stack(_)
-            | Self::Manual(_) => None,
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
         }
     }
 
@@ -510,16 +492,13 @@ impl Signal {
             Self::Silence(silence) => format!("silence/{}", silence.question),
             Self::Approval(approval) => format!("answer/{}", approval.offer.key),
             Self::Manual(change) => format!("{}/{}", change.key(), change.what.word()),
-<<<<<<< HEAD
             Self::StageFailed(failed) => format!("{}{}", failed.keys(), failed.run),
-=======
             Self::Stack(StackCheck { stack, what, at, .. }) => match what {
                 StackHappening::Detected { detection, .. } => format!("drift/{stack}/{detection}"),
                 StackHappening::Refused { .. }
                 | StackHappening::NeverEnded { .. }
                 | StackHappening::NotItsTurn { .. } => format!("drift/{stack}/{at:.3}"),
             },
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
         })
     }
 }

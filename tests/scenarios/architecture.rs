@@ -76,11 +76,7 @@ fn module(file: &Path) -> String {
 
 const CORE: &[&str] = &[
     "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
-<<<<<<< HEAD
-    "ledger", "cause", "dora",
-=======
-    "ledger", "drift",
->>>>>>> c802348 (Judge what CloudFormation's drift detection finds, and begin stack-drift)
+    "ledger", "cause", "dora", "drift",
 ];
 const TRANSLATION: &[&str] = &["appspec", "diagnosis", "events", "chat", "mask", "metric", "settings"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];

@@ -72,6 +72,11 @@ const CHAT_ACTIONS: Compiled = Compiled {
     logical: "ChatActions",
     beside: env!("CARGO_BIN_EXE_compiled-chat-actions"),
 };
+const STACK_DRIFT: Compiled = Compiled {
+    function: "stack-drift",
+    logical: "StackDrift",
+    beside: env!("CARGO_BIN_EXE_compiled-stack-drift"),
+};
 const SWEEP: Compiled =
     Compiled { function: "sweep", logical: "Sweep", beside: env!("CARGO_BIN_EXE_compiled-sweep") };
 
@@ -349,6 +354,7 @@ async fn outside_lambda_a_function_says_how_to_run_it() {
         (&CHAT_ACTIONS, "chat-actions"),
         (&LIFECYCLE_HOOKS, "lifecycle-hooks"),
         (&PIPELINE_EVENTS, "pipeline-events"),
+        (&STACK_DRIFT, "stack-drift"),
         (&SWEEP, "sweep"),
     ] {
         let mut binary = Binary::spawn(path.path(), &[]).unwrap();

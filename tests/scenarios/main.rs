@@ -27,6 +27,7 @@ mod protocol;
 mod requests_that_are_not_slacks;
 mod secrets_stay_secret;
 mod slack_is_down;
+mod stacks_drift;
 mod teams_and_topic;
 mod the_examples;
 mod the_measures;

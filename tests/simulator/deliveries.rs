@@ -152,7 +152,11 @@ impl World {
                 | "CodePipeline Stage Execution State Change"
                 | "CodePipeline Action Execution State Change",
             ) => Some("pipeline-events"),
-            ("aws.cloudformation", "CloudFormation Drift Detection Status Change") => Some("stack-drift"),
+            ("aws.cloudformation", "CloudFormation Drift Detection Status Change")
+                if detail["status-details"]["detection-status"] != "DETECTION_IN_PROGRESS" =>
+            {
+                Some("stack-drift")
+            }
             // No rule matches.
             _ => None,
         };

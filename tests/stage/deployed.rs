@@ -48,6 +48,7 @@ pub fn stack() -> &'static Stack {
             ("MemberAccounts", "222222222222"),
             ("MemberRoles", MEMBER_ROLE),
             ("ExternalId", EXTERNAL_ID),
+            ("Drift", "yes"),
         ]);
         stack.unwrap_or_else(|why| panic!("template.yaml: {why}"))
     })

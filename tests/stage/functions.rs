@@ -18,6 +18,7 @@ use aws_smithy_async::{
 use belay::{
     aws::{
         Adapters, Sources, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
+        drift::Stacks,
         endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
     channel::Chat,
@@ -49,8 +50,8 @@ const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause
 
 /// The functions. Each signs with credentials of its own, whose access key id is its name: so the simulator knows
 /// which role makes a call.
-pub const FUNCTIONS: [&str; 5] =
-    ["alarm-transitions", "pipeline-events", "lifecycle-hooks", "chat-actions", "sweep"];
+pub const FUNCTIONS: [&str; 6] =
+    ["alarm-transitions", "pipeline-events", "lifecycle-hooks", "chat-actions", "sweep", "stack-drift"];
 
 /// Clients that call the simulator as that function, or as anybody else whose access key id is `by`, with the retries
 /// and limits of the deployed ones but shorter pauses.
@@ -267,6 +268,7 @@ pub fn stormproof(
             guard.adapters = Adapters {
                 codedeploy: CodeDeploy::new(&config),
                 cloudwatch: CloudWatch::new(&config),
+                stacks: Stacks::new(&config),
                 ledger: Ledger::new(&config, TABLE),
                 topic: Topic::new(&config, TOPIC),
                 codepipeline: CodePipeline::new(&config),
@@ -325,6 +327,15 @@ fn install_with(
         })
     });
     simulator.schedule("sweep", Duration::from_secs(60));
+    let ours = guards.clone();
+    // Its schedule rings when a script says so: a rehearsal lasts no day.
+    simulator.register("stack-drift", move |call: Invocation| {
+        let guards = ours("stack-drift", &call);
+        Box::pin(async move {
+            let handled = stack_drift::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
     simulator.register("lifecycle-hooks", move |call: Invocation| {
         let guards = guards("lifecycle-hooks", &call);
         Box::pin(async move {

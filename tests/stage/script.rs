@@ -311,6 +311,9 @@ pub struct Event {
     pub approves_in_console: Option<ConsoleScript>,
     /// Somebody rejects it there.
     pub rejects_in_console: Option<ConsoleScript>,
+    /// The daily schedule of stack-drift rings.
+    #[serde(default)]
+    pub drift_is_detected: bool,
     /// Somebody changes a resource behind CloudFormation's back.
     pub drifts: Option<DriftScript>,
     /// Somebody sets it right again.

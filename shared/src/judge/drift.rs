@@ -146,9 +146,9 @@ impl Work<'_> {
     async fn finish(&mut self, begun: Vec<Detection>) -> BTreeSet<StackId> {
         let mut running = BTreeSet::new();
         for Detection { stack, id, since } in begun {
-            let old = self.now().duration_since(since) >= A_DAY;
-            // A repetition of this tick finds what it began itself.
-            if !old || is_late(self.invocation.begun).await {
+            let lasts = self.now().duration_since(since);
+            // What began lately still has its time; a repetition of this tick finds what it began itself.
+            if lasts < HOLDS_A_PLACE || is_late(self.invocation.begun).await {
                 running.insert(stack);
                 continue;
             }
@@ -157,7 +157,9 @@ impl Work<'_> {
                     self.judge(&stack, StackHappening::Detected { detection: id, failed }).await;
                 }
                 Ok(Standing::Runs) => {
-                    self.judge(&stack, StackHappening::NeverEnded { since }).await;
+                    if lasts >= A_DAY {
+                        self.judge(&stack, StackHappening::NeverEnded { since }).await;
+                    }
                     running.insert(stack);
                 }
                 Ok(Standing::Forgotten) => self.keep(Note::Detected { stack, id }).await,
@@ -239,7 +241,12 @@ impl Work<'_> {
                     Box::pin(self.refused(waits, error)).await;
                 }
                 Err(error) => {
-                    warn!(%error, "no more detections are started for now; the end of one that runs starts the next");
+                    if places == AT_ONCE {
+                        // Nothing runs whose end would start the next: Lambda's repetition does, a minute later.
+                        self.failures.push(error.to_string());
+                    } else {
+                        warn!(%error, "no more detections are started for now; the end of one that runs starts the next");
+                    }
                     return;
                 }
             }

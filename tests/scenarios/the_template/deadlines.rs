@@ -33,7 +33,7 @@ fn call() -> Duration {
 
 #[test]
 fn an_invocation_that_holds_a_claim_is_dead_before_the_claim_is() {
-    for name in ["alarm-transitions", "pipeline-events", "chat-actions"] {
+    for name in ["alarm-transitions", "pipeline-events", "chat-actions", "stack-drift"] {
         assert!(timeout(name) < lease(), "{name}: {:?}", timeout(name));
     }
 }
@@ -81,6 +81,8 @@ fn the_sweep_runs_every_minute_and_never_twice_at_once() {
     let schedules: Vec<(&str, &Value)> = with_chat()
         .of_type("AWS::Events::Rule")
         .filter(|(_, rule)| !rule["ScheduleExpression"].is_null())
+        // That of stack-drift has a test of its own.
+        .filter(|(_, rule)| rule["Targets"][0]["Arn"].as_str() != with_chat().arn("StackDrift").as_deref())
         .collect();
     let [(_, rule)] = schedules.as_slice() else { panic!("{schedules:?}") };
     assert_eq!(rule["ScheduleExpression"], "rate(1 minute)");
@@ -92,6 +94,26 @@ fn the_sweep_runs_every_minute_and_never_twice_at_once() {
     assert!(timeout("sweep") <= Duration::from_mins(1));
     // The next tick does what this one did not.
     assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+}
+
+#[test]
+fn stacks_are_looked_at_once_a_day_and_only_where_that_was_asked_for() {
+    let arn = with_chat().arn("StackDrift").unwrap();
+    let mut rates = with_chat()
+        .of_type("AWS::Events::Rule")
+        .filter(|(_, rule)| rule["Targets"][0]["Arn"] == arn)
+        .map(|(_, rule)| &rule["ScheduleExpression"])
+        .filter(|rate| !rate.is_null());
+    assert_eq!((rates.next(), rates.next()), (Some(&Value::from("rate(1 day)")), None));
+    let by_default = super::without_chat();
+    assert!(by_default.functions().iter().all(|function| function.name != "stack-drift"));
+    for name in ["StackDriftRole", "EveryDay", "DriftDetected", "StackDriftFails", "ALetterAboutDriftWasLost"]
+    {
+        assert!(with_chat().resources.contains_key(name), "{name}");
+        assert!(!by_default.resources.contains_key(name), "{name}");
+    }
+    let role = &with_chat().resources["StackDriftRole"]["Properties"];
+    assert_eq!(role["ManagedPolicyArns"], serde_json::json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]));
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn every_function(stack: &Stack, names: &[&str]) -> Vec<Function> {
 
 #[test]
 fn each_function_reads_its_settings_with_chat() {
-    let names = ["alarm-transitions", "chat-actions", "lifecycle-hooks", "pipeline-events", "sweep"];
+    let names =
+        ["alarm-transitions", "chat-actions", "lifecycle-hooks", "pipeline-events", "stack-drift", "sweep"];
     for function in every_function(with_chat(), &names) {
         let settings = read(&function).0.unwrap_or_else(|mistakes| panic!("{}: {mistakes}", function.name));
         let secret = settings.chat.map(|chat| chat.secret);

@@ -46,6 +46,9 @@ pub(super) fn happens(simulator: &Simulator, event: &Event) -> Result<(), String
         });
         simulator.fail_stack(stack, StackFailure { status: status.clone(), steps: steps.collect() });
     }
+    if event.drift_is_detected {
+        simulator.ring("stack-drift");
+    }
     Ok(())
 }
 
