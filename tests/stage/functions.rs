@@ -18,8 +18,7 @@ use aws_smithy_async::{
 use belay::{
     aws::{
         Adapters, Sources, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
-        drift::Stacks,
-        endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
+        drift::Stacks, endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
     channel::Chat,
     policy::Policy,

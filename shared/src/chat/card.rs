@@ -123,6 +123,7 @@ pub fn of(
             | Signal::Silence(_)
             | Signal::Left(_)
             | Signal::Approval(_)
+            | Signal::Stack(_)
             | Signal::Manual(_) => retried(&service, name),
         },
         (Verdict::Notify(urgency), _) => match signal {

@@ -66,11 +66,8 @@ fn fixtures() -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for folder in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
     {
-        for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            // The failures are texts.
-            if file.extension().is_none_or(|ending| ending != "json") {
-                continue;
-            }
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "json")) {
             let event: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
             if event["detail-type"].is_string() && event["source"].is_string() {
                 found.push((file.file_name().unwrap().to_string_lossy().into_owned(), event));

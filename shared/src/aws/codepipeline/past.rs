@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_codepipeline::types::{
-    ActionCategory, ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
-    ActionTypeId, PipelineExecutionSummary,
+    ActionCategory, ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, ActionTypeId,
+    PipelineExecutionSummary,
 };
 use jiff::Timestamp;
 
