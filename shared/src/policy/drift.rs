@@ -121,7 +121,10 @@ services:
             match Policy::parse(&with(drift)) {
                 Ok(_) => panic!("accepted: {drift}"),
                 Err(mistakes) => {
-                    assert!(mistakes.to_string().lines().any(|line| line == expected), "{drift}:\n{mistakes}")
+                    assert!(
+                        mistakes.to_string().lines().any(|line| line == expected),
+                        "{drift}:\n{mistakes}"
+                    );
                 }
             }
         }
