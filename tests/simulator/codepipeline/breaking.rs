@@ -117,7 +117,7 @@ impl Break {
             (Cause::Deployment { .. }, Work::CodeDeploy { .. }) => {}
             (Cause::Deployment { .. }, _) => wrong("deployment with CodeDeploy"),
             (Cause::Stack { .. } | Cause::Function { .. } | Cause::Tasks(_), _) => {
-                wrong("deployment without CodeDeploy")
+                wrong("deployment without CodeDeploy");
             }
         }
     }

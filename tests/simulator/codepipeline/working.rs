@@ -140,8 +140,8 @@ impl World {
         let good = |summary: Option<String>| End { status: ActionStatus::Succeeded, summary };
         let bad = |why: &str| End { status: ActionStatus::Failed, summary: Some(why.to_owned()) };
         let fails = action.fails || action.fails_for.contains(&execution.label);
-        let outside = |broken: &&Box<Break>| !matches!(broken.cause, Cause::Deployment { .. });
-        if let Some(broken) = run.broken.as_ref().filter(outside) {
+        let outside = |broken: &&Break| !matches!(broken.cause, Cause::Deployment { .. });
+        if let Some(broken) = run.broken.as_deref().filter(outside) {
             after(match (&broken.cause, &action.work) {
                 // What CodePipeline knows by itself it knows soon.
                 (Cause::Action, _) => SOURCE_SECONDS,

@@ -51,8 +51,9 @@ impl Rollout {
 
     /// A moment after so many of all steps.
     pub(super) fn moment(&self, steps: usize, all: usize) -> Timestamp {
-        let lasts = self.until.duration_since(self.began).as_millis() as u64;
-        self.began + SignedDuration::from_millis((lasts * steps as u64 / all.max(1) as u64) as i64)
+        let lasts = self.until.duration_since(self.began).as_millis() as i64;
+        let share = i64::try_from(steps).expect("a few") * lasts / i64::try_from(all.max(1)).expect("a few");
+        self.began + SignedDuration::from_millis(share)
     }
 
     /// State and sentence: the former's words are those of the model, the latter's those that ECS's console shows.
