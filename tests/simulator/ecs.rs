@@ -1,16 +1,16 @@
 //! Amazon ECS: services, their deployments and their tasks, as far as a failed release is read from them.
 //!
-//! `service` is one service over time, `task` a task that has stopped or runs, `operations` the API.
+//! `rollout` is one service and its deployments over time, `task` a task that has stopped or runs, `operations` the API.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 mod operations;
-mod service;
+mod rollout;
 mod task;
 
-use service::{Rollout, Service};
+use rollout::{Rollout, Service};
 pub use task::{StoppedContainer, StoppedTask};
 
 use crate::elb::FailedTargets;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::rollout::Service;
 use crate::refusal::{Answer, Refusal, only_modelled};
 use crate::wire::texts;
 use crate::world::World;

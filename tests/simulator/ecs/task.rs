@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::service::{HERE, Rollout, Service};
+use super::rollout::{HERE, Rollout, Service};
 use crate::chance::digest;
 use crate::stamps::{epoch_seconds, seconds};
 
