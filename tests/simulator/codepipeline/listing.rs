@@ -115,7 +115,7 @@ impl World {
             let outputs = &mut detail["output"]["outputVariables"];
             *outputs = with(outputs.take(), resolved(&action.outputs, &execution.label));
         }
-        for (name, value) in self.dates(execution, action, run) {
+        if let Some((name, value)) = self.dates(execution, action, run) {
             detail["output"]["outputVariables"][name] = json!(value);
         }
         detail
