@@ -19,6 +19,7 @@ mod moment;
 mod release;
 mod schedule;
 mod strict;
+mod widget;
 mod wire;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use drift::drift;
 pub use hook::hook;
 pub use release::{PipelineEvent, release};
 pub use schedule::schedule;
+pub use widget::{WidgetCall, widget};
 
 /// Why a payload did not become a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -14,6 +14,7 @@ pub mod open;
 mod past;
 pub mod release;
 mod stage;
+pub mod timeline;
 mod way_back;
 
 use crate::{

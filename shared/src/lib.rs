@@ -47,4 +47,5 @@ pub mod settings;
 pub mod signal;
 #[cfg(feature = "aws")]
 pub mod start;
+pub mod widget;
 mod yaml;

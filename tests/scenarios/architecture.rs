@@ -78,7 +78,8 @@ const CORE: &[&str] = &[
     "yaml", "approval", "release", "signal", "evidence", "policy", "decision", "reason", "message", "plan",
     "ledger", "cause", "dora", "drift",
 ];
-const TRANSLATION: &[&str] = &["appspec", "diagnosis", "events", "chat", "mask", "metric", "settings"];
+const TRANSLATION: &[&str] =
+    &["appspec", "diagnosis", "events", "chat", "mask", "metric", "settings", "widget"];
 const SHELL: &[&str] = &["gather", "carry_out", "judge", "start"];
 const ADAPTERS: &[&str] = &["aws", "channel"];
 

@@ -49,8 +49,16 @@ const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause
 
 /// The functions. Each signs with credentials of its own, whose access key id is its name: so the simulator knows
 /// which role makes a call.
-pub const FUNCTIONS: [&str; 6] =
-    ["alarm-transitions", "pipeline-events", "lifecycle-hooks", "chat-actions", "sweep", "stack-drift"];
+pub const FUNCTIONS: [&str; 7] =
+    [
+        "alarm-transitions",
+        "pipeline-events",
+        "lifecycle-hooks",
+        "chat-actions",
+        "sweep",
+        "stack-drift",
+        "release-widget",
+    ];
 
 /// Clients that call the simulator as that function, or as anybody else whose access key id is `by`, with the retries
 /// and limits of the deployed ones but shorter pauses.
@@ -144,6 +152,9 @@ pub fn invocation(id: &str, now: Timestamp) -> Ours<'_> {
 const BELAY: &str = "arn:aws:lambda:us-east-1:123456789012:function:belay";
 /// By which ARN chat-actions is, to which it hands work on.
 pub const CHAT_ACTIONS: &str = "arn:aws:lambda:us-east-1:123456789012:function:chat-actions";
+
+/// By which ARN release-widget is, which a click on the dashboard calls again.
+pub const RELEASE_WIDGET: &str = "arn:aws:lambda:us-east-1:123456789012:function:customWidget-belay";
 
 /// Puts Belay's functions into the simulator, under the names that its rules deliver to.
 pub fn install(simulator: &Simulator, policy: Policy) {
@@ -332,6 +343,15 @@ fn install_with(
         let guards = ours("stack-drift", &call);
         Box::pin(async move {
             let handled = stack_drift::handle(&guards, &call.payload, invocation(&call.id, call.now)).await;
+            handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
+        })
+    });
+    let ours = guards.clone();
+    simulator.register("release-widget", move |call: Invocation| {
+        let guards = ours("release-widget", &call);
+        Box::pin(async move {
+            let now = Ours { function: RELEASE_WIDGET, ..invocation(&call.id, call.now) };
+            let handled = release_widget::handle(&guards, &call.payload, now).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

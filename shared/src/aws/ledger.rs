@@ -4,6 +4,7 @@
 //! `state` and `until` (milliseconds) of claims. `v` is the writer's version, `expires_at` the time to live
 //! in seconds (DynamoDB deletes lazily: an expired item that is still there is read as if it were not).
 
+mod history;
 mod measures;
 mod notes;
 mod people;

@@ -127,7 +127,7 @@ pub fn why(release: &ReleaseId, ledger: &ReleaseLedger) -> String {
 }
 
 /// A verdict as people say it.
-fn said(verdict: Verdict) -> &'static str {
+pub(crate) fn said(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ignore => "nothing to do",
         Verdict::Notify(_) => "told",

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::samples::{self, message_of};
-use super::{AlarmPayload, EventError, PipelineEvent, alarm, hook, release, schedule};
+use super::{AlarmPayload, EventError, PipelineEvent, WidgetCall, alarm, hook, release, schedule, widget};
 use crate::release::Place;
 use crate::signal::ReleaseHappening;
 
@@ -162,6 +162,15 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     }
     match hook(bytes) {
         Ok(call) => prop_assert_eq!(value["DeploymentId"].as_str(), Some(call.deployment.as_str())),
+        Err(error) => is_short(&error)?,
+    }
+    match widget(bytes) {
+        Ok(WidgetCall::Describe) => prop_assert!(!value["describe"].is_null()),
+        Ok(WidgetCall::Draw(view)) => prop_assert!(view.from < view.to && value["belay"].is_null()),
+        Ok(WidgetCall::Why(release, view)) => {
+            prop_assert!(view.from < view.to);
+            prop_assert_eq!(value["release"].as_str(), Some(release.as_str()));
+        }
         Err(error) => is_short(&error)?,
     }
     Ok(())
