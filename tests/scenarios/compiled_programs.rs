@@ -77,6 +77,11 @@ const STACK_DRIFT: Compiled = Compiled {
     logical: "StackDrift",
     beside: env!("CARGO_BIN_EXE_compiled-stack-drift"),
 };
+const RELEASE_WIDGET: Compiled = Compiled {
+    function: "release-widget",
+    logical: "ReleaseWidget",
+    beside: env!("CARGO_BIN_EXE_compiled-release-widget"),
+};
 const SWEEP: Compiled =
     Compiled { function: "sweep", logical: "Sweep", beside: env!("CARGO_BIN_EXE_compiled-sweep") };
 
@@ -307,7 +312,7 @@ async fn a_misspelt_policy_keeps_a_function_from_starting_and_every_mistake_is_n
     let policy = POLICY
         .replace("orders-5xx: roll_back", "orders-5xx: rolback")
         .replace("orders-note: notify", "orders-note: notfy");
-    for path in [&ALARM_TRANSITIONS, &PIPELINE_EVENTS, &SWEEP] {
+    for path in [&ALARM_TRANSITIONS, &PIPELINE_EVENTS, &SWEEP, &RELEASE_WIDGET] {
         let mut program = Program::start(path, lambda(), Health::Status(200), &policy).await;
         let status = program.binary.wait_exit(PATIENT).await.unwrap();
         assert!(!status.success());
@@ -336,6 +341,28 @@ async fn an_idle_sweep_makes_one_query_and_refuses_what_is_no_tick() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn release_widget_describes_itself_draws_and_refuses_what_is_no_call_of_a_dashboards() {
+    let program = Program::start(&RELEASE_WIDGET, lambda(), Health::Status(200), POLICY).await;
+    let ask = |payload: Value| program.runtime.invoke(payload.to_string(), PATIENT);
+    let described = ask(json!({ "describe": true })).await.unwrap();
+    assert!(described.as_str().unwrap().contains("``` yaml\n"), "{described}");
+    let now = Timestamp::now().as_millisecond();
+    let context =
+        json!({ "timeRange": { "start": now - 3_600_000, "end": now }, "theme": "dark", "width": 600 });
+    let drawn = ask(json!({ "widgetContext": context })).await.unwrap();
+    assert!(drawn.as_str().unwrap().contains("No release and no alarm of orders from"), "{drawn}");
+    let calls: Vec<String> =
+        program.story.simulator.journal().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["Query"; 3], "the open alarms, the service's releases, its alarms");
+    let refused = ask(json!({ "widgetContext": { "timeRange": { "start": now } } })).await.unwrap_err();
+    assert_eq!(refused.error_type, "MalformedEvent");
+    assert!(refused.message.contains("widgetContext.timeRange.end: found nothing"), "{refused:?}");
+    let refused =
+        ask(json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": "x" })).await.unwrap_err();
+    assert_eq!(refused.error_type, "NotForUs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_settings_are_named_all_at_once() {
     let runtime = RuntimeApi::start().await;
     let mut binary =
@@ -356,6 +383,7 @@ async fn outside_lambda_a_function_says_how_to_run_it() {
         (&PIPELINE_EVENTS, "pipeline-events"),
         (&STACK_DRIFT, "stack-drift"),
         (&SWEEP, "sweep"),
+        (&RELEASE_WIDGET, "release-widget"),
     ] {
         let mut binary = Binary::spawn(path.path(), &[]).unwrap();
         assert_eq!(binary.wait_exit(PATIENT).await.unwrap().code(), Some(2));

@@ -42,8 +42,15 @@ fn every_function(stack: &Stack, names: &[&str]) -> Vec<Function> {
 
 #[test]
 fn each_function_reads_its_settings_with_chat() {
-    let names =
-        ["alarm-transitions", "chat-actions", "lifecycle-hooks", "pipeline-events", "stack-drift", "sweep"];
+    let names = [
+        "alarm-transitions",
+        "chat-actions",
+        "lifecycle-hooks",
+        "pipeline-events",
+        "release-widget",
+        "stack-drift",
+        "sweep",
+    ];
     for function in every_function(with_chat(), &names) {
         let settings = read(&function).0.unwrap_or_else(|mistakes| panic!("{}: {mistakes}", function.name));
         let secret = settings.chat.map(|chat| chat.secret);
@@ -62,7 +69,7 @@ fn each_function_reads_its_settings_with_chat() {
 
 #[test]
 fn without_chat_there_is_none_and_no_function_for_it() {
-    let names = ["alarm-transitions", "lifecycle-hooks", "pipeline-events", "sweep"];
+    let names = ["alarm-transitions", "lifecycle-hooks", "pipeline-events", "release-widget", "sweep"];
     for function in every_function(&without_chat(), &names) {
         let settings = read(&function).0.unwrap_or_else(|mistakes| panic!("{}: {mistakes}", function.name));
         assert_eq!(settings.chat, None, "{}", function.name);

@@ -215,21 +215,57 @@ fn the_dashboard_is_json_about_what_is_there() {
     }
 }
 
+/// The widget is a function that the dashboard calls with its viewer's credentials (not verified in AWS), so nobody but
+/// those with the policy needs to be let in. What stands in the dashboard is of the CloudWatch API reference, "Dashboard
+/// body structure and syntax".
+#[test]
+fn the_releases_are_on_the_dashboard_and_viewers_may_look_and_no_more() {
+    let stack = with_chat();
+    let arn = stack.arn("ReleaseWidget").unwrap();
+    let (_, dashboard) = stack.of_type("AWS::CloudWatch::Dashboard").next().unwrap();
+    let read: Value = serde_json::from_str(dashboard["DashboardBody"].as_str().unwrap()).unwrap();
+    let widgets = read["widgets"].as_array().unwrap();
+    let custom: Vec<&Value> = widgets.iter().filter(|widget| widget["type"] == "custom").collect();
+    let [widget] = custom[..] else { panic!("{custom:?}") };
+    let properties = &widget["properties"];
+    assert_eq!((&properties["endpoint"], &properties["title"]), (&json!(arn), &json!("Releases")));
+    assert_eq!(properties["updateOn"], json!({ "refresh": true, "resize": true, "timeRange": true }));
+    // Nothing lies on anything else.
+    for other in widgets.iter().filter(|other| *other != widget) {
+        let bottom = other["y"].as_u64().unwrap() + other["height"].as_u64().unwrap();
+        assert!(bottom <= widget["y"].as_u64().unwrap(), "{other}");
+    }
+    assert_eq!(permissions(stack, "ReleaseWidget"), Vec::<Value>::new(), "nobody else may call it");
+    let policies = statements(stack, "AWS::IAM::ManagedPolicy");
+    let [policy] = policies[..] else { panic!("{policies:?}") };
+    let may = (&policy["Effect"], &policy["Action"], &policy["Resource"]);
+    assert_eq!(may, (&json!("Allow"), &json!("lambda:InvokeFunction"), &json!(arn)));
+    let role = stack.role_called("ReleaseWidgetRole").unwrap();
+    let reads: Vec<&String> = role
+        .statements
+        .iter()
+        .filter(|statement| !["WriteLogs", "Trace", "KeepWhatFailed"].contains(&statement.sid.as_str()))
+        .flat_map(|statement| &statement.actions)
+        .collect();
+    assert_eq!(reads, ["dynamodb:Query"]);
+}
+
 /// Every target that a letter may be lost for is watched, and an alarm takes ten metrics at most (CloudWatch User Guide,
 /// "Create an alarm based on a metric math expression").
 #[test]
 fn the_alarm_on_lost_letters_has_every_function_and_every_rule() {
     for stack in [with_chat(), &without_chat()] {
+        let alarms =
+            stack.of_type("AWS::CloudWatch::Alarm").filter(|(name, _)| name.ends_with("WasLost"));
         let mut watched: Vec<String> = Vec::new();
-        let lost = ["ALetterWasLost", "ALetterAboutDriftWasLost"];
-        for (_, alarm) in stack.of_type("AWS::CloudWatch::Alarm").filter(|(name, _)| lost.contains(name)) {
+        for (name, alarm) in alarms {
             let metrics = alarm["Metrics"].as_array().unwrap();
             let of_it = metrics
                 .iter()
                 .filter_map(|metric| metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"].as_str());
             let before = watched.len();
             watched.extend(of_it.map(str::to_owned));
-            assert!((1..=10).contains(&(watched.len() - before)), "{watched:?}");
+            assert!((1..=10).contains(&(watched.len() - before)), "{name}: {watched:?}");
         }
         let functions = stack.functions().into_iter();
         let mut wanted: BTreeSet<String> =

@@ -89,6 +89,7 @@ fn own_name(logical: &str, kind: &str, properties: &Value) -> Option<String> {
         "AWS::CloudWatch::Dashboard" => given("DashboardName").unwrap_or(made),
         "AWS::Serverless::Function" | "AWS::Lambda::Function" => given("FunctionName").unwrap_or(made),
         "AWS::Serverless::LayerVersion" | "AWS::Lambda::LayerVersion" => given("LayerName").unwrap_or(made),
+        "AWS::IAM::ManagedPolicy" => given("ManagedPolicyName").unwrap_or(made),
         "AWS::KMS::Alias" => given("AliasName").unwrap_or(made),
         _ => return None,
     })
