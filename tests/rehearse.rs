@@ -127,6 +127,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("build-retried-in-vain", include_str!("rehearsals/build-retried-in-vain.yaml")),
     ("stack-fails", include_str!("rehearsals/stack-fails.yaml")),
     ("stage-retry", include_str!("rehearsals/stage-retry.yaml")),
+    ("dashboard", include_str!("rehearsals/dashboard.yaml")),
     ("press-left", include_str!("rehearsals/press-left.yaml")),
 ];
 

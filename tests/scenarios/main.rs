@@ -33,6 +33,7 @@ mod the_examples;
 mod the_measures;
 mod the_pipeline_adapter;
 mod the_protocol_is_model_checked;
+mod the_release_widget;
 mod the_sweep;
 mod the_template;
 mod when_things_fail;

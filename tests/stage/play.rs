@@ -2,6 +2,7 @@
 
 mod as_written;
 mod breaking;
+mod dashboard;
 mod expected;
 mod people;
 mod setting;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub(crate) use self::as_written::as_written;
+pub use self::dashboard::Looked;
 pub use self::people::{Act, Did};
 use self::{
     as_written::card_as_written,
@@ -62,6 +64,8 @@ pub struct Played {
     pub whispers: Vec<SlackWhisper>,
     /// What arrived in Teams.
     pub teams: Vec<TeamsCard>,
+    /// What was on the dashboard, each time that somebody looked.
+    pub looked: Vec<Looked>,
     /// Every event that AWS announced, and the function to which the simulator's rules pass it on.
     pub announced: Vec<(Value, Option<&'static str>)>,
 }
@@ -93,6 +97,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             functions::install_teams(&simulator);
         }
     }
+    let mut looked = Vec::new();
     let mut release = None;
     let mut workload = workload(rehearsal);
     let moments = moments(rehearsal);
@@ -132,6 +137,9 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
             people.press(&simulator).await?;
         }
         people.types(&simulator, event).await?;
+        if let Some(looks) = event.looks.as_ref().filter(|_| policy.is_some()) {
+            looked.push(dashboard::look(&simulator, looks).await?);
+        }
     }
     simulator.advance_to(after(began, rehearsal.lasts.0)).await;
     simulator.assert_all_modelled();
@@ -175,6 +183,7 @@ pub async fn play(rehearsal: &Rehearsal, policy: Option<&str>) -> Result<Played,
         whispers: simulator.slack_whispers(),
         teams: simulator.teams_cards(),
         announced: simulator.announced(),
+        looked,
         acts: people.acts,
     })
 }

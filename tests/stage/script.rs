@@ -21,7 +21,7 @@ pub use self::{
     },
     expect::{Expect, Whispered},
     measures::{Share, Span},
-    people::{ConsoleScript, PressScript, TypesScript},
+    people::{ConsoleScript, LooksScript, PressScript, TypesScript},
     stacks::{DriftKind, DriftScript, MendScript, StackFailsScript, StackScript},
 };
 
@@ -320,6 +320,8 @@ pub struct Event {
     pub mends: Option<MendScript>,
     /// An update of a stack fails.
     pub stack_fails: Option<StackFailsScript>,
+    /// Somebody looks at Belay's widget on a CloudWatch dashboard.
+    pub looks: Option<LooksScript>,
 }
 
 /// A release.

@@ -56,6 +56,7 @@ impl Played {
             wrong.push(format!("{} messages, expected {count}", messages.len()));
         }
         wrong.extend(self.in_chat(expect));
+        wrong.extend(self.on_the_dashboard(expect));
         if let Some(within) = expect.undone_within {
             match self.undone_after() {
                 None => wrong.push("nothing was undone".to_owned()),

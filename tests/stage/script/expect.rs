@@ -60,6 +60,12 @@ pub struct Expect {
     pub answered: Vec<String>,
     /// How many cards there are in Teams, where each message is one.
     pub teams_cards: Option<usize>,
+    /// Sentences of which each must be on some widget that somebody looked at.
+    #[serde(default)]
+    pub widget: Vec<String>,
+    /// Sentences of which each must be in what a click on it has shown.
+    #[serde(default)]
+    pub clicked: Vec<String>,
     /// At most this long from the alarm to the undo.
     pub undone_within: Option<Span>,
 }

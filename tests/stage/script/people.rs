@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::Span;
+
 /// Somebody presses a button on the service's card as it is then.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,4 +39,21 @@ pub struct ConsoleScript {
     /// What they wrote as the reason.
     #[serde(default)]
     pub why: String,
+}
+
+/// Somebody looks at Belay's widget on a CloudWatch dashboard.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LooksScript {
+    /// How far back the dashboard shows.
+    pub back: Span,
+    /// Whether it is dark.
+    #[serde(default)]
+    pub dark: bool,
+    /// What the viewer's clock is ahead of UTC, as `+01:00`.
+    pub clock: Option<String>,
+    /// The services that the widget's parameters name; without it, there are no parameters.
+    pub services: Option<Vec<String>>,
+    /// A word of the row in the table whose "why" they click.
+    pub clicks: Option<String>,
 }
