@@ -1,4 +1,4 @@
-//! `pictures`: writes the pictures of Belay's cards as pages of HTML, for `docs/cards/photograph`.
+//! `pictures`: writes the pictures of Belay's cards and widget as pages of HTML, for `docs/cards/photograph`.
 
 use std::{
     fs, io,
@@ -10,7 +10,7 @@ use anstream::{eprintln, println};
 use belay_tests::stage::pictures;
 use clap::Parser;
 
-/// Write every picture of Belay's cards as a page of HTML, and print its name.
+/// Write every picture of Belay's cards and widget as a page of HTML, and print its folder and name.
 #[derive(Parser)]
 #[command(name = "pictures", version, max_term_width = 100)]
 struct Arguments {
@@ -30,10 +30,11 @@ fn main() -> ExitCode {
 }
 
 fn write(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
     for picture in pictures::all() {
+        let folder = folder.join(picture.folder);
+        fs::create_dir_all(&folder)?;
         fs::write(folder.join(picture.name).with_extension("html"), picture.html)?;
-        println!("{}", picture.name);
+        println!("{}/{}", picture.folder, picture.name);
     }
     Ok(())
 }

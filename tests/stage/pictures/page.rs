@@ -14,6 +14,13 @@ pub(super) fn teams(title: &str, inside: &str) -> String {
     page(title, "teams", include_str!("teams.css"), inside)
 }
 
+/// A page that looks like a CloudWatch dashboard with one widget. What the widget would do on a click is not shown, as
+/// CloudWatch does not show it.
+pub(super) fn dashboard(name: &str, theme: &str, title: &str, inside: &str) -> String {
+    let frame = format!("<div class=\"widget\"><h2>{}</h2>\n{inside}\n</div>", escape(title));
+    page(name, &format!("dashboard {theme}"), include_str!("dashboard.css"), &frame)
+}
+
 /// The rule about what may be loaded stands on a line of its own: whoever measures the page takes it out.
 fn page(title: &str, product: &str, style: &str, inside: &str) -> String {
     let title = escape(title);
