@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     events::release(bytes).map_or_else(|error| is_short(&error), drop);
     events::hook(bytes).map_or_else(|error| is_short(&error), drop);
+    events::widget(bytes).map_or_else(|error| is_short(&error), drop);
     events::schedule(bytes).map_or_else(|error| is_short(&error), drop);
 });
 

@@ -17,6 +17,8 @@ mod scale;
 mod table;
 
 #[cfg(test)]
+mod any_text_tests;
+#[cfg(test)]
 mod tests;
 
 use jiff::{Timestamp, tz::Offset};

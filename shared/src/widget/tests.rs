@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, tz::Offset};
-use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -19,15 +18,15 @@ use crate::{
     signal::AlarmState,
 };
 
-const HOSTILE: &str =
+pub(super) const HOSTILE: &str =
     "</text></svg><script>alert(1)</script><img src=x onerror=\"a()\"> & 'q' \u{0}\u{b}\u{202e}\u{fffe}";
 
-fn at(minute: i64) -> Timestamp {
+pub(super) fn at(minute: i64) -> Timestamp {
     let begins: Timestamp = "2026-03-05T12:00:00Z".parse().unwrap();
     begins.checked_add(SignedDuration::from_mins(minute)).unwrap()
 }
 
-fn view(theme: Theme) -> View {
+pub(super) fn view(theme: Theme) -> View {
     View {
         from: at(0),
         to: at(180),
@@ -41,17 +40,17 @@ fn view(theme: Theme) -> View {
 
 const ENDPOINT: &str = "arn:aws:lambda:us-east-1:123456789012:function:customWidget-belay";
 
-fn frame(view: &View) -> Frame<'_> {
+pub(super) fn frame(view: &View) -> Frame<'_> {
     Frame { view, endpoint: ENDPOINT, now: at(170) }
 }
 
-fn watch(id: &str, minute: i64) -> Watch {
+pub(super) fn watch(id: &str, minute: i64) -> Watch {
     let group = DeploymentGroup { application: "checkout".to_owned(), group: "prod".to_owned() };
     Watch { release: id.into(), service: "checkout".into(), place: Place::Group(group), began: at(minute) }
 }
 
 /// What the ledger holds of a release that began.
-fn began(watch: &Watch, words: &str) -> ReleaseLedger {
+pub(super) fn began(watch: &Watch, words: &str) -> ReleaseLedger {
     let target = Target::KnownGood { deployment: "d-1".to_owned(), revision: words.to_owned() };
     let began = Began {
         service: watch.service.clone(),
@@ -72,7 +71,7 @@ fn ended(mut ledger: ReleaseLedger, status: ReleaseStatus, minute: i64) -> Relea
     ledger
 }
 
-fn undone(
+pub(super) fn undone(
     mut ledger: ReleaseLedger,
     reason: Reason,
     effect: decision::Effect,
@@ -84,13 +83,13 @@ fn undone(
     ledger
 }
 
-const STOP: decision::Effect = decision::Effect::Stop { auto_rollback: true };
+pub(super) const STOP: decision::Effect = decision::Effect::Stop { auto_rollback: true };
 
-fn lane(releases: Vec<Shown>, incidents: Vec<Bar>) -> Lane {
+pub(super) fn lane(releases: Vec<Shown>, incidents: Vec<Bar>) -> Lane {
     Lane { service: "checkout".into(), releases, older: 0, incidents, unread: None }
 }
 
-fn of(lanes: Vec<Lane>) -> Timeline {
+pub(super) fn of(lanes: Vec<Lane>) -> Timeline {
     Timeline { lanes, notes: Vec::new() }
 }
 
@@ -106,7 +105,7 @@ fn text(document: &roxmltree::Document<'_>) -> String {
 }
 
 /// The elements and attributes that the widget is made of. CloudWatch takes others out, or they could be alive.
-fn check_harmless(html: &str) {
+pub(super) fn check_harmless(html: &str) {
     const ELEMENTS: [&str; 20] = [
         "div",
         "p",
@@ -360,96 +359,4 @@ fn a_click_shows_every_decision_with_its_reasons() {
     let unknown = why(&HOSTILE.into(), &ReleaseLedger::default(), &frame(&view));
     check_harmless(&unknown);
     assert!(text(&read(&unknown)).contains("knows nothing of"));
-}
-
-fn any_outcome() -> impl Strategy<Value = Outcome> {
-    prop_oneof![
-        Just(Outcome::Running),
-        Just(Outcome::Succeeded),
-        Just(Outcome::Failed),
-        Just(Outcome::Stopped),
-        Just(Outcome::TakenBack),
-        Just(Outcome::Undoing),
-        Just(Outcome::Halted),
-        Just(Outcome::Would),
-        any_text().prop_map(|why| Outcome::Unknown { why }),
-    ]
-}
-
-fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just(HOSTILE.to_owned()),
-        any::<String>(),
-        r#"[<>&"' \]\[{}/a-c!\-]{0,30}"#,
-        Just("]]><!--".to_owned()),
-        Just("😀".repeat(200)),
-    ]
-}
-
-fn any_release() -> impl Strategy<Value = Shown> {
-    (
-        any_text(),
-        -2_000_i64..2_000,
-        prop::option::of(-2_000_i64..2_000),
-        any_outcome(),
-        any_text(),
-        any::<bool>(),
-    )
-        .prop_map(|(words, begins, ends, outcome, other, back)| Shown {
-            id: words.as_str().into(),
-            began: at(begins),
-            ended: ends.map(at),
-            outcome,
-            by: DecidedBy::Silence,
-            why: Some(other.clone()),
-            revision: Some(other.clone()),
-            back_to: back.then(|| (other.as_str().into(), words.clone())),
-        })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    /// Any name, any message, any alarm: no tag comes of it, and everything can be parsed.
-    #[test]
-    fn whatever_is_drawn_is_well_formed_and_harmless(
-        service in any_text(),
-        releases in prop::collection::vec(any_release(), 0..12),
-        bars in prop::collection::vec((any_text(), -2_000_i64..2_000, prop::option::of(-2_000_i64..2_000)), 0..9),
-        note in any_text(),
-        width in 0_u32..20_000,
-        dark in any::<bool>(),
-    ) {
-        let incidents = bars.into_iter().map(|(alarm, begins, ends)| Bar { alarm, began: at(begins), ended: ends.map(at) });
-        let one = Lane { service: service.as_str().into(), ..lane(releases, incidents.collect()) };
-        let timeline = Timeline { lanes: vec![one.clone(), one], notes: vec![note.clone()] };
-        let view = View { width, ..view(if dark { Theme::Dark } else { Theme::Light }) };
-        check_harmless(&page(&timeline, &frame(&view)));
-        check_harmless(&unreadable(&note, &view));
-        let (watch, ledger) = (watch(&note, 10), began(&watch("d-2", 10), &service));
-        check_harmless(&why(&watch.release, &ledger, &frame(&view)));
-    }
-
-    /// What stands in a call is what was meant, whatever it is.
-    #[test]
-    fn a_call_carries_its_release(name in any_text()) {
-        let PreEscaped(json) = payload(&name.as_str().into());
-        prop_assert!(json.is_ascii() && !json.contains(['<', '>', '&']), "{}", json);
-        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
-        prop_assert_eq!(&read["release"], &serde_json::Value::from(name));
-    }
-}
-
-#[test]
-fn sixty_releases_stay_far_below_what_lambda_returns() {
-    // 6 MB (Lambda quotas, "Invocation payload").
-    let reason = Reason::CouldNotLearn { what: "😀".repeat(500), why: "&".repeat(5_000) };
-    let releases = (0..60).map(|minute| {
-        let watch = watch(&format!("d-{minute}"), minute);
-        Shown::of(&watch, &undone(began(&watch, &"&".repeat(3_000)), reason.clone(), STOP, EffectState::Done))
-    });
-    let view = view(Theme::Light);
-    let html = page(&of(vec![lane(releases.collect(), Vec::new())]), &frame(&view));
-    assert!(html.len() < 600_000, "{}", html.len());
-    assert_eq!(html.matches("<cwdb-action").count(), 120);
 }
