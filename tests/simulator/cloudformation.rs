@@ -34,6 +34,11 @@ impl CloudFormation {
         self.stacks.iter().position(|stack| is_of(stack, name))
     }
 
+    /// The id of the stack of this name, if there is one.
+    pub(crate) fn id_of(&self, name: &str) -> Option<String> {
+        self.find(name).map(|index| self.stacks[index].id.clone())
+    }
+
     fn named(&mut self, name: &str) -> &mut Known {
         let index = self.find(name).unwrap_or_else(|| panic!("no stack {name:?} was created"));
         &mut self.stacks[index]

@@ -49,16 +49,15 @@ const PATIENCE: Patience = Patience { look_for: Duration::from_millis(10), pause
 
 /// The functions. Each signs with credentials of its own, whose access key id is its name: so the simulator knows
 /// which role makes a call.
-pub const FUNCTIONS: [&str; 7] =
-    [
-        "alarm-transitions",
-        "pipeline-events",
-        "lifecycle-hooks",
-        "chat-actions",
-        "sweep",
-        "stack-drift",
-        "release-widget",
-    ];
+pub const FUNCTIONS: [&str; 7] = [
+    "alarm-transitions",
+    "pipeline-events",
+    "lifecycle-hooks",
+    "chat-actions",
+    "sweep",
+    "stack-drift",
+    "release-widget",
+];
 
 /// Clients that call the simulator as that function, or as anybody else whose access key id is `by`, with the retries
 /// and limits of the deployed ones but shorter pauses.

@@ -22,9 +22,11 @@ pub struct LogEvent {
     pub text: String,
 }
 
-/// Pages of either reading: both operations may answer with empty ones (aws-sdk-cloudwatchlogs 1.162.0, GetLogEvents and
-/// FilterLogEvents).
+/// How many pages of the end are read, since any may be empty (aws-sdk-cloudwatchlogs 1.162.0, GetLogEvents).
 const PAGES: usize = 10;
+/// How many calls search one stream. Each looks at a part of it and may find nothing there (aws-sdk-cloudwatchlogs
+/// 1.162.0, FilterLogEvents); at how large a part is not documented.
+const SEARCHES: usize = 60;
 /// How much is read of what sounds like an error, in bytes of text: as much as GetLogEvents answers with at once, 1 MB.
 const BYTES: usize = 1_000_000;
 /// How many events are read of what sounds like an error.
@@ -78,7 +80,8 @@ impl Logs {
         Ok(Vec::new())
     }
 
-    /// What sounds like an error, oldest first, from `since` on: up to 1,000 events and about 1 MB.
+    /// Adds to `found` what sounds like an error, oldest first, from `since` on: up to 1,000 events and about 1 MB. What
+    /// it has found stays there if it is given up on the way. Whether it came to the end, or has found all that it may.
     ///
     /// # Errors
     /// When CloudWatch Logs does not tell; `ResourceNotFoundException` when there is no such group or stream.
@@ -87,11 +90,12 @@ impl Logs {
         group: &str,
         stream: &str,
         since: Option<Timestamp>,
-    ) -> Result<Vec<LogEvent>, AwsError> {
+        found: &mut Vec<LogEvent>,
+    ) -> Result<bool, AwsError> {
         const OPERATION: &str = "logs:FilterLogEvents";
-        let (mut found, mut bytes) = (Vec::new(), 0);
+        let mut bytes = 0;
         let mut next: Option<String> = None;
-        for _ in 0..PAGES {
+        for _ in 0..SEARCHES {
             let page = self
                 .client
                 .filter_log_events()
@@ -99,7 +103,7 @@ impl Logs {
                 .log_stream_names(stream)
                 .set_start_time(since.map(Timestamp::as_millisecond))
                 .filter_pattern(ERROR_TERMS)
-                .limit(i32::try_from(ERRORS - found.len()).unwrap_or(1))
+                .limit(i32::try_from(ERRORS.saturating_sub(found.len()).max(1)).unwrap_or(1))
                 .set_next_token(next)
                 .send()
                 .await
@@ -113,10 +117,10 @@ impl Logs {
                 Some(token) if !token.is_empty() && found.len() < ERRORS && bytes < BYTES => {
                     next = Some(token.to_owned());
                 }
-                Some(_) | None => break,
+                Some(_) | None => return Ok(true),
             }
         }
-        Ok(found)
+        Ok(false)
     }
 }
 

@@ -255,8 +255,7 @@ fn the_releases_are_on_the_dashboard_and_viewers_may_look_and_no_more() {
 #[test]
 fn the_alarm_on_lost_letters_has_every_function_and_every_rule() {
     for stack in [with_chat(), &without_chat()] {
-        let alarms =
-            stack.of_type("AWS::CloudWatch::Alarm").filter(|(name, _)| name.ends_with("WasLost"));
+        let alarms = stack.of_type("AWS::CloudWatch::Alarm").filter(|(name, _)| name.ends_with("WasLost"));
         let mut watched: Vec<String> = Vec::new();
         for (name, alarm) in alarms {
             let metrics = alarm["Metrics"].as_array().unwrap();

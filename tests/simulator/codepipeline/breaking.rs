@@ -216,7 +216,8 @@ impl World {
                 Some(self.begin_build(&project, &initiator, began, *seconds, failure))
             }
             Work::Deploy { by: Deployer::CloudFormation { stack }, .. } => {
-                Some(stack_arn(&stack_of(stack.as_ref(), &pipeline, &action.name)))
+                let name = stack_of(stack.as_ref(), &pipeline, &action.name);
+                Some(self.cloud_formation.id_of(&name).unwrap_or_else(|| stack_arn(&name)))
             }
             // That the id is the service's deployment is not verified.
             Work::Deploy { by: Deployer::Ecs { cluster, service }, seconds: lasts, .. } => {

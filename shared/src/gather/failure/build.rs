@@ -58,25 +58,29 @@ async fn of_log(
     since: Option<Timestamp>,
 ) -> Vec<Learnt> {
     let logs = sources.logs();
-    let (end, errors) = tokio::join!(
+    let mut errors = Vec::new();
+    let (end, searched) = tokio::join!(
         asking.within(logs.end(group, stream, since)),
-        asking.within(logs.errors(group, stream, since)),
+        asking.within(logs.errors(group, stream, since, &mut errors)),
     );
-    let known = |lines: Vec<String>| Learnt::Log(asking.known(of_failing_command(lines)));
     let missing = |why: String| Learnt::Log(Observed::Missing { why });
-    match (end, errors) {
-        (Ok(end), Ok(errors)) => vec![known(joined(errors, end))],
-        (Ok(end), Err(why)) => vec![
-            known(joined(Vec::new(), end)),
-            missing(format!("only its end was read, and what comes before could not be searched: {why}")),
-        ],
-        (Err(why), Ok(errors)) => vec![
-            known(joined(errors, Vec::new())),
-            missing(format!("it was searched for errors, and its end could not be read: {why}")),
-        ],
+    let unread = match (&end, searched) {
+        (Ok(_), Ok(true)) => None,
+        (Ok(_), Ok(false)) => {
+            Some("it is so long that what comes before its end was searched in part".to_owned())
+        }
+        (Ok(_), Err(why)) => {
+            Some(format!("only its end was read, and what comes before was not searched to the end: {why}"))
+        }
+        (Err(why), Ok(_)) => {
+            Some(format!("it was searched for errors, and its end could not be read: {why}"))
+        }
         // Both for the same reason, mostly.
-        (Err(why), Err(_)) => vec![missing(why)],
-    }
+        (Err(why), Err(_)) => Some(why.clone()),
+    };
+    let lines = of_failing_command(joined(errors, end.unwrap_or_default()));
+    let known = (!lines.is_empty() || unread.is_none()).then(|| Learnt::Log(asking.known(lines)));
+    known.into_iter().chain(unread.map(missing)).collect()
 }
 
 /// What was found before the end, and the end, as lines.

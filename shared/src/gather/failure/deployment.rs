@@ -71,7 +71,8 @@ pub(super) async fn of_service(
         }
         (Err(why), Err(_)) => learnt.push(missing(why)),
     }
-    if groups.is_empty() && !own.is_empty() {
+    // Also where those that were named are not there, as when they were named anew.
+    if !own.is_empty() && targets.iter().all(|learnt| learnt.missing().is_some()) {
         targets = of_targets(asking, sources, &Groups::Arns(own)).await;
     }
     learnt.extend(targets);
