@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval::Choice,
-    cause::Cause,
+    cause::{Cause, UNKNOWN},
     drift::{DifferenceKind, PropertyDrift, ResourceName, StackId},
     evidence::{ActionFailed, Ahead, Target},
     release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, ServiceName, Stage},
@@ -798,7 +798,10 @@ impl fmt::Display for Reason {
             ),
             Self::ActionFailed { stage: _, failed } => {
                 let ActionFailed { action, provider, cause } = &**failed;
-                write!(f, "{action} ({provider}) failed: ")?;
+                // What is not known says of itself which action it is about.
+                if cause.rule != UNKNOWN {
+                    write!(f, "{action} ({provider}) failed: ")?;
+                }
                 told(cause, f)
             }
             Self::Because { cause } => told(cause, f),

@@ -559,7 +559,7 @@ fn execution_summary(
         revision: summary.source_revisions().first().and_then(|source| {
             let told = source.revision_summary().filter(|told| !told.is_empty());
             let short = |id: &str| id.chars().take(12).collect();
-            told.map(str::to_owned).or_else(|| source.revision_id().map(short))
+            told.map(|told| past::message(told.to_owned())).or_else(|| source.revision_id().map(short))
         }),
         commit: summary.source_revisions().first().and_then(|source| source.revision_id()).map(str::to_owned),
         started_by: summary

@@ -18,7 +18,7 @@ use crate::{
     message::OnCard,
     plan::{Circumstances, plan},
     policy::{Mode, Service},
-    release::{Change, Place, ReleaseId, Stage},
+    release::{Change, Place, ReleaseId, Stage, course::StepState},
     signal::{
         ActionHappening, ExecutionHappening, PipelineChange, PipelineHappening, ReleaseHappening, Signal,
         StageFailed,
@@ -200,6 +200,14 @@ pub async fn stage_failed(
         run: run.unwrap_or_else(|| execution.to_owned()),
         at: found.at,
     };
+    // A stage that did not fail in an action failed by a condition, or runs again by now: this event is an old one then.
+    let stands = release
+        .course
+        .as_ref()
+        .and_then(|course| course.steps.iter().find(|step| step.stage == stage.stage).map(|step| step.state));
+    if last.is_none() && runs.is_ok() && stands != Some(StepState::Failed) {
+        return Ok(None);
+    }
     let approvals_only =
         last.is_some() && runs.as_ref().is_ok_and(|runs| failed_in(runs, &stage.stage).all(is_approval));
     let key = Signal::StageFailed(signal.clone()).key();

@@ -117,9 +117,26 @@ async fn everything_is_a_resource_only_where_aws_knows_no_narrower_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is asked of the services behind an action of a pipeline, or a deployment, that failed.
+const EXPLAIN: [&str; 10] = [
+    "codebuild:BatchGetBuilds",
+    "logs:GetLogEvents",
+    "logs:FilterLogEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:DescribeStackEvents",
+    "ecs:DescribeServices",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+];
+
 /// Whether an action is one on releases, that a member account has as well. Hooks are answered at home only.
 fn is_of_releases(action: &str) -> bool {
     let services = ["codedeploy:", "codepipeline:", "cloudwatch:"];
+    if EXPLAIN.contains(&action) {
+        return true;
+    }
     services.iter().any(|service| action.starts_with(service))
         && action != "codedeploy:PutLifecycleEventHookExecutionStatus"
 }

@@ -17,15 +17,15 @@ impl Simulator {
 }
 
 impl World {
-    /// When the commit was made that a source action has fetched, if a script says so, under the name of the variable.
-    pub(super) fn dates(
+    /// When the commit was made that a source action has fetched, if a script says so.
+    pub(super) fn made(
         &self,
         execution: &PipelineExecution,
         action: &Action,
         run: &ActionRun,
-    ) -> Option<(&'static str, String)> {
+    ) -> Option<String> {
         let made = self.code_pipeline.commits.get(&execution.label)?;
         let fetched = matches!(action.work, Work::Source { .. }) && run.status == ActionStatus::Succeeded;
-        fetched.then(|| ("AuthorDate", made.to_string()))
+        fetched.then(|| made.to_string())
     }
 }

@@ -115,8 +115,14 @@ impl World {
             let outputs = &mut detail["output"]["outputVariables"];
             *outputs = with(outputs.take(), resolved(&action.outputs, &execution.label));
         }
-        if let Some((name, value)) = self.dates(execution, action, run) {
-            detail["output"]["outputVariables"][name] = json!(value);
+        if let Some(made) = self.made(execution, action, run) {
+            // Both kinds of sources have the author's, CodeCommit the committer's as well.
+            let variables = &mut detail["output"]["outputVariables"];
+            for name in ["AuthorDate", "CommitterDate"] {
+                if !variables[name].is_null() {
+                    variables[name] = json!(made);
+                }
+            }
         }
         detail
     }

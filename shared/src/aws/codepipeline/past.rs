@@ -209,7 +209,7 @@ fn past_execution(
 
 /// A revision's summary as people read it. Of a connection to GitHub, GitLab or Bitbucket it is JSON with the message in
 /// it (not verified: the service model says that it is the message).
-fn message(summary: String) -> String {
+pub(super) fn message(summary: String) -> String {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct OfConnection {

@@ -108,7 +108,7 @@ fn a_card_says_what_is_known_from_top_to_bottom() {
         said(&blocks),
         [
             format!("*Roll back?*\nWithout an answer by {silence}, Belay rolls back."),
-            "✓ Source  ✗ Build &amp; \u{200b}*test\u{200b}*  ○ Prod".to_owned(),
+            "✓ Source  ✗ Build &amp; *test*  ○ Prod".to_owned(),
             "*Traffic* ▓▓▓░░░░░░░ 35 %".to_owned(),
             "🔴 orders-5xx (red before the release)\n⚪ orders-queue: no data\n⚪ orders-gone: cannot be read\n\
              🟢 orders-latency"
