@@ -165,6 +165,60 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
     if decision.effect.is_some() && !decision.observed {
         actions.extend(around.watch.clone().map(Note::Watched).map(Action::Keep));
     }
+    actions.extend(effects(&decision, &around));
+
+    if let Some(subject) = &decision.release {
+        let release = subject.deployment.id.clone();
+        if let Some(began) = around.began.clone() {
+            actions.push(Action::Open { release: release.clone(), began: Box::new(began) });
+        }
+        if let Some(ended) = around.ended.clone() {
+            actions.push(Action::Close { release, ended });
+        }
+    }
+    if decision.verdict != Verdict::LookAgain {
+        actions.push(Action::Record {
+            partition: partition.clone(),
+            record: DecisionRecord {
+                service: decision.service.clone(),
+                verdict: decision.verdict,
+                reasons: decision.reasons.clone(),
+                signal: around.signal.key(),
+                at: around.now,
+            },
+        });
+    }
+    let key = message_key(&decision, around.signal).map(|key| around.message.clone().unwrap_or(key));
+    actions.extend(notes(&decision, &around, key.as_deref()).into_iter().map(Action::Keep));
+    // The message of this very decision, if an earlier delivery wrote it down, is told as such and not sent twice.
+    // What else is owed comes last: sending it must not keep this one from being written down.
+    let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
+    let owed = owed.filter(|owed| owed.partition != partition || Some(&owed.key) != key.as_ref());
+    let owed: Vec<Action> = owed.cloned().map(|owed| Action::SendOwed(Box::new(owed))).collect();
+    if let Some(key) = key {
+        actions.push(Action::Tell { partition, key });
+    }
+    actions.extend(shows(&decision, around.signal));
+    actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
+    let closed = match (around.incident, around.signal) {
+        (Some(open), Signal::Alarm(change)) => Some(Incident { ended: Some(change.at), ..open.clone() }),
+        (_, _) => None,
+    };
+    // Last of what is news: nobody waits for a number.
+    let counted = measured(&decision, around.ended.as_ref(), around.trouble, closed.as_ref(), around.now);
+    actions.extend(counted.into_iter().map(Action::Measure));
+    // Over only now: whoever comes after a crash before this finds it open and finishes it.
+    if decision.verdict != Verdict::LookAgain {
+        actions.extend(around.over.into_iter().map(Action::Keep));
+        actions.extend(closed.map(Note::Restored).map(Action::Keep));
+    }
+    actions.extend(owed);
+    Plan { decision, actions }
+}
+
+/// What is done to a release, to its hook or to its pipeline.
+fn effects(decision: &Decision, around: &Circumstances<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
     match (decision.verdict, &decision.release, around.signal) {
         (Verdict::RollBack | Verdict::Halt, Some(subject), _) => {
             if let (Some(effect), false) = (&decision.effect, decision.observed) {
@@ -225,54 +279,7 @@ pub fn plan(decision: Decision, around: Circumstances<'_>) -> Plan {
             _,
         ) => {}
     }
-
-    if let Some(subject) = &decision.release {
-        let release = subject.deployment.id.clone();
-        if let Some(began) = around.began.clone() {
-            actions.push(Action::Open { release: release.clone(), began: Box::new(began) });
-        }
-        if let Some(ended) = around.ended.clone() {
-            actions.push(Action::Close { release, ended });
-        }
-    }
-    if decision.verdict != Verdict::LookAgain {
-        actions.push(Action::Record {
-            partition: partition.clone(),
-            record: DecisionRecord {
-                service: decision.service.clone(),
-                verdict: decision.verdict,
-                reasons: decision.reasons.clone(),
-                signal: around.signal.key(),
-                at: around.now,
-            },
-        });
-    }
-    let key = message_key(&decision, around.signal).map(|key| around.message.clone().unwrap_or(key));
-    actions.extend(notes(&decision, &around, key.as_deref()).into_iter().map(Action::Keep));
-    // The message of this very decision, if an earlier delivery wrote it down, is told as such and not sent twice.
-    // What else is owed comes last: sending it must not keep this one from being written down.
-    let owed = around.owed.iter().filter(|owed| owed.until <= around.now);
-    let owed = owed.filter(|owed| owed.partition != partition || Some(&owed.key) != key.as_ref());
-    let owed: Vec<Action> = owed.cloned().map(|owed| Action::SendOwed(Box::new(owed))).collect();
-    if let Some(key) = key {
-        actions.push(Action::Tell { partition, key });
-    }
-    actions.extend(shows(&decision, around.signal));
-    actions.extend(would(&decision, around.now).map(Note::Would).map(Action::Keep));
-    let closed = match (around.incident, around.signal) {
-        (Some(open), Signal::Alarm(change)) => Some(Incident { ended: Some(change.at), ..open.clone() }),
-        (_, _) => None,
-    };
-    // Last of what is news: nobody waits for a number.
-    let counted = measured(&decision, around.ended.as_ref(), around.trouble, closed.as_ref(), around.now);
-    actions.extend(counted.into_iter().map(Action::Measure));
-    // Over only now: whoever comes after a crash before this finds it open and finishes it.
-    if decision.verdict != Verdict::LookAgain {
-        actions.extend(around.over.into_iter().map(Action::Keep));
-        actions.extend(closed.map(Note::Restored).map(Action::Keep));
-    }
-    actions.extend(owed);
-    Plan { decision, actions }
+    actions
 }
 
 /// The card that is to be shown anew: that of the release which was judged, or of the one that an answer was about

@@ -4,7 +4,7 @@
 //! Guide, "Details about custom widgets in CloudWatch", "Security and JavaScript"). So everything is HTML and SVG with
 //! its style inside; what is clicked calls the function again by a `<cwdb-action>`. Nothing in here reads or does
 //! anything: a timeline goes in, text comes out. All of it is written through `maud`, which escapes whatever is
-//! interpolated; [`words`] takes out what no document may hold.
+//! interpolated; `words` takes out what no document may hold.
 
 mod clock;
 mod documentation;

@@ -135,7 +135,7 @@ impl Quarter {
                 self.wanted(moment).map_err(|why| format!("line {}: {why}", moment.at.referenced.line()))?;
             let at = moment.at.value;
             if let (Wanted::Red(alarm), Some(Span(red_for))) = (&wanted, moment.red_for) {
-                moments.push((after(at, red_for), Wanted::Ok(*alarm)));
+                moments.push((after(at, red_for), Wanted::Ok(alarm)));
             }
             moments.push((at, wanted));
         }

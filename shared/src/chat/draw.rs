@@ -6,13 +6,14 @@ use sha2::{Digest, Sha256};
 
 use self::story::{checks, story};
 use crate::{
+    approval::Choice,
     chat::{
         console::Console,
         release_card::{CardAlarm, CardOffer, CardStage, CardState, ReleaseCard},
     },
     decision::approval::{lasting, standing},
     evidence::CardFacts,
-    ledger::{About, EffectState, Offer, RecordedState},
+    ledger::{About, Answered, EffectState, Offer, RecordedState},
     message::Link,
     reason::{Silent, spoken},
     release::{
@@ -208,7 +209,13 @@ fn state(facts: &CardFacts, open: &[Offer]) -> (CardState, String) {
         ReleaseStatus::Succeeded => (CardState::Good, format!("{noun} succeeded")),
         ReleaseStatus::Failed => (CardState::Bad, format!("{noun} failed")),
         ReleaseStatus::Stopped if release.never_began() => {
-            let (state, what) = not_reached(release.course.as_ref());
+            let rejected = |answered: &Answered| answered.choice == Some(Choice::Reject);
+            let (state, what) = if facts.ledger.answers.values().any(rejected) {
+                // That it is asked about and refused is no failure.
+                (CardState::Undone, " did not begin: it was not approved".to_owned())
+            } else {
+                not_reached(release.course.as_ref())
+            };
             (state, format!("{noun}{what}"))
         }
         ReleaseStatus::Stopped => (CardState::Bad, format!("{noun} was stopped")),
@@ -317,7 +324,7 @@ fn links(facts: &CardFacts, console: &Console) -> Vec<Link> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{approval::Choice, release::Stage};
+    use crate::release::Stage;
 
     #[test]
     fn a_button_stands_for_what_was_offered_where_it_was_seen() {

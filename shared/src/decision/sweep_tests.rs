@@ -180,3 +180,63 @@ fn what_cannot_be_read_hides_nothing_else() {
     evidence.releases.insert("d-2".into(), Observed::Missing { why: "throttled".into() });
     assert!(matches!(&due(&policy(), &evidence, at(100))[..], [Due::Alarm(_)]));
 }
+
+#[test]
+fn a_pipeline_that_failed_unheard_is_explained_once_its_events_must_have_come() {
+    use crate::{
+        decision::{Verdict, approval::not_begun},
+        ledger::DecisionRecord,
+        reason::Reason,
+        release::{
+            Change, Course, ReleaseId,
+            course::{Stands, Step, StepState},
+        },
+    };
+
+    let stage = |stage: &str| Stage { pipeline: "shop".to_owned(), stage: stage.to_owned() };
+    let id = ReleaseId::of_stage("Prod", "e-1");
+    let watch = Watch {
+        release: id.clone(),
+        service: "checkout".into(),
+        place: Place::Stage(stage("Prod")),
+        began: at(0),
+    };
+    let step = |stage: &str, state| Step { stage: stage.to_owned(), state };
+    let course = Course {
+        pipeline: "shop".to_owned(),
+        stands: Stands::Failed,
+        steps: vec![step("Build", StepState::Failed), step("Prod", StepState::Waiting)],
+        took: None,
+        over_since: Some(at(100)),
+        usual: None,
+    };
+    let failed = Release {
+        status: ReleaseStatus::Stopped,
+        course: Some(course),
+        ..not_begun(&watch, Change::default(), None)
+    };
+    let seen = |ledger: ReleaseLedger| OpenEvidence {
+        open: Open { watches: vec![watch.clone()], ..Open::default() },
+        releases: BTreeMap::from([(id.clone(), known(failed.clone()))]),
+        ledgers: BTreeMap::from([(id.clone(), known(ledger))]),
+        alarms: known(BTreeMap::new()),
+    };
+    let due_at = |second, ledger: ReleaseLedger| due(&policy(), &seen(ledger), at(second));
+    let nothing_said = ReleaseLedger::default;
+    // Its events may be on their way, and it stays on watch for them.
+    assert_eq!(due_at(150, nothing_said()), []);
+    assert_eq!(due_at(191, nothing_said()), [Due::StageFailed(watch.clone(), stage("Build"), at(100))]);
+    let said = |second| {
+        let record = DecisionRecord {
+            service: None,
+            verdict: Verdict::Ignore,
+            reasons: Reason::NotApproved { stage: "Build".to_owned() }.into(),
+            signal: "stage-failed/shop/Build/e-1/r-1".to_owned(),
+            at: at(second),
+        };
+        ReleaseLedger { decisions: vec![record], ..ReleaseLedger::default() }
+    };
+    assert_eq!(due_at(191, said(101)), [Due::Unwatched(id.clone())]);
+    // What was said before was about another failure, after which it was tried again.
+    assert_eq!(due_at(191, said(50)), [Due::StageFailed(watch.clone(), stage("Build"), at(100))]);
+}

@@ -170,9 +170,9 @@ impl Entered<'_> {
         };
         let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
         let change = change(&runs, summary);
-        let course = summary.and_then(|summary| {
+        let course = summary.map(|summary| {
             let all = all.as_deref().unwrap_or_default();
-            Some(course(pipeline, &structure.stages, self.stages, &runs, summary, all))
+            course(pipeline, &structure.stages, self.stages, &runs, summary, all)
         });
         runs.retain(|run| run.stage == stage);
         let within = deployments(&runs, |_| true);

@@ -26,19 +26,28 @@ use crate::{
     start::{Failure, Guard, Invocation},
 };
 
+/// What failed, as far as an event says.
+enum Failing {
+    Nothing,
+    /// Something in the execution.
+    Something,
+    /// Something in this stage.
+    In(Stage),
+}
+
 /// What an event about a pipeline asks for.
 struct Asks {
     /// The execution may be new to us: its card is looked after from here on.
     begins: bool,
-    /// Something of it failed: which stage, if the event says so.
-    failed: Option<Option<Stage>>,
+    /// What of it failed.
+    failed: Failing,
     /// Its card shows something else than before.
     shows: bool,
 }
 
 impl Asks {
     fn of(change: &PipelineChange) -> Self {
-        let nothing = Self { begins: false, failed: None, shows: true };
+        let nothing = Self { begins: false, failed: Failing::Nothing, shows: true };
         match &change.what {
             PipelineHappening::Execution(ExecutionHappening::Started | ExecutionHappening::Resumed)
             | PipelineHappening::Stage { what: ReleaseHappening::Started, .. } => {
@@ -46,11 +55,11 @@ impl Asks {
             }
             // The stage's own event may have been lost.
             PipelineHappening::Execution(ExecutionHappening::Failed) => {
-                Self { failed: Some(None), ..nothing }
+                Self { failed: Failing::Something, ..nothing }
             }
             PipelineHappening::Stage { stage, what: ReleaseHappening::Failed } => {
                 let stage = Stage { pipeline: change.pipeline.clone(), stage: stage.clone() };
-                Self { failed: Some(Some(stage)), ..nothing }
+                Self { failed: Failing::In(stage), ..nothing }
             }
             // A card shows stages: what an action does is seen there, but where another one of its stage goes on.
             PipelineHappening::Action {
@@ -106,8 +115,13 @@ pub async fn pipeline(
             let kept = guard.adapters.ledger.keep(&Note::Watched(watch.clone()), invocation.now).await;
             kept.map_err(failed)?;
         }
-        if let Some(stage) = &asks.failed {
-            let found = Found { stage: stage.as_ref(), watch: &watch, at: change.at, origin: Origin::Event };
+        let stage = match &asks.failed {
+            Failing::Nothing => None,
+            Failing::Something => Some(None),
+            Failing::In(stage) => Some(Some(stage)),
+        };
+        if let Some(stage) = stage {
+            let found = Found { stage, watch: &watch, at: change.at, origin: Origin::Event };
             outcomes.extend(Box::pin(stage_failed(guard, found, inquiry, invocation)).await?);
         }
         if asks.shows && has_card && !own {

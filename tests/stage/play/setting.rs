@@ -106,7 +106,7 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
                 // Without Belay nobody has such a topic.
                 if stage.notifies && guarded { action.notifying(APPROVALS) } else { action }
             };
-            let made = match stage.does {
+            let declared = match stage.does {
                 StageWork::Source => Stage::source(&stage.name),
                 StageWork::Connection => Stage::connection(&stage.name),
                 StageWork::Build => Stage::build(&stage.name, seconds),
@@ -116,7 +116,7 @@ pub(super) fn set_up(simulator: &Simulator, rehearsal: &Rehearsal, guarded: bool
                 StageWork::CodeDeploy => Stage::deploy(&stage.name, application, name),
                 StageWork::Approval => Stage::approval(&stage.name),
             };
-            pipeline.stage(made.with(scripted))
+            pipeline.stage(declared.with(scripted))
         });
         simulator.create_pipeline(pipeline);
     }
