@@ -19,7 +19,6 @@ pub const RETRYABLE: &[&str] = &[
     "build-queued-too-long",
     "stack-busy",
     "deployment-under-way",
-    "approval-expired",
     "aws-failed",
 ];
 

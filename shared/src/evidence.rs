@@ -298,6 +298,8 @@ pub struct StageEvidence {
     pub ledger: ReleaseLedger,
     /// The actions of the stage that failed, each with its cause; manual approvals are told of as such.
     pub failed: Observed<Vec<ActionFailed>>,
+    /// When Belay stopped what the stage did, if that is why it failed.
+    pub stopped: Option<Timestamp>,
     /// Whether the pipeline is this service's to run again: of several that it releases the first is asked.
     pub leads: bool,
 }

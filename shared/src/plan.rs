@@ -15,7 +15,7 @@ use crate::{
     },
     message::OnCard,
     reason::Reason,
-    release::{HookExecutionId, Place, ReleaseId, Stage},
+    release::{HookExecutionId, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, Signal},
 };
 
@@ -327,7 +327,11 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
     }
     // A rollback is part of the story of what it takes back, and no release of its own to anybody who asks.
     let takes_back = decision.release.as_ref().is_some_and(|subject| subject.deployment.is_rollback());
-    notes.extend(around.watch.clone().filter(|_| !takes_back).map(Note::Listed));
+    // Nor is one that waits for its pipeline: it is listed when it begins, by that time.
+    let began = |_: &Watch| {
+        decision.release.as_ref().is_none_or(|subject| subject.deployment.status != ReleaseStatus::Created)
+    };
+    notes.extend(around.watch.clone().filter(|_| !takes_back).filter(began).map(Note::Listed));
     notes.extend(around.notes.iter().cloned());
     let release = decision.release.as_ref().map(|subject| subject.deployment.id.clone());
     let Some(service) = &decision.service else {

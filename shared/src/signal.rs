@@ -174,6 +174,9 @@ pub struct StageFailed {
 }
 
 impl StageFailed {
+    /// What all of its keys begin with.
+    pub const KEYS: &str = "stage-failed/";
+
     /// What the keys of all failures of this stage in this execution begin with.
     pub fn keys(&self) -> String {
         Self::keys_of(&self.stage, &self.execution)
@@ -181,7 +184,7 @@ impl StageFailed {
 
     /// The same, of a stage and an execution.
     pub fn keys_of(stage: &Stage, execution: &str) -> String {
-        format!("stage-failed/{stage}/{execution}/")
+        format!("{}{stage}/{execution}/", Self::KEYS)
     }
 }
 

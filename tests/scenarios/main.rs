@@ -30,6 +30,7 @@ mod requests_that_are_not_slacks;
 mod secrets_stay_secret;
 mod slack_is_down;
 mod stacks_drift;
+mod stages_that_fail;
 mod teams_and_topic;
 mod the_examples;
 mod the_measures;

@@ -36,14 +36,16 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
         }
         PipelineEvent::Manual(change) => Box::pin(judge::manual(guard, &change, invocation)).await?,
         PipelineEvent::Pipeline(change) => {
-            Box::pin(judge::pipeline(guard, &change, &InFull, invocation)).await?
+            Box::pin(judge::pipeline(guard, &change, Origin::Event, &InFull, invocation)).await?
         }
         PipelineEvent::Release(change) => {
             let outcome =
                 Box::pin(judge::release(guard, &change, Origin::Event, &InFull, invocation)).await?;
             let mut outcomes = vec![outcome];
             if let Some(stage) = PipelineChange::of_stage(&change) {
-                outcomes.extend(Box::pin(judge::pipeline(guard, &stage, &InFull, invocation)).await?);
+                outcomes.extend(
+                    Box::pin(judge::pipeline(guard, &stage, Origin::Event, &InFull, invocation)).await?,
+                );
             }
             outcomes
         }

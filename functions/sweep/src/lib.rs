@@ -11,6 +11,7 @@ use belay::{
     ledger::{Destination, Note, Open},
     metric,
     release::ReleaseId,
+    signal::{PipelineChange, ReleaseHappening},
     start::{Failure, Guard, Guards, Invocation},
 };
 use futures_util::future::join_all;
@@ -138,9 +139,18 @@ async fn settle(
             Box::pin(judge::pressed(guard, &press, invocation)).await.map(|outcome| vec![outcome])
         }
         Due::Owed(owed) => Box::pin(judge::owed(guard, &owed, cardless, invocation)).await,
-        Due::Release(change) => Box::pin(judge::release(guard, &change, Origin::Sweep, &InBrief, invocation))
-            .await
-            .map(|outcome| vec![outcome]),
+        Due::Release(change) => {
+            let released = judge::release(guard, &change, Origin::Sweep, &InBrief, invocation);
+            let mut outcomes = vec![Box::pin(released).await?];
+            // Why a stage failed is told besides.
+            if change.what == ReleaseHappening::Failed
+                && let Some(stage) = PipelineChange::of_stage(&change)
+            {
+                let told = judge::pipeline(guard, &stage, Origin::Sweep, &InBrief, invocation);
+                outcomes.extend(Box::pin(told).await?);
+            }
+            Ok(outcomes)
+        }
         Due::StageFailed(watch, stage, at) => {
             let found = Found { stage: Some(&stage), watch: &watch, at, origin: Origin::Sweep };
             let outcome = Box::pin(judge::stage_failed(guard, found, &InBrief, invocation)).await?;

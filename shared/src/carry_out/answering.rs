@@ -8,8 +8,9 @@ use crate::{
         ledger::{Claim, Claimant, Claimed},
     },
     chat::card::Came,
-    ledger::PipelineApproval,
+    ledger::{EffectState, PipelineApproval},
     release::{ReleaseId, Stage},
+    signal::StageFailed,
 };
 
 /// What came of running again what failed.
@@ -38,6 +39,14 @@ pub(super) async fn retry(
         Claimed::BySomebodyElse => return Ok(Retrying::Before { finished: false }),
         Claimed::Before => return Ok(Retrying::Before { finished: true }),
     };
+    // A person knows what they want. What is run again by itself may have been overtaken by an alarm since it was judged.
+    if key.starts_with(StageFailed::KEYS) {
+        let undo = ledger.release(release, now).await?.undo;
+        if undo.is_some_and(|undo| undo.state != EffectState::Overtaken) {
+            ledger.overtaken(claim).await?;
+            return Ok(Retrying::NotPossible("Belay is undoing this release".to_owned()));
+        }
+    }
     match scene.adapters.codepipeline.retry(stage, execution).await {
         Ok(RetryAnswer::Started) => Ok(Retrying::Done(claim)),
         // Perhaps because it runs again: whoever had the claim before had it started, and died before saying so.

@@ -4,6 +4,7 @@ use crate::{
     cause::Retry,
     decision::{Decision, Urgency, Verdict},
     evidence::{ActionFailed, StageEvidence},
+    ledger::EffectState,
     policy::{Mode, Policy, RetryRule, Service},
     reason::{Reason, Reasons},
     release::Place,
@@ -20,9 +21,9 @@ pub fn failed(
 ) -> Decision {
     let release = &evidence.release;
     let name = Some(&service.name);
-    if let Some(undo) = &evidence.ledger.undo {
+    if let Some(at) = evidence.stopped {
         // It failed because Belay stopped what it did, and why was told.
-        let reason = Reason::BelayAskedForIt { at: undo.at };
+        let reason = Reason::BelayAskedForIt { at };
         return Decision::plain(name, Some(release), Verdict::Ignore, reason.into());
     }
     let stage = failed.stage.stage.clone();
@@ -42,8 +43,11 @@ pub fn failed(
     if reasons.is_empty() {
         reasons.push(Reason::NoActionFailed { stage });
     }
-    let tried = tried(evidence, failed);
-    let retried = policy.retry().filter(|rule| curable(rule, actions) && evidence.leads);
+    // Where nothing was ever run again, nothing is spent.
+    let tried = if service.mode == Mode::Observe { 0 } else { tried(evidence, failed) };
+    // What Belay takes back or halts in another stage of it is not set going again.
+    let undone = evidence.ledger.undo.as_ref().is_some_and(|undo| undo.state != EffectState::Overtaken);
+    let retried = policy.retry().filter(|rule| curable(rule, actions) && evidence.leads && !undone);
     match retried {
         Some(rule) if tried < rule.attempts => {
             let attempt = tried + 1;
@@ -154,6 +158,7 @@ mod tests {
             release: not_begun(&watch, Change::default(), None),
             ledger: ReleaseLedger::default(),
             failed: Observed::Known { value: failed, at: jiff::Timestamp::UNIX_EPOCH },
+            stopped: None,
             leads: true,
         }
     }
@@ -194,22 +199,19 @@ mod tests {
         let none = POLICY.replace(retry, "");
         assert_ne!(none, POLICY);
         let throttled = || one("throttled", Retry::Helps);
-        for (text, evidence) in [
-            // Without a word of the policy, or for another cause, or beside a failure that stays.
-            (none.as_str(), evidence(vec![throttled()])),
-            (POLICY, evidence(vec![one("docker-hub-limit", Retry::Helps)])),
-            (POLICY, evidence(vec![throttled(), one("tests-failed", Retry::DoesNot)])),
-            (POLICY, evidence(vec![one("throttled", Retry::Unknown)])),
-            (POLICY, evidence(Vec::new())),
-            // Where another service of the pipeline is the one that does.
-            (POLICY, StageEvidence { leads: false, ..evidence(vec![throttled()]) }),
-            (
-                POLICY,
-                StageEvidence { failed: Observed::Missing { why: "no".to_owned() }, ..evidence(vec![]) },
-            ),
-        ] {
+        let is_told = |text: &str, evidence: StageEvidence| {
             assert_eq!(decide(text, &evidence, &build).verdict, told, "{evidence:?}");
-        }
+        };
+        // Without a word of the policy, or for another cause, or beside a failure that stays.
+        is_told(&none, evidence(vec![throttled()]));
+        is_told(POLICY, evidence(vec![one("docker-hub-limit", Retry::Helps)]));
+        is_told(POLICY, evidence(vec![throttled(), one("tests-failed", Retry::DoesNot)]));
+        is_told(POLICY, evidence(vec![one("throttled", Retry::Unknown)]));
+        is_told(POLICY, evidence(Vec::new()));
+        // Where another service of the pipeline is the one that does.
+        is_told(POLICY, StageEvidence { leads: false, ..evidence(vec![throttled()]) });
+        let unread = Observed::Missing { why: "no".to_owned() };
+        is_told(POLICY, StageEvidence { failed: unread, ..evidence(Vec::new()) });
         let observed = POLICY.replace("  shop:\n", "  shop:\n    mode: observe\n");
         let decision = decide(&observed, &evidence(vec![throttled()]), &build);
         assert!(decision.observed && decision.verdict == Verdict::Retry);
@@ -220,14 +222,19 @@ mod tests {
         let prod = signal("Prod", "r-1");
         let tests = || vec![one("tests-failed", Retry::DoesNot)];
         assert_eq!(decide(POLICY, &evidence(tests()), &prod).verdict, Verdict::Notify(Urgency::Loud));
-        let mut stopped = evidence(tests());
-        stopped.ledger.undo = Some(crate::ledger::Effect {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let stopped = StageEvidence { stopped: Some(at), ..evidence(tests()) };
+        assert_eq!(decide(POLICY, &stopped, &prod).verdict, Verdict::Ignore);
+        // Another stage of it failed for a reason of its own, and is not set going again.
+        let mut undone = evidence(vec![one("throttled", Retry::Helps)]);
+        undone.ledger.undo = Some(crate::ledger::Effect {
             verdict: Verdict::RollBack,
             reasons: Reason::NoRollbackStarted.into(),
             effect: None,
-            state: crate::ledger::EffectState::Done,
-            at: jiff::Timestamp::UNIX_EPOCH,
+            state: EffectState::Done,
+            at,
         });
-        assert_eq!(decide(POLICY, &stopped, &prod).verdict, Verdict::Ignore);
+        let verify = signal("Verify", "r-1");
+        assert_eq!(decide(POLICY, &undone, &verify).verdict, Verdict::Notify(Urgency::Calm));
     }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::release::ROLLBACK_FOLLOWS;
 use crate::{
     approval::Choice,
-    decision::{Effect, alarm::signed},
+    decision::{Effect, Verdict, alarm::signed},
     evidence::{OpenEvidence, WatchedState},
     ledger::{
         Answered, DecisionRecord, EffectState, LEASE, Open, Owed, Press, Question, ReleaseLedger,
@@ -61,9 +61,13 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
         // What cannot be read says nothing: the next minute reads it again.
         let (Some(Ok(release)), Some(Ok(ledger))) = (release, ledger) else { continue };
         left.extend(left_behind(release, ledger, service, now));
-        told.extend(unsaid(watch, release, ledger).map(Due::Release));
+        told.extend(unsaid(watch, release, ledger, now).map(Due::Release));
         told.extend(unheard_rollback(&evidence.open, watch, release).map(Due::Watched));
-        let unexplained = unexplained(release, ledger, now);
+        let unexplained = if anothers(&evidence.open, service, watch, release) {
+            Unexplained::No
+        } else {
+            unexplained(release, ledger, now)
+        };
         if let Unexplained::Due(stage, since) = &unexplained {
             told.push(Due::StageFailed(watch.clone(), stage.clone(), *since));
         }
@@ -115,13 +119,21 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
 }
 
 /// A beginning or an end that no event has told of. The keys are those of the events.
-fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger) -> Option<ReleaseChange> {
+fn unsaid(watch: &Watch, release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> Option<ReleaseChange> {
     // One that waits for its pipeline's approval has not begun.
     if matches!(watch.place, Place::Stage(_)) && release.status == ReleaseStatus::Created {
         return None;
     }
     let (what, at) = match release.status.phase() {
         Phase::Running if ledger.began.is_none() => (ReleaseHappening::Started, release.created_at),
+        // Why a stage failed is better told by its events.
+        Phase::Over
+            if matches!(watch.place, Place::Stage(_))
+                && release.status == ReleaseStatus::Failed
+                && release.completed_at.is_some_and(|at| now.duration_since(at) < EVENTS_FOLLOW) =>
+        {
+            return None;
+        }
         Phase::Over if ledger.ended.is_none() => {
             let what = match release.status {
                 ReleaseStatus::Succeeded => ReleaseHappening::Succeeded,
@@ -150,6 +162,23 @@ enum Unexplained {
 /// How long the events of a failure are waited for. They bring a better explanation than the sweep's.
 const EVENTS_FOLLOW: SignedDuration = SignedDuration::from_secs(90);
 
+/// How long a failure is looked after that nobody could explain: nothing is to be gained by then.
+const EXPLAINED_FOR: SignedDuration = SignedDuration::from_hours(6);
+
+/// How long before the end of its execution an approval's rejection stands for what failed.
+const REJECTED_BEFORE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether a failure is another watch's to explain: that of the stage which failed, where a service names several.
+fn anothers(open: &Open, service: &Service, watch: &Watch, release: &Release) -> bool {
+    let course = release.course.as_ref();
+    let Some((pipeline, stage)) = course.and_then(|course| Some((&course.pipeline, course.failed()?))) else {
+        return false;
+    };
+    let place = Place::Stage(Stage { pipeline: pipeline.clone(), stage: stage.to_owned() });
+    let its = |other: &Watch| other.place == place && other.release.execution() == watch.release.execution();
+    place != watch.place && service.deployed_by.contains(&place) && open.watches.iter().any(its)
+}
+
 fn unexplained(release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> Unexplained {
     let Some(course) = release.course.as_ref().filter(|course| course.stands == Stands::Failed) else {
         return Unexplained::No;
@@ -162,8 +191,22 @@ fn unexplained(release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> Une
     let stage = Stage { pipeline: course.pipeline.clone(), stage: stage.to_owned() };
     let keys = StageFailed::keys_of(&stage, execution);
     // Of this failure: what was said before it was about another one, after which it was tried again.
-    let said = |record: &DecisionRecord| record.signal.starts_with(&keys) && record.at >= since;
-    let rejected = |answered: &Answered| answered.choice == Some(Choice::Reject);
+    let written = |signal: &str| {
+        let mut messages = ledger.told.iter().chain(ledger.owed.iter().map(|owed| &owed.key));
+        messages.any(|key| key.ends_with(signal))
+    };
+    // A decision without its message is half done.
+    let said = |record: &DecisionRecord| {
+        record.signal.starts_with(&keys)
+            && record.at >= since
+            && (record.verdict == Verdict::Ignore || written(&record.signal))
+    };
+    let rejected = |answered: &Answered| {
+        answered.choice == Some(Choice::Reject) && since.duration_since(answered.at) < REJECTED_BEFORE
+    };
+    if now.duration_since(since) > EXPLAINED_FOR {
+        return Unexplained::No;
+    }
     if ledger.decisions.iter().any(said) || ledger.answers.values().any(rejected) {
         Unexplained::No
     } else if now.duration_since(since) < EVENTS_FOLLOW {

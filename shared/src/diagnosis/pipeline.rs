@@ -88,7 +88,7 @@ pub(super) static RULES: &[Rule] = &[
         looks_like: "an approval that nobody answered in its time",
         to_do: "Ask again: retry the stage, and say who is to answer.",
         concerns: Concerns::Approvers,
-        retry: Retry::Helps,
+        retry: Retry::Unknown,
         specificity: Specificity::Special,
         when: approval,
         signs: &[Sign::new(

@@ -142,6 +142,13 @@ async fn not_there(
         adapters.codepipeline.structure(&stage.pipeline),
         adapters.codepipeline.stages(&stage.pipeline),
     );
+    // A pipeline that was deleted takes its executions with it: nothing more comes of this one.
+    if all.as_ref().is_err_and(|error| error.code.as_deref() == Some("PipelineNotFoundException")) {
+        let place = Place::Stage(stage.clone());
+        let watch = Watch { release: release.clone(), service: "".into(), place, began: now };
+        let gone = not_begun(&watch, Change::default(), None);
+        return Some(Observed::Known { value: Release { status: ReleaseStatus::Stopped, ..gone }, at: now });
+    }
     let (all, runs) = (all.ok()?, runs.ok()?);
     if runs.iter().any(|run| run.stage == stage.stage) {
         return None;

@@ -161,7 +161,8 @@ fn property(property: PropertyDrift) -> PropertyDrift {
 /// others, what the property's name or the value's own form says is one.
 fn value(path: &str, value: &str) -> String {
     let hidden = |step: &str| {
-        ["environment", "environmentvariables", "variables"]
+        // User data is base64: what is in it cannot be seen.
+        ["environment", "environmentvariables", "variables", "userdata"]
             .iter()
             .any(|name| step.eq_ignore_ascii_case(name))
     };

@@ -14,7 +14,7 @@ use crate::{
         card::in_stage,
         inquiry::{Inquiry, failed_in, is_approval},
     },
-    ledger::{Note, Watch},
+    ledger::{Effect, EffectState, Note, ReleaseLedger, Watch},
     message::OnCard,
     plan::{Circumstances, plan},
     policy::{Mode, Service},
@@ -37,7 +37,7 @@ enum Failing {
 
 /// What an event about a pipeline asks for.
 struct Asks {
-    /// The execution may be new to us: its card is looked after from here on.
+    /// The execution may be new to us: it is looked after from here on.
     begins: bool,
     /// What of it failed.
     failed: Failing,
@@ -97,6 +97,7 @@ impl Asks {
 pub async fn pipeline(
     guard: &Guard,
     change: &PipelineChange,
+    origin: Origin,
     inquiry: &impl Inquiry,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
@@ -110,8 +111,8 @@ pub async fn pipeline(
         let watch = watch(service, released, &change.execution, change.at);
         let has_card = guard.adapters.chat.is_some() && service.chat.slack.is_some();
         let own = own == Some(&released.stage);
-        // Without a card nothing of it is to be seen before its stage begins.
-        if asks.begins && has_card && !own {
+        // From here on it is looked after: what fails on the way is found even if its events are lost.
+        if asks.begins && !own {
             let kept = guard.adapters.ledger.keep(&Note::Watched(watch.clone()), invocation.now).await;
             kept.map_err(failed)?;
         }
@@ -121,7 +122,7 @@ pub async fn pipeline(
             Failing::In(stage) => Some(Some(stage)),
         };
         if let Some(stage) = stage {
-            let found = Found { stage, watch: &watch, at: change.at, origin: Origin::Event };
+            let found = Found { stage, watch: &watch, at: change.at, origin };
             outcomes.extend(Box::pin(stage_failed(guard, found, inquiry, invocation)).await?);
         }
         if asks.shows && has_card && !own {
@@ -172,46 +173,52 @@ pub async fn stage_failed(
     invocation: Invocation<'_>,
 ) -> Result<Option<Value>, Failure> {
     let (adapters, now) = (&guard.adapters, invocation.now);
-    let (Place::Stage(released), Some(execution)) = (&found.watch.place, found.watch.release.execution())
-    else {
+    let (Place::Stage(first), Some(execution)) = (&found.watch.place, found.watch.release.execution()) else {
         return Ok(None);
     };
     let Some(service) = guard.policy.service(&found.watch.service) else { return Ok(None) };
-    let (ledger, runs, release) = tokio::join!(
-        adapters.ledger.release(&found.watch.release, now),
-        adapters.codepipeline.actions(&released.pipeline, execution),
-        in_stage(adapters, released, &found.watch.release, now),
-    );
-    let ledger = ledger.map_err(failed)?;
-    let release = match release {
-        Observed::Known { value, .. } => value,
-        Observed::Missing { .. } => decision::approval::not_begun(found.watch, Change::default(), None),
-    };
+    let runs = adapters.codepipeline.actions(&first.pipeline, execution).await;
     let stage = match (found.stage, &runs) {
-        (Some(stage), _) => stage.clone(),
-        // The event named none: the last stage in which something failed, else what its course shows.
+        (Some(stage), _) => Some(stage.clone()),
+        // The event named none: the last stage in which something failed.
         (None, Ok(runs)) => {
             let last = runs.iter().filter(|run| failed_in(runs, &run.stage).any(|failed| failed == *run));
-            let last = last.max_by_key(|run| run.updated).map(|run| run.stage.clone());
-            let shown = || release.course.as_ref().and_then(|course| course.failed()).map(str::to_owned);
-            let Some(stage) = last.or_else(shown) else { return Ok(None) };
-            Stage { pipeline: released.pipeline.clone(), stage }
+            let last = last.max_by_key(|run| run.updated);
+            last.map(|run| Stage { pipeline: first.pipeline.clone(), stage: run.stage.clone() })
         }
         (None, Err(error)) => {
             return Err(Failure { kind: "AwsCallFailed", message: error.to_string() });
         }
     };
-    // What failed in it last tells this failure from another one after a retry. The last delivery says at least that it
-    // failed, under the execution's id.
+    // A service may be released by several stages of a pipeline: then it is about the one that failed.
+    let names = |stage: &&Stage| service.deployed_by.contains(&Place::Stage((*stage).clone()));
+    let released = stage.as_ref().filter(names).unwrap_or(first).clone();
+    let watch = Watch { began: found.watch.began, ..watch(service, &released, execution, found.at) };
+    let (ledger, release) = tokio::join!(
+        adapters.ledger.release(&watch.release, now),
+        in_stage(adapters, &released, &watch.release, now),
+    );
+    let ledger = ledger.map_err(failed)?;
+    let release = match release {
+        Observed::Known { value, .. } => value,
+        Observed::Missing { .. } => decision::approval::not_begun(&watch, Change::default(), None),
+    };
+    // No action failed: what its course shows.
+    let shown = || release.course.as_ref().and_then(|course| course.failed()).map(str::to_owned);
+    let shown = || Some(Stage { pipeline: first.pipeline.clone(), stage: shown()? });
+    let Some(stage) = stage.or_else(shown) else { return Ok(None) };
+    // What failed in it last tells this failure from another one after a retry; where that cannot be read, the time of
+    // the event, so that people hear at least that it failed.
     let last = runs
         .as_ref()
         .ok()
         .and_then(|runs| failed_in(runs, &stage.stage).max_by_key(|run| run.updated).cloned());
     let run = last.as_ref().and_then(|run| run.detail.id.clone());
+    let unread = || if runs.is_ok() { execution.to_owned() } else { found.at.to_string() };
     let signal = StageFailed {
         stage: stage.clone(),
         execution: execution.to_owned(),
-        run: run.unwrap_or_else(|| execution.to_owned()),
+        run: run.unwrap_or_else(unread),
         at: found.at,
     };
     // A stage that did not fail in an action failed by a condition, or runs again by now: this event is an old one then.
@@ -225,7 +232,10 @@ pub async fn stage_failed(
     let approvals_only =
         last.is_some() && runs.as_ref().is_ok_and(|runs| failed_in(runs, &stage.stage).all(is_approval));
     let key = Signal::StageFailed(signal.clone()).key();
-    if ledger.told.contains(&format!("{}/{key}", service.name)) {
+    let message = format!("{}/{key}", service.name);
+    // The pipeline's own event comes right after its stage's, which is at it, or is delivered again.
+    let at_it = found.stage.is_none() && ledger.owed.iter().any(|owed| owed.key == message);
+    if at_it || ledger.told.contains(&message) {
         return Ok(Some(json!({ "stage": "explained before" })));
     }
     let causes = match &runs {
@@ -236,7 +246,13 @@ pub async fn stage_failed(
         }
         Err(error) => Observed::Missing { why: error.to_string() },
     };
-    let evidence = StageEvidence { release, ledger, failed: causes, leads: leads(guard, service, released) };
+    let evidence = StageEvidence {
+        stopped: stopped(guard, &stage, execution, &watch, &ledger, now).await?,
+        release,
+        ledger,
+        failed: causes,
+        leads: leads(guard, service, &released),
+    };
     let decision = if approvals_only {
         decision::pipeline::not_approved(service, &evidence, &signal)
     } else {
@@ -249,6 +265,29 @@ pub async fn stage_failed(
     let outcome =
         Box::pin(carry_out(plan(decision, around), &signal, found.at, guard.scene(invocation))).await;
     settled(&outcome, &key).map(Some)
+}
+
+/// When Belay stopped what the failed stage itself did, if it did, for whichever service that stage releases.
+async fn stopped(
+    guard: &Guard,
+    stage: &Stage,
+    execution: &str,
+    watch: &Watch,
+    ledger: &ReleaseLedger,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
+    let place = Place::Stage(stage.clone());
+    let stands =
+        |undo: Option<&Effect>| undo.filter(|undo| undo.state != EffectState::Overtaken).map(|undo| undo.at);
+    if place == watch.place {
+        return Ok(stands(ledger.undo.as_ref()));
+    }
+    if guard.policy.deployed_by(&place).is_none() {
+        return Ok(None);
+    }
+    let its = ReleaseId::of_stage(&stage.stage, execution);
+    let its = guard.adapters.ledger.release(&its, now).await.map_err(failed)?;
+    Ok(stands(its.undo.as_ref()))
 }
 
 /// Whether a pipeline that releases several services is this one's to run again: that of the first which Belay acts
