@@ -107,7 +107,10 @@ pub async fn pipeline(
         PipelineHappening::Execution(_) | PipelineHappening::Action { .. } => None,
     };
     let mut outcomes = Vec::new();
-    for (service, released) in guard.policy.in_pipeline(&change.pipeline) {
+    let mut services = guard.policy.in_pipeline(&change.pipeline);
+    // Who runs the stage again comes last: the others must hear of a failure before it is none any more.
+    services.sort_by_key(|(service, released)| leads(guard, service, released));
+    for (service, released) in services {
         let watch = watch(service, released, &change.execution, change.at);
         let has_card = guard.adapters.chat.is_some() && service.chat.slack.is_some();
         let own = own == Some(&released.stage);
