@@ -49,7 +49,18 @@ fn in_order(story: &str) -> String {
     for run in lines.chunk_by_mut(|one, next| one.contains('↯') && next.contains('↯')) {
         run.sort_unstable();
     }
-    lines.join("\n")
+    in_one_region(&lines.join("\n"))
+}
+
+/// Each playing has a region of its own, which links name (`functions::stormproof`).
+fn in_one_region(story: &str) -> String {
+    let region = format!("{}-", functions::REGION);
+    let mut parts = story.split(&region);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |story, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        story + functions::REGION + rest
+    })
 }
 
 #[test]
