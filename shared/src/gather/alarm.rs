@@ -9,7 +9,7 @@ use super::{Looked, past::past};
 use crate::{
     aws::Adapters,
     decision,
-    evidence::{AlarmEvidence, Observed, PlaceEvidence, ServiceEvidence, TakenBack},
+    evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack},
     ledger::{EffectState, Partition, ReleaseLedger},
     policy::{Mode, Policy, Service},
     release::{Place, Release, ReleaseId, ReleaseStatus},
@@ -208,32 +208,12 @@ async fn at_place(
     looked: &Looked,
     now: Timestamp,
 ) -> PlaceEvidence {
-    let standing = looked.at(adapters, place, now).await;
-    let release = standing.latest.known().ok().and_then(Option::as_ref);
-    let (ledger, taken_back) = tokio::join!(
-        async {
-            match release {
-                None => Observed::Known { value: ReleaseLedger::default(), at: now },
-                Some(release) => Observed::from_result(adapters.ledger.release(&release.id, now).await, now),
-            }
-        },
-        async {
-            match release {
-                None => Observed::Known { value: None, at: now },
-                Some(release) => taken_back(adapters, release, now).await,
-            }
-        },
-    );
-    let (past, flaps) = match release {
-        Some(release) if !is_settled(release, &ledger, now) => {
-            past(&adapters.cloudwatch, change, release, &ledger, now).await
-        }
-        Some(_) | None => {
-            let why = || "it was not asked for: nothing turns on it".to_owned();
-            (Observed::Missing { why: why() }, Observed::Missing { why: why() })
-        }
-    };
-    let earlier = earlier(adapters, release, change, now).await;
+    // Whether there is a way back and what is known of the release do not wait for each other.
+    let latest = looked.latest(adapters, place, now).await;
+    let release = latest.known().ok().and_then(Option::as_ref);
+    let (standing, about) =
+        tokio::join!(looked.at(adapters, place, now), about(adapters, release, change, now));
+    let About { ledger, taken_back, past, flaps, earlier } = about;
     PlaceEvidence {
         place: place.clone(),
         latest: standing.latest,
@@ -248,6 +228,48 @@ async fn at_place(
         within: standing.within,
         traffic: standing.traffic,
     }
+}
+
+/// What is known of a release besides what its deployer says.
+struct About {
+    ledger: Observed<ReleaseLedger>,
+    taken_back: Observed<Option<TakenBack>>,
+    past: Observed<AlarmPast>,
+    flaps: Observed<u32>,
+    earlier: Observed<Option<Release>>,
+}
+
+async fn about(
+    adapters: &Adapters,
+    release: Option<&Release>,
+    change: &AlarmChange,
+    now: Timestamp,
+) -> About {
+    let recorded = async {
+        let ledger = match release {
+            None => Observed::Known { value: ReleaseLedger::default(), at: now },
+            Some(release) => Observed::from_result(adapters.ledger.release(&release.id, now).await, now),
+        };
+        let (past, flaps) = match release {
+            Some(release) if !is_settled(release, &ledger, now) => {
+                past(&adapters.cloudwatch, change, release, &ledger, now).await
+            }
+            Some(_) | None => {
+                let why = || "it was not asked for: nothing turns on it".to_owned();
+                (Observed::Missing { why: why() }, Observed::Missing { why: why() })
+            }
+        };
+        (ledger, past, flaps)
+    };
+    let taken_back = async {
+        match release {
+            None => Observed::Known { value: None, at: now },
+            Some(release) => taken_back(adapters, release, now).await,
+        }
+    };
+    let earlier = earlier(adapters, release, change, now);
+    let ((ledger, past, flaps), taken_back, earlier) = tokio::join!(recorded, taken_back, earlier);
+    About { ledger, taken_back, past, flaps, earlier }
 }
 
 /// The release that the alarm may be about, if it went off before the latest one began: an event that comes late.

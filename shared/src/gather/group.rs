@@ -31,28 +31,61 @@ pub(super) struct Standing {
 /// many changes an invocation carries. What the ledger holds is never kept: that is how invocations see each other.
 #[derive(Debug, Default)]
 pub struct Looked {
-    places: Mutex<HashMap<Place, Arc<OnceCell<Standing>>>>,
+    places: Mutex<HashMap<Place, Arc<Look>>>,
+}
+
+/// A look at one place.
+#[derive(Debug, Default)]
+struct Look {
+    latest: OnceCell<Latest>,
+    standing: OnceCell<Standing>,
 }
 
 impl Looked {
+    /// What is released at a place.
+    pub(super) async fn latest(
+        &self,
+        adapters: &Adapters,
+        place: &Place,
+        now: Timestamp,
+    ) -> Observed<Option<Release>> {
+        match place {
+            Place::Group(group) => {
+                let look = self.look(place);
+                let (found, _) =
+                    look.latest.get_or_init(|| latest(&adapters.codedeploy, group)).await.clone();
+                Observed::from_result(found, now)
+            }
+            // A stage's release is known when its pipeline is.
+            Place::Stage(_) => self.at(adapters, place, now).await.latest,
+        }
+    }
+
+    /// Everything that the deployer says of a place.
     pub(super) async fn at(&self, adapters: &Adapters, place: &Place, now: Timestamp) -> Standing {
-        let cell = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(places.entry(place.clone()).or_default())
-        };
-        cell.get_or_init(|| standing(adapters, place, now)).await.clone()
+        let look = self.look(place);
+        let standing = look.standing.get_or_init(async || match place {
+            Place::Group(deployment_group) => {
+                let found = look.latest.get_or_init(|| latest(&adapters.codedeploy, deployment_group)).await;
+                group(adapters, deployment_group, found.clone(), now).await
+            }
+            Place::Stage(stage) => super::stage::stage(adapters, stage, now).await,
+        });
+        standing.await.clone()
+    }
+
+    fn look(&self, place: &Place) -> Arc<Look> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(place.clone()).or_default())
     }
 }
 
-async fn standing(adapters: &Adapters, place: &Place, now: Timestamp) -> Standing {
-    match place {
-        Place::Group(deployment_group) => group(adapters, deployment_group, now).await,
-        Place::Stage(stage) => super::stage::stage(adapters, stage, now).await,
-    }
-}
-
-async fn group(adapters: &Adapters, group: &DeploymentGroup, now: Timestamp) -> Standing {
-    let (latest, last_successful) = latest(&adapters.codedeploy, group).await;
+async fn group(
+    adapters: &Adapters,
+    group: &DeploymentGroup,
+    (latest, last_successful): Latest,
+    now: Timestamp,
+) -> Standing {
     let Ok(Some(release)) = latest else {
         return Standing {
             latest: Observed::from_result(latest, now),
@@ -91,8 +124,11 @@ fn nothing_released(now: Timestamp) -> Observed<Back> {
 
 type Known<T> = Result<Option<T>, AwsError>;
 
+/// The latest release at a group, and the last deployment there that succeeded.
+type Latest = (Known<Release>, Known<ReleaseId>);
+
 /// The deployment that runs, else the last release that ended; and the last that ended well by the group's account.
-async fn latest(codedeploy: &CodeDeploy, group: &DeploymentGroup) -> (Known<Release>, Known<ReleaseId>) {
+async fn latest(codedeploy: &CodeDeploy, group: &DeploymentGroup) -> Latest {
     let (running, last) = tokio::join!(codedeploy.running(group), codedeploy.last(group));
     match (running, last) {
         (Ok(Some(running)), last) => (Ok(Some(running)), last.map(|(_, successful)| successful)),
