@@ -4,9 +4,12 @@ pub mod builds;
 pub mod cloudwatch;
 pub mod codedeploy;
 pub mod codepipeline;
+mod connection;
 pub mod drift;
 pub mod endpoint;
+pub(crate) mod http;
 pub mod lambda;
+mod late;
 pub mod ledger;
 pub mod logs;
 pub mod secrets;
@@ -19,18 +22,15 @@ pub(crate) mod timer;
 
 use std::time::Duration;
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
-    retry::RetryConfig, timeout::TimeoutConfig,
-};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::{SdkConfig, region::Region};
 
+pub use self::{
+    connection::{Connection, connect, retries, timeouts},
+    http::http_client,
+};
 use crate::{channel::Chat, settings::Settings};
-
-/// How clients reach AWS: where, with whose credentials, and how patiently.
-pub type Connection = SdkConfig;
 
 /// Everything outside that Belay talks to.
 #[derive(Clone, Debug)]
@@ -41,8 +41,6 @@ pub struct Adapters {
     pub codepipeline: codepipeline::CodePipeline,
     /// The alarms.
     pub cloudwatch: cloudwatch::CloudWatch,
-    /// The stacks, and how they drift.
-    pub stacks: drift::Stacks,
     /// What was done already.
     pub ledger: ledger::Ledger,
     /// Where people are told.
@@ -64,7 +62,6 @@ impl Adapters {
             codedeploy: codedeploy::CodeDeploy::new(config),
             codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
-            stacks: drift::Stacks::new(config),
             ledger: ledger::Ledger::new(config, &settings.ledger_table),
             topic: sns::Topic::new(config, &settings.topic_arn),
             lambda: lambda::Lambda::new(config),
@@ -72,6 +69,14 @@ impl Adapters {
             chat: settings.chat.as_ref().map(|chat| Chat::new(config, chat)),
             sources: Sources::new(config),
         }
+    }
+
+    /// Makes the clients that stand between an alarm and its undo now, before anybody waits for them. The others are made
+    /// when they are first used.
+    pub fn ready(&self) {
+        self.ledger.ready();
+        self.codedeploy.ready();
+        self.cloudwatch.ready();
     }
 
     /// The same, but for what is read and undone: that is in the account of `config`'s credentials. The ledger, the topic
@@ -82,7 +87,6 @@ impl Adapters {
             codedeploy: codedeploy::CodeDeploy::new(config),
             codepipeline: codepipeline::CodePipeline::new(config),
             cloudwatch: cloudwatch::CloudWatch::new(config),
-            stacks: drift::Stacks::new(config),
             lambda: lambda::Lambda::new(config),
             sources: Sources::new(config),
             ..self.clone()
@@ -90,8 +94,8 @@ impl Adapters {
     }
 }
 
-/// What is asked about a failure, and by nothing else: these clients are made when they are asked for, so that a function
-/// that explains no failure neither has them in it nor makes them when it starts.
+/// What is asked about failures and about drift, and by nothing else: these clients are made when they are asked for, so
+/// that a function that asks neither does not have them in it.
 #[derive(Clone, Debug)]
 pub struct Sources {
     connection: Connection,
@@ -142,7 +146,12 @@ impl Sources {
         logs::Logs::new(&self.connection)
     }
 
-    /// CloudFormation.
+    /// CloudFormation, for how stacks drift.
+    pub fn drift(&self) -> drift::Stacks {
+        drift::Stacks::new(&self.connection)
+    }
+
+    /// CloudFormation, for how a stack fails.
     pub fn stacks(&self) -> stacks::Stacks {
         stacks::Stacks::new(&self.connection)
     }
@@ -158,53 +167,9 @@ impl Sources {
     }
 }
 
-/// The SDK's HTTPS client: rustls on ring, the system's certificates.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
-/// One attempt of a call may take this long.
-const ATTEMPT: Duration = Duration::from_secs(3);
-/// A call with all its attempts may take this long: well inside the ledger's lease.
-const CALL: Duration = Duration::from_secs(10);
-
 /// All that is asked about one failure may take this long together: nobody waits for more than ten seconds for it, and what
 /// is made of it takes no time to speak of.
 const EXPLAINED: Duration = Duration::from_secs(9);
-
-/// The SDK's configuration: three attempts with exponential backoff and jitter by the SDK's own standard
-/// retry mode, bounded attempts and calls.
-///
-/// Credentials come from the environment only, which is how Lambda gives them; so nothing is read from
-/// files or from instance metadata at start. The region is given. `AWS_ENDPOINT_URL` and
-/// `AWS_ENDPOINT_URL_<SERVICE>` are honoured by the SDK.
-pub async fn connect(region: &str, http: SharedHttpClient) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(Region::new(region.to_owned()))
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .http_client(http)
-        .retry_config(retries())
-        .timeout_config(timeouts())
-        .load()
-        .await
-}
-
-/// How calls are retried, for anybody who makes a configuration by hand.
-pub fn retries() -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(3)
-        .with_initial_backoff(Duration::from_millis(200))
-        .with_max_backoff(Duration::from_secs(2))
-}
-
-/// How long calls may take.
-pub fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(CALL)
-        .build()
-}
 
 /// A call to AWS that failed, after its retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ mod quiet;
 pub mod slack;
 pub mod teams;
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 
 use self::{http::Http, slack::Slack, teams::Teams};
 use crate::{

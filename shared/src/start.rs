@@ -18,6 +18,8 @@ use crate::{
 
 pub use guards::Guards;
 pub use log::Log;
+#[cfg(feature = "lambda")]
+pub use log::log_to_stdout;
 
 /// A function, ready to work in one account.
 #[derive(Clone, Debug)]

@@ -6,14 +6,12 @@ use std::{
 };
 
 use belay_tests::{Press, SlackApp, SlackFault, sign_slack, stage::functions};
-use lambda_runtime::tracing::{
-    Dispatch, dispatcher,
-    subscriber::{
-        EnvFilter,
-        fmt::{self, MakeWriter},
-    },
-};
 use serde_json::{Value, json};
+use tracing::{Dispatch, dispatcher};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{self, MakeWriter},
+};
 
 use crate::{
     a_release_is_guarded::{Story, lambda},

@@ -18,7 +18,7 @@ use aws_smithy_async::{
 use belay::{
     aws::{
         Adapters, Sources, cloudwatch::CloudWatch, codedeploy::CodeDeploy, codepipeline::CodePipeline,
-        drift::Stacks, endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
+        endpoint::Endpoint, lambda::Lambda, ledger::Ledger, retries, sns::Topic, timeouts,
     },
     channel::Chat,
     policy::Policy,
@@ -277,7 +277,6 @@ pub fn stormproof(
             guard.adapters = Adapters {
                 codedeploy: CodeDeploy::new(&config),
                 cloudwatch: CloudWatch::new(&config),
-                stacks: Stacks::new(&config),
                 ledger: Ledger::new(&config, TABLE),
                 topic: Topic::new(&config, TOPIC),
                 codepipeline: CodePipeline::new(&config),

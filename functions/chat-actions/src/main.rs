@@ -1,9 +1,9 @@
 //! The Lambda function `chat-actions`.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
-use belay::start::{Guards, Invocation, how_to_run};
+use belay::start::{Guards, Invocation, how_to_run, log_to_stdout};
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -13,8 +13,8 @@ async fn main() -> Result<(), Error> {
         eprintln!("{}", how_to_run("chat-actions"));
         std::process::exit(2);
     }
-    tracing::init_default_subscriber();
-    let guards = Guards::start(|name| std::env::var(name).ok()).await.unwrap_or_else(|error| {
+    log_to_stdout(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
+    let guards = Guards::start(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1)
     });

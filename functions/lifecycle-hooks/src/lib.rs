@@ -6,7 +6,7 @@ use std::{
 };
 
 use belay::{
-    aws::{self, AwsError, codedeploy::CodeDeploy},
+    aws::{AwsError, Connection, codedeploy::CodeDeploy},
     carry_out::{Outcome, carry_out},
     decision::{
         Decision, HookAnswer, Verdict,
@@ -257,12 +257,12 @@ fn answered(call: &HookCall, outcome: &Outcome) -> Result<Value, Failure> {
 ///
 /// Every other function refuses to start. This one refuses to check: it says everything that is wrong at its
 /// start and again in every answer.
-pub async fn refuse(region: &str, payload: &[u8], why: &StartError) -> Failure {
+pub async fn refuse(connection: &Connection, payload: &[u8], why: &StartError) -> Failure {
     let call = match events::hook(payload) {
         Err(refusal) => return Failure { kind: refusal.kind(), message: refusal.to_string() },
         Ok(call) => call,
     };
-    let codedeploy = CodeDeploy::new(&aws::connect(region, aws::http_client()).await);
+    let codedeploy = CodeDeploy::new(connection);
     error!(deployment = call.deployment.as_str(), %why, "answering Failed");
     match codedeploy.answer(&call.deployment, &call.execution, HookAnswer::Failed).await {
         Ok(_) => Failure {

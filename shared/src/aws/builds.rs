@@ -1,12 +1,13 @@
 //! CodeBuild: how a build went, and where its log is.
 
-use aws_config::SdkConfig;
 use aws_sdk_codebuild::{
     Client,
     types::{BuildPhase, LogsConfigStatusType, LogsLocation, PhaseContext as Context, StatusType},
 };
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{Build, PhaseContext},
@@ -15,7 +16,7 @@ use crate::{
 /// The builds.
 #[derive(Clone, Debug)]
 pub struct Builds {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// A build, as CodeBuild describes it.
@@ -49,7 +50,7 @@ pub enum LogPlace {
 impl Builds {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// One build, by its id (`project:uuid`) or its ARN.

@@ -4,14 +4,15 @@ mod graph;
 
 use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::{
     Client,
     types::{AlarmMuteRuleStatus, AlarmType, EvaluationState, HistoryItemType, ScanBy, StateValue},
 };
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, date_time, timestamp},
     evidence::{Observed, WatchedState},
@@ -22,7 +23,7 @@ use crate::{
 /// The alarms.
 #[derive(Clone, Debug)]
 pub struct CloudWatch {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// One change of an alarm's state, from its history.
@@ -45,7 +46,12 @@ const HISTORY_PAGES: usize = 5;
 impl CloudWatch {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
+    }
+
+    /// Makes the client now, before anybody waits for it.
+    pub fn ready(&self) {
+        self.client.ready();
     }
 
     /// The alarms with these names, and all whose names begin with one of these prefixes.

@@ -6,7 +6,6 @@ pub use self::failing::{EcsService, FailedDeployment};
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_codedeploy::{
     Client,
     types::{
@@ -15,9 +14,12 @@ use aws_sdk_codedeploy::{
         RevisionLocation, RevisionLocationType, S3Location, StopStatus, TimeRange,
     },
 };
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
@@ -31,7 +33,7 @@ use crate::{
 /// The deployer.
 #[derive(Clone, Debug)]
 pub struct CodeDeploy {
-    client: Client,
+    client: Late<Client>,
     /// Between two attempts of what the SDK must not repeat by itself.
     pause: Duration,
 }
@@ -78,7 +80,12 @@ impl CodeDeploy {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
         let pause = config.retry_config().map_or(Duration::ZERO, RetryConfig::initial_backoff);
-        Self { client: Client::new(config), pause }
+        Self { client: Late::of(config, |config| Client::new(config)), pause }
+    }
+
+    /// Makes the client now, before anybody waits for it.
+    pub fn ready(&self) {
+        self.client.ready();
     }
 
     /// One deployment, as it is now.

@@ -10,7 +10,6 @@ pub use self::approvals::{ApprovalAnswer, ApprovalState, ApprovalToken, RetryAns
 pub use self::commits::committed;
 pub use self::past::{PastExecution, RunInFull, SourceRevision, WaitingRun};
 
-use aws_config::SdkConfig;
 use aws_sdk_codepipeline::{
     Client,
     types::{
@@ -19,14 +18,16 @@ use aws_sdk_codepipeline::{
         SucceededInStageFilter, TriggerType,
     },
 };
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::aws::{AwsError, timestamp};
 
 /// The pipelines.
 #[derive(Clone, Debug)]
 pub struct CodePipeline {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// How a pipeline is made.
@@ -186,7 +187,7 @@ pub enum PipelineStopAnswer {
 impl CodePipeline {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// How a pipeline is made now.
@@ -431,7 +432,8 @@ const STOP_REASON: usize = 200;
 const CLOSE_REASON: usize = 300;
 
 fn once() -> aws_sdk_codepipeline::config::Builder {
-    aws_sdk_codepipeline::config::Builder::new().retry_config(aws_config::retry::RetryConfig::disabled())
+    aws_sdk_codepipeline::config::Builder::new()
+        .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
 }
 
 /// A reason as AWS takes it: letters, digits, spaces and `!@().*?-`. Anything else becomes a space, except

@@ -3,13 +3,14 @@
 //! The operations model no errors of their own: a stack that does not exist, or is in a state that allows no detection,
 //! is a `ValidationError`, known by its words alone.
 
-use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
     types::{StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus, StackStatus},
 };
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, timestamp},
     drift::{
@@ -20,7 +21,7 @@ use crate::{
 /// The stacks.
 #[derive(Clone, Debug)]
 pub struct Stacks {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// A stack in the list.
@@ -88,7 +89,7 @@ const PAGES: usize = 100;
 impl Stacks {
     /// The stacks that `config`'s credentials reach.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// Every stack that is not deleted, also nested ones.

@@ -1,25 +1,20 @@
-//! The HTTP client of a hook's `http` checks: the SDK's own connector, so that there is one HTTP and one TLS
-//! stack.
+//! The HTTP client of a hook's `http` checks.
 
 use std::{sync::OnceLock, time::Duration};
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{self, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, SharedHttpConnector},
-    orchestrator::HttpRequest,
-};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 
-use crate::aws::deepest;
+use super::{deepest, http::Pool};
+
+/// A check asks again after a pause.
+const IDLE: usize = 1;
 
 /// Endpoints under test.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
-    /// Made at the first request: making it reads the system's certificates.
-    connector: OnceLock<SharedHttpConnector>,
+    /// Made at the first request.
+    connections: OnceLock<Pool>,
 }
 
 /// Why there is no status.
@@ -43,13 +38,9 @@ impl Endpoint {
             .map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
         let request =
             HttpRequest::try_from(request).map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
-        let connector = self.connector.get_or_init(|| {
-            SharedHttpConnector::new(
-                Connector::builder().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build(),
-            )
-        });
+        let connections = self.connections.get_or_init(|| Pool::keeping(IDLE));
         // Connecting has no limit of its own: slow to connect is slow to answer.
-        let answer = connector.call(request);
+        let answer = connections.call(request);
         match tokio::time::timeout(within, answer).await {
             Err(_) => Err(NoStatus::TooSlow),
             Ok(Ok(response)) => Ok(response.status().as_u16()),

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_lambda::{Client, config::Builder, error::SdkError, primitives::Blob, types::InvocationType};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
 
+use super::late::Late;
 use crate::aws::AwsError;
 
 /// Functions that can be invoked and waited for.
 #[derive(Clone, Debug)]
 pub struct Lambda {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// Connecting may take this long.
@@ -34,7 +36,7 @@ pub enum InvokeError {
 impl Lambda {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// Invokes a function once, by its name or ARN, and waits for what it returns. Whoever wants it tried

@@ -13,16 +13,18 @@ mod stacks;
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
+use super::late::Late;
 use crate::{
     aws::AwsError,
     decision::{Decision, Effect},
@@ -34,7 +36,7 @@ use crate::{
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    client: Client,
+    client: Late<Client>,
     table: String,
 }
 
@@ -84,8 +86,16 @@ impl Ledger {
             .operation_attempt_timeout(Duration::from_millis(1_200))
             .operation_timeout(Duration::from_secs(3))
             .build();
-        let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(limits).build();
-        Self { client: Client::from_conf(config), table: table.to_owned() }
+        let client = Late::of(config, |config| {
+            let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(limits);
+            Client::from_conf(config.build())
+        });
+        Self { client, table: table.to_owned() }
+    }
+
+    /// Makes the client now, before anybody waits for it.
+    pub fn ready(&self) {
+        self.client.ready();
     }
 
     /// Everything about one release, by one strongly consistent query (more, if it fills more than 1 MB).

@@ -1,16 +1,17 @@
 //! CloudWatch Logs: of one stream the end, and what sounds like an error before that. Never more than about 2 MB, however
 //! long the stream is.
 
-use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::aws::AwsError;
 
 /// The logs.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// One event of a stream. It may hold line breaks.
@@ -40,7 +41,7 @@ const ERROR_TERMS: &str = r#"?error ?Error ?ERROR ?errors ?Errors ?"error:" ?"Er
 impl Logs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// The last events of a stream, oldest first, of those from `since` on: one page that is not empty, up to 1 MB or

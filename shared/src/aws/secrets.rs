@@ -2,11 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::Client;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::late::Late;
 use crate::aws::{
     AwsError,
     timer::{Timer, runs},
@@ -54,7 +56,7 @@ pub struct ChatSecrets {
 /// One secret of Secrets Manager. Clones share what was fetched.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    client: Client,
+    client: Late<Client>,
     id: String,
     kept: Arc<Mutex<Kept>>,
 }
@@ -83,8 +85,11 @@ impl Secrets {
             .operation_attempt_timeout(Duration::from_millis(1_200))
             .operation_timeout(Duration::from_secs(3))
             .build();
-        let config = aws_sdk_secretsmanager::config::Builder::from(config).timeout_config(limits).build();
-        Self { client: Client::from_conf(config), id: id.to_owned(), kept: Arc::default() }
+        let client = Late::of(config, |config| {
+            let config = aws_sdk_secretsmanager::config::Builder::from(config).timeout_config(limits);
+            Client::from_conf(config.build())
+        });
+        Self { client, id: id.to_owned(), kept: Arc::default() }
     }
 
     /// What the secret holds: fetched at most five minutes ago, or longer ago if Secrets Manager does not

@@ -1,21 +1,22 @@
 //! The SNS topic that gets every message.
 
-use aws_config::SdkConfig;
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
+use aws_types::SdkConfig;
 
+use super::late::Late;
 use crate::{aws::AwsError, chat::amazon_q::Notification};
 
 /// The topic.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    client: Client,
+    client: Late<Client>,
     arn: String,
 }
 
 impl Topic {
     /// The topic with this ARN.
     pub fn new(config: &SdkConfig, arn: &str) -> Self {
-        Self { client: Client::new(config), arn: arn.to_owned() }
+        Self { client: Late::of(config, |config| Client::new(config)), arn: arn.to_owned() }
     }
 
     /// Publishes a notification. The attribute `urgency` lets a subscription take the loud ones only.

@@ -1,9 +1,10 @@
 //! CloudFormation: where a stack stands, and what failed in it first.
 
-use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{Client, types::StackEvent};
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{FailedResource, StackFailure},
@@ -12,7 +13,7 @@ use crate::{
 /// The stacks.
 #[derive(Clone, Debug)]
 pub struct Stacks {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// How many pages of events are read back: 100 events each as AWS answers today, six for each of the 500 resources that a
@@ -32,7 +33,7 @@ struct Failed {
 impl Stacks {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// A stack, by its name or its id, and what failed first in it from `since` on; of a stack inside it, what failed

@@ -1,13 +1,16 @@
 //! AWS STS: credentials of a role in another account, assumed when they are first needed and kept until they expire.
 
-use aws_config::{SdkConfig, identity::IdentityCache, sts::AssumeRoleProvider};
-use aws_credential_types::provider::{
-    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-};
-use aws_smithy_types::error::ErrorMetadata;
-use tokio::sync::OnceCell;
+use std::{sync::OnceLock, time::SystemTime};
 
-use super::{caused_by, deepest};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_sdk_sts::Client;
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_types::SdkConfig;
+
+use super::AwsError;
 
 /// What the assumed role's session is called in the other account's CloudTrail (STS's API model, `roleSessionNameType`:
 /// 2 to 64 characters).
@@ -23,7 +26,7 @@ pub fn assumed(config: &SdkConfig, role: &str, external_id: &str) -> SdkConfig {
         arn: role.to_owned(),
         external_id: external_id.to_owned(),
         from: config.clone(),
-        provider: OnceCell::new(),
+        client: OnceLock::new(),
     };
     config
         .clone()
@@ -43,12 +46,12 @@ pub struct NotAssumed {
     why: String,
 }
 
-/// A role, and the SDK's provider for it once it is needed.
+/// A role, and the client that assumes it once it is needed.
 struct Role {
     arn: String,
     external_id: String,
     from: SdkConfig,
-    provider: OnceCell<AssumeRoleProvider>,
+    client: OnceLock<Client>,
 }
 
 impl std::fmt::Debug for Role {
@@ -58,27 +61,23 @@ impl std::fmt::Debug for Role {
 }
 
 impl Role {
-    async fn provider(&self) -> &AssumeRoleProvider {
-        let make = async || {
-            let builder = AssumeRoleProvider::builder(&self.arn)
-                .configure(&self.from)
-                .session_name(SESSION)
-                .external_id(&self.external_id);
-            builder.build().await
+    async fn assume(&self) -> Result<Credentials, CredentialsError> {
+        let refused = |why| CredentialsError::provider_error(NotAssumed { role: self.arn.clone(), why });
+        let client = self.client.get_or_init(|| Client::new(&self.from));
+        let request = client
+            .assume_role()
+            .role_arn(&self.arn)
+            .role_session_name(SESSION)
+            .external_id(&self.external_id);
+        let answer = request.send().await;
+        let answer =
+            answer.map_err(|error| refused(AwsError::from_sdk("sts:AssumeRole", &self.arn, &error).why))?;
+        let Some(given) = answer.credentials else {
+            return Err(refused("STS gave no credentials".to_owned()));
         };
-        self.provider.get_or_init(make).await
-    }
-
-    fn refused(&self, error: &CredentialsError) -> CredentialsError {
-        let why = match caused_by::<ErrorMetadata>(error) {
-            Some(said) => format!(
-                "AWS says {}: {}",
-                said.code().unwrap_or("nothing that has a name"),
-                said.message().unwrap_or("no more")
-            ),
-            None => deepest(error),
-        };
-        CredentialsError::provider_error(NotAssumed { role: self.arn.clone(), why })
+        let ends = SystemTime::try_from(given.expiration).map_err(|error| refused(error.to_string()))?;
+        let (key, secret, token) = (given.access_key_id, given.secret_access_key, given.session_token);
+        Ok(Credentials::new(key, secret, Some(token), Some(ends), "AssumeRole"))
     }
 }
 
@@ -87,9 +86,6 @@ impl ProvideCredentials for Role {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async {
-            let given = self.provider().await.provide_credentials().await;
-            given.map_err(|error| self.refused(&error))
-        })
+        future::ProvideCredentials::new(self.assume())
     }
 }

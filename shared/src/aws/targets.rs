@@ -1,12 +1,13 @@
 //! Elastic Load Balancing: target groups, and which of their targets are not healthy.
 
-use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::{
     Client,
     types::{TargetGroup as Group, TargetHealthDescription, TargetHealthStateEnum as State},
 };
+use aws_types::SdkConfig;
 use futures_util::future::join_all;
 
+use super::late::Late;
 use crate::{
     aws::AwsError,
     diagnosis::{TargetGroup, UnhealthyTarget},
@@ -15,7 +16,7 @@ use crate::{
 /// The target groups.
 #[derive(Clone, Debug)]
 pub struct Targets {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// How target groups are asked for.
@@ -30,7 +31,7 @@ pub enum Groups {
 impl Targets {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// Target groups with their targets that are not healthy, each by itself. Those that leave anyhow are not among them.

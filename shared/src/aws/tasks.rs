@@ -1,12 +1,13 @@
 //! ECS: what became of a service's tasks.
 
-use aws_config::SdkConfig;
 use aws_sdk_ecs::{
     Client,
     types::{Container, DeploymentRolloutState, DesiredStatus, Service, Task, TaskSet},
 };
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use super::late::Late;
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{StoppedContainer, StoppedTask, Tasks},
@@ -15,7 +16,7 @@ use crate::{
 /// The services and their tasks.
 #[derive(Clone, Debug)]
 pub struct Ecs {
-    client: Client,
+    client: Late<Client>,
 }
 
 /// A service as ECS describes it, without its tasks.
@@ -39,7 +40,7 @@ const KEPT: usize = 10;
 impl Ecs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Late::of(config, |config| Client::new(config)) }
     }
 
     /// A service's state, with its messages from `since` on.

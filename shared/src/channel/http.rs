@@ -1,4 +1,4 @@
-//! One HTTPS POST, over the SDK's own connector, so that there is one HTTP and one TLS stack.
+//! One HTTPS POST.
 
 use std::{
     error::Error,
@@ -6,16 +6,14 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{self, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, SharedHttpConnector},
+    http::HttpConnector,
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+
+use crate::aws::http::Pool;
 
 /// Connecting, sending and the whole answer may take so long.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -25,8 +23,8 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 /// The client. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Http {
-    /// Made at the first request: making it reads the system's certificates.
-    connector: Arc<OnceLock<SharedHttpConnector>>,
+    /// Made at the first request.
+    connections: Arc<OnceLock<Pool>>,
 }
 
 /// What to send. Not shown: its URL, its headers and its body may all be secrets.
@@ -85,15 +83,10 @@ impl Http {
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<Answer, NoAnswer> {
-        let connector = self.connector.get_or_init(|| {
-            let builder = Connector::builder()
-                // Lambda freezes us between two invocations, and the other side closes the connection meanwhile. A
-                // post that goes out on such a connection has no answer, and is not sent again.
-                .pool_max_idle_per_host(0)
-                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
-            SharedHttpConnector::new(builder.build())
-        });
-        let response = connector.call(request).await.map_err(|error| NoAnswer::Lost(lost(&error)))?;
+        // Lambda freezes us between two invocations, and the other side closes the connection meanwhile. A post that goes
+        // out on such a connection has no answer, and is not sent again: so none is kept.
+        let connections = self.connections.get_or_init(|| Pool::keeping(0));
+        let response = connections.call(request).await.map_err(|error| NoAnswer::Lost(lost(&error)))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").map(str::to_owned);
         Ok(Answer { status, retry_after, body: whole(response).await? })

@@ -38,7 +38,7 @@ pub async fn gather(
         async {
             match check.what {
                 StackHappening::Detected { .. } => {
-                    let found = adapters.stacks.drift(&check.stack).await;
+                    let found = adapters.sources.drift().drift(&check.stack).await;
                     Observed::from_result(found.map(presentable), now)
                 }
                 StackHappening::Refused { .. }
@@ -70,7 +70,7 @@ async fn undone(
     check: &StackCheck,
     now: Timestamp,
 ) -> Result<Vec<UndoneRelease>, AwsError> {
-    let Some((_, updated)) = adapters.stacks.changed(&check.stack).await? else {
+    let Some((_, updated)) = adapters.sources.drift().changed(&check.stack).await? else {
         return Ok(Vec::new());
     };
     let each = policy.services().map(async |service| {

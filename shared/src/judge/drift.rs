@@ -81,7 +81,7 @@ pub async fn tick(guard: &Guard, invocation: Invocation<'_>) -> Result<Vec<Value
             work.judge(stack, what).await;
         }
     }
-    let listed = match timeout(LISTING, guard.adapters.stacks.all()).await {
+    let listed = match timeout(LISTING, guard.adapters.sources.drift().all()).await {
         Ok(listed) => listed.map_err(failed)?,
         Err(_) => {
             let why = "the list of stacks took too long";
@@ -152,7 +152,7 @@ impl Work<'_> {
                 running.insert(stack);
                 continue;
             }
-            match self.guard.adapters.stacks.standing(&id).await {
+            match self.guard.adapters.sources.drift().standing(&id).await {
                 Ok(Standing::Over { failed }) => {
                     self.judge(&stack, StackHappening::Detected { detection: id, failed }).await;
                 }
@@ -228,7 +228,7 @@ impl Work<'_> {
             if places == 0 || is_late(self.invocation.begun).await {
                 return;
             }
-            match self.guard.adapters.stacks.detect(&waits.stack).await {
+            match self.guard.adapters.sources.drift().detect(&waits.stack).await {
                 Ok(Detecting::Began(id)) => {
                     places -= 1;
                     let (stack, since) = (waits.stack.clone(), self.now());
@@ -258,7 +258,7 @@ impl Work<'_> {
     async fn refused(&mut self, waits: StackWaits, error: AwsError) {
         let code = error.code.clone().unwrap_or_default();
         if code == "ValidationError" {
-            match self.guard.adapters.stacks.changed(&waits.stack).await {
+            match self.guard.adapters.sources.drift().changed(&waits.stack).await {
                 Ok(None) => {
                     self.keep(Note::StackWaitsNoMore(waits.stack)).await;
                     return;

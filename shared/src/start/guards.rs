@@ -32,10 +32,12 @@ impl Guards {
     ///
     /// # Errors
     /// Every mistake in the settings, or every mistake in the policy, or what the policy needs and the settings lack.
-    pub async fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
-        let settings = Settings::parse(lookup)?;
+    pub fn start(
+        lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let settings = Settings::parse(&lookup)?;
         let policy = read_policy(&settings)?;
-        let connection = aws::connect(&settings.region, aws::http_client()).await;
+        let connection = aws::connect(&settings.region, aws::http_client(), lookup);
         Self::of(policy, &connection, &settings, Patience::default())
     }
 

@@ -1,5 +1,5 @@
-//! Lines that go into a function's log as they are: metrics, which CloudWatch reads there, and which the logger's own form
-//! would spoil.
+//! A function's log: what its program says of itself, as JSON, and lines that go into it as they are: metrics, which
+//! CloudWatch reads there, and which that form would spoil.
 
 use std::{fmt, sync::Arc};
 
@@ -28,4 +28,17 @@ impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Log" } else { "Log(nowhere)" })
     }
+}
+
+/// Sends what the program logs to standard output, one JSON object a line.
+///
+/// `level` is the least that is written: `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
+/// configuration (Lambda Developer Guide, "Configuring advanced logging controls"); INFO if it is none. Filters by module
+/// are left out: they come with an engine for regular expressions, a twentieth of the program.
+#[cfg(feature = "lambda")]
+pub fn log_to_stdout(level: Option<&str>) {
+    use tracing_subscriber::filter::LevelFilter;
+
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt().json().with_target(false).without_time().with_max_level(level).init();
 }
