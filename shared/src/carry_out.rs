@@ -210,8 +210,8 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     }
                 }
             }
-            Action::Retry { stage, execution, release, key } => {
-                match Box::pin(retry(stage, execution, release, key, scene)).await {
+            Action::Retry { stage, execution, release, key, unless_undone } => {
+                match Box::pin(retry(stage, execution, release, (key, *unless_undone), scene)).await {
                     Ok(Retrying::Done(ours)) => {
                         came = Came::Retried;
                         claim = Some(ours);

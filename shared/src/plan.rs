@@ -69,6 +69,9 @@ pub enum Action {
         release: ReleaseId,
         /// What was answered: an answer is carried out once.
         key: String,
+        /// Whether an undo of the release that has begun by then forbids it: what is run again by itself may be overtaken
+        /// by an alarm between its decision and its turn. A person knows what they want.
+        unless_undone: bool,
     },
     /// Write down how a release began, unless that is written down already.
     Open {
@@ -254,6 +257,7 @@ fn effects(decision: &Decision, around: &Circumstances<'_>) -> Vec<Action> {
                     execution: failed.execution.clone(),
                     release: subject.deployment.id.clone(),
                     key: around.signal.key(),
+                    unless_undone: true,
                 });
             }
         }
@@ -263,7 +267,8 @@ fn effects(decision: &Decision, around: &Circumstances<'_>) -> Vec<Action> {
             {
                 let execution = execution.to_owned();
                 let (release, key) = (subject.deployment.id.clone(), around.signal.key());
-                actions.push(Action::Retry { stage: stage.clone(), execution, release, key });
+                let stage = stage.clone();
+                actions.push(Action::Retry { stage, execution, release, key, unless_undone: false });
             }
         }
         (

@@ -175,7 +175,7 @@ pub struct StageFailed {
 
 impl StageFailed {
     /// What all of its keys begin with.
-    pub const KEYS: &str = "stage-failed/";
+    const KEYS: &str = "stage-failed/";
 
     /// What the keys of all failures of this stage in this execution begin with.
     pub fn keys(&self) -> String {

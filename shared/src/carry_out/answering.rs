@@ -10,7 +10,6 @@ use crate::{
     chat::card::Came,
     ledger::{EffectState, PipelineApproval},
     release::{ReleaseId, Stage},
-    signal::StageFailed,
 };
 
 /// What came of running again what failed.
@@ -24,11 +23,12 @@ pub(super) enum Retrying {
 }
 
 /// Runs again what failed in a stage, once for one answer: a stage that failed again since is another question.
+/// `unless_undone`: and not if the release is being undone, or was.
 pub(super) async fn retry(
     stage: &Stage,
     execution: &str,
     release: &ReleaseId,
-    key: &str,
+    (key, unless_undone): (&str, bool),
     scene: Scene<'_>,
 ) -> Result<Retrying, AwsError> {
     let (ledger, now) = (&scene.adapters.ledger, scene.invocation.now);
@@ -39,8 +39,8 @@ pub(super) async fn retry(
         Claimed::BySomebodyElse => return Ok(Retrying::Before { finished: false }),
         Claimed::Before => return Ok(Retrying::Before { finished: true }),
     };
-    // A person knows what they want. What is run again by itself may have been overtaken by an alarm since it was judged.
-    if key.starts_with(StageFailed::KEYS) {
+    // Looked at only now that the claim is ours, however long ago it was judged.
+    if unless_undone {
         let undo = ledger.release(release, now).await?.undo;
         if undo.is_some_and(|undo| undo.state != EffectState::Overtaken) {
             ledger.overtaken(claim).await?;

@@ -112,11 +112,14 @@ fn all(mut reasons: Vec<Reason>) -> Reasons {
 mod tests {
     use super::*;
     use crate::{
+        approval::{Choice, Person},
         cause::{Cause, Concerns},
-        decision::approval::not_begun,
+        decision::approval::{not_begun, standing},
         evidence::Observed,
-        ledger::{DecisionRecord, ReleaseLedger, Watch},
+        ledger::{DecisionRecord, Press, ReleaseLedger, Watch},
+        plan::{Action, Circumstances, plan},
         release::{Change, ReleaseId, Stage},
+        signal::{Approval, Signal},
     };
 
     const POLICY: &str = "version: 1\npipelines: { retry: { causes: [throttled, aws-failed], attempts: 2 } }\nservices:\n  shop:\n    deployed_by: [ { pipeline: { name: shop, stage: Prod } } ]\n    alarms: { a: ask }\n";
@@ -182,7 +185,7 @@ mod tests {
                 service: decision.service.clone(),
                 verdict: decision.verdict,
                 reasons: decision.reasons.clone(),
-                signal: crate::signal::Signal::StageFailed(failed.clone()).key(),
+                signal: Signal::StageFailed(failed.clone()).key(),
                 at: jiff::Timestamp::UNIX_EPOCH,
             });
             assert_eq!(decide(POLICY, &evidence, &failed).verdict, verdict, "{run}, again");
@@ -236,5 +239,36 @@ mod tests {
         });
         let verify = signal("Verify", "r-1");
         assert_eq!(decide(POLICY, &undone, &verify).verdict, Verdict::Notify(Urgency::Calm));
+    }
+
+    #[test]
+    fn what_is_run_again_by_itself_gives_way_to_an_undo_and_a_persons_wish_does_not() {
+        let retries = |decision: Decision, signal: &Signal| -> Vec<bool> {
+            let actions = plan(decision, Circumstances::of(signal, jiff::Timestamp::UNIX_EPOCH)).actions;
+            let gives_way = |action| match action {
+                Action::Retry { unless_undone, .. } => Some(unless_undone),
+                _ => None,
+            };
+            actions.into_iter().filter_map(gives_way).collect()
+        };
+        let evidence = evidence(vec![one("throttled", Retry::Helps)]);
+        let by_itself = signal("Build", "r-1");
+        let decision = decide(POLICY, &evidence, &by_itself);
+        assert_eq!(retries(decision.clone(), &Signal::StageFailed(by_itself)), [true]);
+        let policy = Policy::parse(POLICY).unwrap();
+        let service = policy.service(&"shop".into()).unwrap();
+        let by = Person { team: "T1".to_owned(), user: "U1".to_owned() };
+        let offer = standing(service, &evidence.release, &evidence.ledger);
+        let press = Press {
+            offer: "o".to_owned(),
+            by,
+            choice: Choice::Retry,
+            why: None,
+            channel: String::new(),
+            stamp: String::new(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let wish = Signal::Approval(Box::new(Approval { offer, press }));
+        assert_eq!(retries(decision, &wish), [false]);
     }
 }
