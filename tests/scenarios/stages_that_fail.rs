@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use belay::policy::Policy;
 use belay_tests::{
-    Alarm, Break, Cause, DeliverySettings, FailedBuild, LogLine, Message, Pipeline, Simulator, Stage,
+    Alarm, Break, Cause, DeliverySettings, FailedBuild, Fault, LogLine, Message, Pipeline, Simulator, Stage,
     stage::functions,
 };
+use serde_json::json;
 
 use crate::a_release_is_guarded::noon;
 
@@ -104,5 +105,46 @@ async fn of_a_service_of_two_stages_the_one_that_failed_is_told_of_loudly_and_on
     let told = told(&simulator, "orders: Production failed");
     assert_eq!(told.len(), 1, "{:#?}", simulator.messages());
     assert!(told[0].attributes["urgency"] == "loud", "{told:?}");
+    simulator.assert_all_modelled();
+}
+
+/// As when a condition of the stage failed, which the simulator does not have: no action did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_in_no_action_is_told_unless_it_is_known_to_be_none() {
+    let simulator = start(TWO_SERVICES).await;
+    let execution = simulator.start_pipeline("release", "v2");
+    simulator.advance(Duration::from_secs(20)).await;
+    let failed = json!({
+        "version": "0",
+        "id": "0f1e2d3c-0000-4000-8000-000000000077",
+        "detail-type": "CodePipeline Stage Execution State Change",
+        "source": "aws.codepipeline",
+        "account": "123456789012",
+        "time": simulator.now().to_string(),
+        "region": "us-east-1",
+        "resources": ["arn:aws:codepipeline:us-east-1:123456789012:release"],
+        "detail": {
+            "pipeline": "release",
+            "execution-id": execution,
+            "stage": "Build",
+            "state": "FAILED",
+            "version": 1.0,
+            "pipeline-execution-attempt": 1.0
+        }
+    });
+    // The stage runs: this event is an old one.
+    simulator.send("pipeline-events", failed.to_string().as_bytes());
+    simulator.advance(Duration::from_secs(2)).await;
+    assert_eq!(told(&simulator, "Build failed"), []);
+    // How it stands is not known.
+    simulator.fault("GetPipeline", Fault::InternalError, 1_000);
+    simulator.send("pipeline-events", failed.to_string().as_bytes());
+    simulator.advance(Duration::from_secs(2)).await;
+    simulator.clear_faults();
+    for service in ["admin", "orders"] {
+        let told = told(&simulator, &format!("{service}: Build failed"));
+        assert_eq!(told.len(), 1, "{:#?}", simulator.messages());
+        assert!(told[0].message.contains("no action of it did"), "{told:?}");
+    }
     simulator.assert_all_modelled();
 }

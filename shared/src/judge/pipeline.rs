@@ -225,11 +225,12 @@ pub async fn stage_failed(
         at: found.at,
     };
     // A stage that did not fail in an action failed by a condition, or runs again by now: this event is an old one then.
+    // That is not told, if it is known; a failure is, if it is not.
     let stands = release
         .course
         .as_ref()
         .and_then(|course| course.steps.iter().find(|step| step.stage == stage.stage).map(|step| step.state));
-    if last.is_none() && runs.is_ok() && stands != Some(StepState::Failed) {
+    if last.is_none() && runs.is_ok() && stands.is_some_and(|stands| stands != StepState::Failed) {
         return Ok(None);
     }
     let approvals_only =
