@@ -101,6 +101,14 @@ pub struct ActionRun {
     pub detail: ActionDetail,
 }
 
+impl ActionRun {
+    /// Whether it asks a person, by its category. The only provider of that category is `Manual` (CodePipeline User Guide,
+    /// "Action structure reference").
+    pub fn is_approval(&self) -> bool {
+        self.detail.category.as_deref() == Some("Approval")
+    }
+}
+
 /// What a run of an action was to do, and how that went. Any of it may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActionDetail {
@@ -113,7 +121,7 @@ pub struct ActionDetail {
     /// What it works on, by the names of its configuration that say so ([`NAMES`]), with variables resolved. The rest may
     /// hold anything, secrets among it, and is left where it is.
     pub names: BTreeMap<String, String>,
-    /// The provider's own summary; of an approval, the words of whoever answered.
+    /// The provider's own summary; of an approval, the words of whoever answered (that it is those is not verified).
     pub summary: Option<String>,
     /// The provider's own page about it.
     pub url: Option<String>,

@@ -286,7 +286,7 @@ struct Key {
 fn values(runs: &[RunInFull]) -> BTreeMap<Key, String> {
     let (mut values, mut seen) = (BTreeMap::new(), BTreeSet::new());
     // The newest comes first.
-    for one in runs.iter().filter(|one| !one.is_approval) {
+    for one in runs.iter().filter(|one| !one.run.is_approval()) {
         let (stage, action) = (&one.run.stage, &one.run.action);
         if !seen.insert((stage, action)) {
             continue;
@@ -351,12 +351,13 @@ fn said(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::codepipeline::ActionRun;
+    use crate::aws::codepipeline::{ActionDetail, ActionRun};
 
     fn run(action: &str, configuration: &[(&str, &str)], variables: &[(&str, &str)]) -> RunInFull {
         let map = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
+        let category = if action == "Sign-off" { "Approval" } else { "Build" };
         RunInFull {
             run: ActionRun {
                 stage: "Build".to_owned(),
@@ -367,11 +368,9 @@ mod tests {
                 updated: Timestamp::UNIX_EPOCH,
                 external: None,
                 variables: map(variables),
-                detail: crate::aws::codepipeline::ActionDetail::default(),
+                detail: ActionDetail { category: Some(category.to_owned()), ..ActionDetail::default() },
             },
-            is_approval: action == "Sign-off",
             configuration: map(configuration),
-            summary: None,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     cause::Cause,
     diagnosis::{ActionError, Category, FailedAction, Failure, FunctionFailure, Learnt, explain},
     evidence::{ActionFailed, Observed},
-    gather::inquiry::{Inquiry, failed_action, failed_in, is_approval},
+    gather::inquiry::{Inquiry, failed_action, failed_in},
     release::{Release, Stage},
 };
 
@@ -68,7 +68,8 @@ impl Inquiry for InFull {
 /// told of as such. `runs` are all runs of the execution.
 pub async fn of_stage(adapters: &Adapters, stage: &Stage, runs: &[ActionRun], now: Timestamp) -> Vec<Failed> {
     let asking = Asking::begin(&adapters.sources, now);
-    let mut failed: Vec<&ActionRun> = failed_in(runs, &stage.stage).filter(|run| !is_approval(run)).collect();
+    let mut failed: Vec<&ActionRun> =
+        failed_in(runs, &stage.stage).filter(|run| !run.is_approval()).collect();
     failed.sort_by_key(|run| run.started);
     join_all(failed.into_iter().map(|run| of_run(&asking, run))).await
 }

@@ -53,7 +53,7 @@ impl Inquiry for InBrief {
         now: Timestamp,
     ) -> Vec<ActionFailed> {
         failed_in(runs, &stage.stage)
-            .filter(|run| !is_approval(run))
+            .filter(|run| !run.is_approval())
             .map(|run| {
                 let action = failed_action(run, now);
                 let mut cause = explain(&Failure { action, learnt: Vec::new() });
@@ -80,11 +80,6 @@ pub fn failed_in<'a>(runs: &'a [ActionRun], stage: &'a str) -> impl Iterator<Ite
     })
 }
 
-/// Whether it waited for a person.
-pub fn is_approval(run: &ActionRun) -> bool {
-    run.detail.category.as_deref() == Some("Approval")
-}
-
 /// What carried a run out, in CodePipeline's word.
 pub fn provider(run: &ActionRun) -> String {
     run.provider.clone().unwrap_or_else(|| "an unknown provider".to_owned())
@@ -105,5 +100,59 @@ pub fn failed_action(run: &ActionRun, now: Timestamp) -> FailedAction {
         category: Category::from_wire(category.as_deref().unwrap_or("unknown")),
         provider: provider(run),
         error: Observed::Known { value: error, at: now },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        aws::codepipeline::ExecutionSummary,
+        gather::stage::course,
+        release::course::{Course, StepState},
+    };
+
+    fn run(category: &str, provider: &str, status: &str) -> ActionRun {
+        ActionRun {
+            stage: "Ask".to_owned(),
+            action: "Sign-off".to_owned(),
+            provider: Some(provider.to_owned()),
+            status: status.to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            external: None,
+            variables: BTreeMap::new(),
+            detail: ActionDetail { category: Some(category.to_owned()), ..ActionDetail::default() },
+        }
+    }
+
+    fn course_of(run: ActionRun) -> Course {
+        let summary = ExecutionSummary {
+            id: "e-1".to_owned(),
+            rollback: false,
+            rollback_target: None,
+            status: "InProgress".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            updated: None,
+            revision: None,
+            commit: None,
+            started_by: None,
+        };
+        course("orders", &["Ask".to_owned()], &[], &[run], &summary, &[])
+    }
+
+    /// A card, an explanation and a comparison must not have each its own idea of what asks a person.
+    #[test]
+    fn what_asks_a_person_is_an_approval_wherever_that_counts() {
+        for (category, provider, asks) in
+            [("Approval", "Manual", true), ("Approval", "Another", true), ("Invoke", "Manual", false)]
+        {
+            let waits = run(category, provider, "InProgress");
+            assert_eq!(waits.is_approval(), asks);
+            let stands = if asks { StepState::Asks } else { StepState::Running };
+            assert_eq!(course_of(waits).steps[0].state, stands, "{category} {provider}");
+        }
     }
 }

@@ -354,8 +354,7 @@ pub(super) fn course(
         .map(|run| Run {
             stage: &run.stage,
             action: &run.action,
-            // The only provider of approvals (CodePipeline User Guide, "Action structure reference").
-            asks: run.provider.as_deref() == Some("Manual"),
+            asks: run.is_approval(),
             status: &run.status,
             started: run.started,
         })

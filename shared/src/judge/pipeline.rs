@@ -6,13 +6,13 @@ use tracing::warn;
 
 use super::{Origin, settled};
 use crate::{
-    aws::AwsError,
+    aws::{AwsError, codepipeline::ActionRun},
     carry_out::{advice, carry_out, refresh},
     decision,
     evidence::{Observed, StageEvidence},
     gather::{
         card::in_stage,
-        inquiry::{Inquiry, failed_in, is_approval},
+        inquiry::{Inquiry, failed_in},
     },
     ledger::{Effect, EffectState, Note, ReleaseLedger, Watch},
     message::OnCard,
@@ -233,8 +233,8 @@ pub async fn stage_failed(
     if last.is_none() && runs.is_ok() && stands.is_some_and(|stands| stands != StepState::Failed) {
         return Ok(None);
     }
-    let approvals_only =
-        last.is_some() && runs.as_ref().is_ok_and(|runs| failed_in(runs, &stage.stage).all(is_approval));
+    let approvals_only = last.is_some()
+        && runs.as_ref().is_ok_and(|runs| failed_in(runs, &stage.stage).all(ActionRun::is_approval));
     let key = Signal::StageFailed(signal.clone()).key();
     let message = format!("{}/{key}", service.name);
     // The pipeline's own event comes right after its stage's, which is at it, or is delivered again.

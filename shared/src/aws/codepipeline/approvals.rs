@@ -103,20 +103,9 @@ impl CodePipeline {
                     .map_err(|why| AwsError::unreadable(OPERATION, &subject, why))
             }
             Some(_) | None => {
-                let runs = self.runs_in_full(&stage.pipeline, execution).await?;
-                let plain: Vec<ActionRun> = runs.iter().map(|one| one.run.clone()).collect();
-                let stands = in_runs(&plain, stage, action).map_err(|why| {
-                    AwsError::unreadable("codepipeline:ListActionExecutions", &subject, why)
-                })?;
-                Ok(match stands {
-                    ApprovalState::Answered { approved, by, summary: _ } => {
-                        let own = runs
-                            .into_iter()
-                            .find(|one| one.run.stage == stage.stage && one.run.action == action);
-                        ApprovalState::Answered { approved, by, summary: own.and_then(|own| own.summary) }
-                    }
-                    waits @ (ApprovalState::Waiting { .. } | ApprovalState::Gone) => waits,
-                })
+                let runs = self.actions(&stage.pipeline, execution).await?;
+                in_runs(&runs, stage, action)
+                    .map_err(|why| AwsError::unreadable("codepipeline:ListActionExecutions", &subject, why))
             }
         }
     }
@@ -259,7 +248,8 @@ fn in_runs(runs: &[ActionRun], stage: &Stage, action: &str) -> Result<ApprovalSt
     let Some(run) = runs.iter().find(|run| run.stage == stage.stage && run.action == action) else {
         return Ok(ApprovalState::Gone);
     };
-    let answered = |approved| ApprovalState::Answered { approved, by: None, summary: None };
+    let summary = || run.detail.summary.clone();
+    let answered = |approved| ApprovalState::Answered { approved, by: None, summary: summary() };
     match (run.status.as_str(), &run.external) {
         ("InProgress", Some(token)) => Ok(ApprovalState::Waiting { token: ApprovalToken(token.clone()) }),
         ("InProgress", None) => Err("the action is in progress, and has no token of an approval".to_owned()),
@@ -356,7 +346,10 @@ mod tests {
         assert_eq!(in_runs(&runs, &stage, "Other"), Ok(ApprovalState::Gone));
         assert!(in_runs(&[one("Prod", "InProgress", None)], &stage, "Approve").is_err());
         assert!(in_runs(&[one("Prod", "Paused", None)], &stage, "Approve").is_err());
-        let refused = ApprovalState::Answered { approved: false, by: None, summary: None };
-        assert_eq!(in_runs(&[one("Prod", "Failed", None)], &stage, "Approve"), Ok(refused));
+        let mut refused = one("Prod", "Failed", None);
+        refused.detail.summary = Some("not today".to_owned());
+        let expected =
+            ApprovalState::Answered { approved: false, by: None, summary: Some("not today".to_owned()) };
+        assert_eq!(in_runs(&[refused], &stage, "Approve"), Ok(expected));
     }
 }

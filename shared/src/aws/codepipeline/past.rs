@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_codepipeline::types::{
-    ActionCategory, ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, ActionTypeId,
-    PipelineExecutionSummary,
+    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionSummary,
 };
 use jiff::Timestamp;
 
@@ -42,12 +41,8 @@ pub struct SourceRevision {
 pub struct RunInFull {
     /// What else there is to say of it.
     pub run: ActionRun,
-    /// Whether it asks a person.
-    pub is_approval: bool,
     /// Its configuration, with the values of that execution in the places of variables. It may hold secrets.
     pub configuration: BTreeMap<String, String>,
-    /// What the provider said of it; of an approval, what whoever answered wrote (that it is that is not verified).
-    pub summary: Option<String>,
 }
 
 /// An execution that waits for a person, and the run of the action that does.
@@ -226,16 +221,10 @@ fn run_in_full(
     execution: &str,
     detail: &ActionExecutionDetail,
 ) -> Result<RunInFull, AwsError> {
-    let input = detail.input();
-    let resolved = input.and_then(|input| input.resolved_configuration());
-    let result = detail.output().and_then(|output| output.execution_result());
-    let summary = result.and_then(|result| result.external_execution_summary());
-    let category = input.and_then(|input| input.action_type_id()).map(ActionTypeId::category);
+    let resolved = detail.input().and_then(|input| input.resolved_configuration());
     Ok(RunInFull {
         run: action_run(operation, execution, detail)?,
-        is_approval: category == Some(&ActionCategory::Approval),
         configuration: resolved.map(|values| values.clone().into_iter().collect()).unwrap_or_default(),
-        summary: summary.filter(|text| !text.is_empty()).map(str::to_owned),
     })
 }
 
