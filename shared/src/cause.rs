@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// What [`Cause::rule`] says when no rule fits.
 pub const UNKNOWN: &str = "unknown";
 
+/// The rule of a manual approval that nobody answered in its time.
+pub const APPROVAL_EXPIRED: &str = "approval-expired";
+/// The rule of a manual approval that somebody rejected.
+pub const APPROVAL_REJECTED: &str = "approval-rejected";
+
 /// The ids of all rules of the catalogue whose failures pass by themselves ([`Retry::Helps`]): the only causes that a
 /// policy may ask to be retried. A test of the catalogue holds this list to it.
 pub const RETRYABLE: &[&str] = &[

@@ -7,6 +7,7 @@ pub mod alarm;
 pub mod approval;
 pub mod drift;
 pub mod hook;
+pub mod manual;
 pub mod pipeline;
 pub mod release;
 pub mod silence;

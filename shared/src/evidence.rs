@@ -4,6 +4,7 @@
 //! third way and no default, so that "could not read" can never be mistaken for "healthy".
 
 mod ahead;
+mod elsewhere;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use ahead::{Ahead, COMMITS, Coming, Commit, DIFFERENCES, Difference, Differing, Notice, RedNow};
+pub use elsewhere::Elsewhere;
 
 /// A fact about the world outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

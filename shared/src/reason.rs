@@ -234,7 +234,7 @@ pub enum Reason {
         /// The action, and why.
         failed: Box<ActionFailed>,
     },
-    /// Why a deployment failed.
+    /// Why a deployment failed, or why a manual approval was not given.
     Because {
         /// Why.
         cause: Box<Cause>,

@@ -196,6 +196,57 @@ async fn an_answer_in_the_console_is_on_the_card_and_closes_it() {
     }
 }
 
+/// What the topic was told with these words in it.
+fn told(waiting: &Waiting, words: &str) -> Vec<String> {
+    let messages = waiting.simulator.messages().into_iter().map(|message| message.message);
+    messages.filter(|message| message.contains(words)).collect()
+}
+
+#[tokio::test]
+async fn an_approval_that_nobody_answers_is_told_as_such_and_not_as_rejected() {
+    let waiting = Waiting::in_pipeline(
+        Pipeline::v2("release")
+            .stage(Stage::source("Source"))
+            .stage(Stage::of("Ask", Action::approval("Sign-off").expiring_after(3)))
+            .stage(Stage::deploy_for("Production", 60)),
+    )
+    .await
+    .starts("v2")
+    .await;
+    let late = waiting.presses(ANNA, "Approve", None);
+    waiting.minutes(4).await;
+    assert_eq!(waiting.status(), ExecutionStatus::Failed);
+    let card = shown(&waiting.card());
+    assert!(card.contains("Nobody answered in time (Sign-off)"), "{card}");
+    assert!(!card.contains("console or by the CLI") && !card.contains("Reject"), "{card}");
+    let told = told(&waiting, "nobody approved");
+    assert_eq!(told.len(), 1, "{:#?}", waiting.simulator.messages());
+    for said in ["Nobody answered Sign-off in its time", "Ask again: retry the stage", "the approvers"] {
+        assert!(told[0].contains(said), "{said} is not in {}", told[0]);
+    }
+    assert!(!told[0].contains("rejected"), "{}", told[0]);
+    waiting.simulator.request("chat-actions", &late).await.unwrap();
+    waiting.minutes(1).await;
+    assert!(waiting.whispers(ANNA)[0].contains("The deadline was first"), "{:?}", waiting.whispers(ANNA));
+    assert_eq!((waiting.answers(), waiting.simulator.dead_letters()), (Vec::new(), Vec::new()));
+    waiting.simulator.assert_all_modelled();
+}
+
+#[tokio::test]
+async fn an_approval_that_is_rejected_elsewhere_is_told_with_the_words_of_whoever_did() {
+    let waiting = Waiting::to_begin().await;
+    let arn = "arn:aws:iam::123456789012:user/ada";
+    waiting.simulator.approve_in_console("release", "Ask", "Sign-off", false, arn, "I saw the graph");
+    waiting.minutes(3).await;
+    let told = told(&waiting, "is rejected");
+    assert_eq!(told.len(), 1, "{:#?}", waiting.simulator.messages());
+    for said in ["Sign-off was rejected: I saw the graph", "Talk to whoever rejected it"] {
+        assert!(told[0].contains(said), "{said} is not in {}", told[0]);
+    }
+    assert!(!told[0].contains("in its time"), "{}", told[0]);
+    waiting.simulator.assert_all_modelled();
+}
+
 #[tokio::test]
 async fn the_console_and_a_button_at_once_make_one_answer() {
     // The press is taken, and before it is judged somebody in the console was faster; its event comes after.

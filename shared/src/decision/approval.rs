@@ -1,4 +1,4 @@
-//! A person answered: whether that counts, and what follows. A pipeline's manual approval waits: who is asked.
+//! A person answered: whether that counts, and what follows.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use super::alarm::{halting, standing_undo};
 use crate::{
     approval::{Choice, Person},
     decision::{Decision, Effect, HookAnswer, Urgency, Verdict, could_not_learn},
-    evidence::{Ahead, ApprovalEvidence, Back, PlaceEvidence},
+    evidence::{ApprovalEvidence, Back, PlaceEvidence},
     ledger::{About, Answered, EffectState, Offer, Press, Question, ReleaseLedger, Watch},
     policy::{Mode, Policy, Service},
     reason::{Reason, Reasons, UndoneBy},
     release::{Change, Phase, Place, Platform, Release, ReleaseStatus},
-    signal::{Approval, ManualChange, ManualHappening},
+    signal::{Approval, ManualChange},
 };
 
 /// Why a press does not count. Each is a sentence for whoever pressed.
@@ -370,48 +370,6 @@ pub fn not_begun(watch: &Watch, change: Change, revision: Option<String>) -> Rel
         description: None,
         change,
         course: None,
-    }
-}
-
-/// Decides what a change of a pipeline's manual approval means for one service. `answered` is the answer that the
-/// ledger holds, if there is one; `ahead` is what people are told with the question.
-pub fn manual(
-    service: &Service,
-    release: &Release,
-    change: &ManualChange,
-    answered: Option<&Answered>,
-    ahead: Option<Ahead>,
-) -> Decision {
-    let action = change.approval.action.clone();
-    let decision =
-        |verdict, reason: Reason| Decision::plain(Some(&service.name), Some(release), verdict, reason.into());
-    match (change.what, answered) {
-        // An event that comes late asks nothing that is answered.
-        (ManualHappening::Waits, Some(_)) | (ManualHappening::Gone, _) => {
-            decision(Verdict::Ignore, Reason::ManualIsNoQuestion { action })
-        }
-        (ManualHappening::Waits, None) => {
-            let stage = change.approval.stage.clone();
-            let waits = decision(Verdict::Ask, Reason::ManualWaits { stage, action });
-            let ahead = ahead.map(|ahead| Reason::Ahead(Box::new(ahead)));
-            Decision {
-                waits: Some(About::Pipeline(change.approval.clone())),
-                reasons: Reasons::new(waits.reasons.first().clone(), ahead.into_iter().collect()),
-                ..waits
-            }
-        }
-        // Ours: it was told when it was given. Not so if CodePipeline has the other answer: somebody was faster there.
-        (
-            ManualHappening::Approved | ManualHappening::Failed,
-            Some(Answered { by: crate::ledger::Answerer::Person { .. }, choice, .. }),
-        ) if (*choice == Some(Choice::Approve)) == (change.what == ManualHappening::Approved) => {
-            decision(Verdict::Ignore, Reason::ManualIsNoQuestion { action })
-        }
-        (ManualHappening::Approved | ManualHappening::Failed, Some(_) | None) => {
-            let approved = change.what == ManualHappening::Approved;
-            let verdict = Verdict::Notify(Urgency::Calm);
-            decision(verdict, Reason::ManualAnsweredElsewhere { action, approved })
-        }
     }
 }
 

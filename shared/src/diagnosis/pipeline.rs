@@ -5,6 +5,7 @@ use super::{
     cause::{Concerns, Retry, Rule, Sign, Specificity, always},
     failure::{Category, Failure},
 };
+use crate::cause::{APPROVAL_EXPIRED, APPROVAL_REJECTED};
 
 const ACTION: &[Source] = &[Source::Action, Source::Summary];
 
@@ -84,7 +85,7 @@ pub(super) static RULES: &[Rule] = &[
     // CodePipeline User Guide, "Approve or reject an approval action": no answer within seven days fails it. The words
     // of its error are not documented: it is told by "timed out", "timeout" or "expired".
     Rule {
-        id: "approval-expired",
+        id: APPROVAL_EXPIRED,
         looks_like: "an approval that nobody answered in its time",
         to_do: "Ask again: retry the stage, and say who is to answer.",
         concerns: Concerns::Approvers,
@@ -95,12 +96,12 @@ pub(super) static RULES: &[Rule] = &[
             ACTION,
             "",
             r"(?i)^(?:\w+: )?(?:the )?(?:manual )?(?:approval (?:action )?(?:has )?)?(?:timed ?out|time-?out|expired)",
-            "nobody answered {action} in its time",
+            "Nobody answered {action} in its time",
         )],
     },
     // reference: CodePipeline, "Manual approval"; tests/fixtures/codepipeline/codepipeline-action-approval-rejected.json.
     Rule {
-        id: "approval-rejected",
+        id: APPROVAL_REJECTED,
         looks_like: "an approval that somebody rejected; the summary has their words",
         to_do: "Talk to whoever rejected it.",
         concerns: Concerns::Author,

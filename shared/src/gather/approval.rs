@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::{
     Looked,
     card::in_stage,
+    inquiry::failed_action,
     way_back::{Spec, spec},
 };
 use crate::{
-    aws::{Adapters, AwsError},
-    evidence::{ApprovalEvidence, Observed, PlaceEvidence},
-    ledger::{About, Offer, ReleaseLedger},
+    aws::{Adapters, AwsError, codepipeline::ApprovalState},
+    cause::Cause,
+    diagnosis::{Failure, explain},
+    evidence::{ApprovalEvidence, Elsewhere, Observed, PlaceEvidence},
+    ledger::{About, Offer, PipelineApproval, ReleaseLedger},
     policy::Service,
     release::{Change, Place, Release, ReleaseId, Stage, requested_by},
+    signal::{ManualChange, ManualHappening},
 };
 
 /// Gathers what an answer turns on: where something is to be done to a release, what is released there now; else only
@@ -86,6 +91,39 @@ pub async fn waiting(
     now: Timestamp,
 ) -> Observed<Release> {
     in_stage(adapters, stage, release, now).await
+}
+
+/// What CodePipeline tells of a manual approval that has come to its end: who answered, and why it was not given. What it
+/// does not tell keeps nobody from hearing of the end.
+pub async fn elsewhere(adapters: &Adapters, change: &ManualChange, now: Timestamp) -> Elsewhere {
+    let PipelineApproval { stage, action, execution } = &change.approval;
+    let (state, cause) = tokio::join!(adapters.codepipeline.approval(stage, action, execution), async {
+        match change.what {
+            ManualHappening::Failed => cause(adapters, change, now).await,
+            ManualHappening::Waits | ManualHappening::Approved | ManualHappening::Gone => None,
+        }
+    });
+    let (by, words) = match state {
+        Ok(ApprovalState::Answered { by, summary, .. }) => (by, summary),
+        Ok(ApprovalState::Waiting { .. } | ApprovalState::Gone) => (None, None),
+        Err(error) => {
+            warn!(%error, "who answered is not known");
+            (None, None)
+        }
+    };
+    Elsewhere { by, words, cause }
+}
+
+/// Why an approval failed, by the very run of it.
+async fn cause(adapters: &Adapters, change: &ManualChange, now: Timestamp) -> Option<Cause> {
+    let PipelineApproval { stage, execution, .. } = &change.approval;
+    let runs = adapters.codepipeline.actions(&stage.pipeline, execution).await;
+    let runs = runs.inspect_err(|error| warn!(%error, "why an approval was not given is not known")).ok()?;
+    // A list that is behind the event tells nothing yet.
+    let failed = runs.iter().find(|run| {
+        run.detail.id.as_ref() == Some(&change.run) && run.status == "Failed" && run.is_approval()
+    })?;
+    Some(explain(&Failure { action: failed_action(failed, now), learnt: Vec::new() }))
 }
 
 /// A place, as far as people's answers turn on it: no alarm is concerned.

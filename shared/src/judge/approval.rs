@@ -7,12 +7,13 @@ use tracing::{info, warn};
 use super::settled;
 use crate::{
     approval::Person,
-    aws::{AwsError, codepipeline::ApprovalState, ledger::Claimant},
+    aws::{AwsError, ledger::Claimant},
     carry_out::carry_out,
     chat::{draw, text::escape},
     decision::{
         self, Verdict,
         approval::{Refused, is_this, lets_go_on},
+        manual::{Known, answer, is_ours},
     },
     evidence::{Ahead, Notice, Observed},
     gather,
@@ -262,10 +263,19 @@ async fn manual_of(
         Observed::Missing { .. } => decision::approval::not_begun(watch, Change::default(), None),
     };
     let mut answered = known.answers.get(&change.key()).cloned();
-    if matches!(change.what, ManualHappening::Approved | ManualHappening::Failed) && answered.is_none() {
-        answered = elsewhere(guard, watch, change, now).await?;
+    let over = matches!(change.what, ManualHappening::Approved | ManualHappening::Failed);
+    let elsewhere = if over && !is_ours(change, answered.as_ref()) {
+        Some(Box::pin(gather::approval::elsewhere(&guard.adapters, change, now)).await)
+    } else {
+        None
+    };
+    // The answer that stands may be ours after all: then it was told when it was given.
+    if let (None, Some(answer)) = (&answered, elsewhere.as_ref().and_then(|told| answer(change, told))) {
+        let stands = guard.adapters.ledger.answer(&watch.release, &change.key(), &answer, now).await;
+        answered = Some(stands.map_err(failed)?);
     }
-    let decision = decision::approval::manual(service, &release, change, answered.as_ref(), ahead);
+    let known_of_it = Known { answered, elsewhere, ahead };
+    let decision = decision::manual::manual(service, &release, change, known_of_it);
     let signal = Signal::Manual(change.clone());
     let watch = Watch { began: release.created_at, ..watch.clone() };
     let around = Circumstances { watch: Some(watch), owed: &known.owed, ..Circumstances::of(&signal, now) };
@@ -292,33 +302,4 @@ async fn ahead(
     }
     let gathered = gather::ahead::gather(&guard.adapters, service, stage, change, notice.cloned(), now);
     Some(Box::pin(gathered).await)
-}
-
-/// Writes down that an approval was answered elsewhere, by whom if CodePipeline says so, and gives back the answer that
-/// stands: ours, if it was ours after all.
-async fn elsewhere(
-    guard: &Guard,
-    watch: &Watch,
-    change: &ManualChange,
-    now: Timestamp,
-) -> Result<Option<Answered>, Failure> {
-    let approval = &change.approval;
-    let state =
-        guard.adapters.codepipeline.approval(&approval.stage, &approval.action, &approval.execution).await;
-    let (who, why) = match state {
-        Ok(ApprovalState::Answered { by, summary, .. }) => (by, summary),
-        Ok(ApprovalState::Waiting { .. } | ApprovalState::Gone) => (None, None),
-        Err(error) => {
-            warn!(%error, "who answered is not known");
-            (None, None)
-        }
-    };
-    let choice = match change.what {
-        ManualHappening::Approved => Some(crate::approval::Choice::Approve),
-        ManualHappening::Failed => Some(crate::approval::Choice::Reject),
-        ManualHappening::Waits | ManualHappening::Gone => None,
-    };
-    let answered = Answered { by: Answerer::Elsewhere { who }, choice, why, at: change.at };
-    let stands = guard.adapters.ledger.answer(&watch.release, &change.key(), &answered, now).await;
-    stands.map(Some).map_err(failed)
 }

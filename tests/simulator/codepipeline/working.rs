@@ -170,6 +170,7 @@ impl World {
             Work::Approval { minutes: patience } => match &run.verdict {
                 Some(verdict) if verdict.approved => Some(good(Some(verdict.summary.clone()))),
                 Some(verdict) => Some(bad(&verdict.summary)),
+                // The words are in no sample that was found: not verified, nor that they are in the summary.
                 None if self.now >= run.started + minutes(i64::from(*patience)) => {
                     Some(bad("The approval action timed out"))
                 }

@@ -1,8 +1,9 @@
 //! What is said when people are asked, and when they have answered.
 
-use super::{Came, Words};
+use super::{Came, Words, steps::next_step};
 use crate::{
     approval::Choice,
+    cause::APPROVAL_EXPIRED,
     decision::{Decision, HookAnswer, Urgency},
     ledger::About,
     reason::{Reason, Silent},
@@ -176,19 +177,23 @@ pub(super) fn answered(service: &str, release: &str, decision: &Decision, urgenc
     (title, urgency, did.to_owned(), steps)
 }
 
-/// A pipeline's manual approval was answered, and not by us.
+/// A pipeline's manual approval was answered, and not by us, or by nobody.
 pub(super) fn manual_told(service: &str, release: &str, decision: &Decision) -> Words {
     let title = match decision.reasons.first() {
         Reason::ManualAnsweredElsewhere { approved: true, .. } => format!("{service}: {release} is approved"),
         Reason::ManualAnsweredElsewhere { approved: false, .. } => {
             format!("{service}: {release} is not approved")
         }
+        Reason::Because { cause } if cause.rule == APPROVAL_EXPIRED => {
+            format!("{service}: nobody approved {release} in time")
+        }
+        Reason::Because { .. } => format!("{service}: {release} is rejected"),
         _ => format!("{service}: about {release}"),
     };
     (
         title,
         Urgency::Calm,
         "Belay did nothing about this; it is told so that you know.".to_owned(),
-        Vec::new(),
+        decision.reasons.iter().filter_map(next_step).collect(),
     )
 }
