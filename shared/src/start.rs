@@ -3,6 +3,8 @@
 
 mod guards;
 mod log;
+#[cfg(feature = "lambda")]
+mod program;
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -19,7 +21,7 @@ use crate::{
 pub use guards::Guards;
 pub use log::Log;
 #[cfg(feature = "lambda")]
-pub use log::log_to_stdout;
+pub use program::Program;
 
 /// A function, ready to work in one account.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
-//! The Lambda function `lifecycle-hooks`.
+//! The Lambda function `lifecycle-hooks`. It answers also where it cannot start: a hook that gets no answer waits an hour.
 #![allow(clippy::disallowed_methods, reason = "the environment and the clock are read here, and only here")]
 
 use belay::{
     aws,
-    start::{Guards, Invocation, how_to_run, log_to_stdout},
+    start::{Guards, Program},
 };
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -13,24 +13,21 @@ use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
-        eprintln!("{}", how_to_run("lifecycle-hooks"));
-        std::process::exit(2);
-    }
-    log_to_stdout(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
-    let region = std::env::var("AWS_REGION").unwrap_or_default();
-    let started = Guards::start(|name| std::env::var(name).ok()).inspect_err(|error| eprintln!("{error}"));
+    let variable = |name: &str| std::env::var(name).ok();
+    let program = Program { variable, now: Timestamp::now, begun: Instant::now };
+    program.begin("lifecycle-hooks");
+    let region = variable("AWS_REGION").unwrap_or_default();
+    let started = Guards::start(variable).inspect_err(|error| eprintln!("{error}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let payload = event.payload.get().as_bytes();
-        let (id, function) = (&event.context.request_id, &event.context.invoked_function_arn);
-        let invocation = Invocation { id, function, now: Timestamp::now(), begun: Instant::now() };
+        let invocation = program.invocation(&event.context);
         match &started {
             // A hook is answered in its own account: other accounts' services have none.
             Ok(guards) => {
                 handle(guards.own(), payload, invocation, pace(event.context.deadline, invocation.now)).await
             }
             Err(error) => {
-                let connection = aws::connect(&region, aws::http_client(), |name| std::env::var(name).ok());
+                let connection = aws::connect(&region, aws::http_client(), variable);
                 Err(refuse(&connection, payload, error).await)
             }
         }

@@ -36,7 +36,7 @@ impl fmt::Debug for Log {
 /// configuration (Lambda Developer Guide, "Configuring advanced logging controls"); INFO if it is none. Filters by module
 /// are left out: they come with an engine for regular expressions, a twentieth of the program.
 #[cfg(feature = "lambda")]
-pub fn log_to_stdout(level: Option<&str>) {
+pub(super) fn log_to_stdout(level: Option<&str>) {
     use tracing_subscriber::filter::LevelFilter;
 
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
