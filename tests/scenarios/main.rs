@@ -32,6 +32,7 @@ mod slack_is_down;
 mod stacks_drift;
 mod stages_that_fail;
 mod teams_and_topic;
+mod the_benchmark;
 mod the_examples;
 mod the_measures;
 mod the_pipeline_adapter;

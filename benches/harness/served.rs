@@ -1,0 +1,68 @@
+//! An HTTP server on a free port of 127.0.0.1 that ends when it is dropped.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::Trouble;
+
+pub(crate) struct Served {
+    /// `127.0.0.1:<port>`.
+    pub(crate) address: String,
+    connections: Arc<AtomicUsize>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Served {
+    pub(crate) async fn start<F, Fut>(answer: F) -> Result<Self, Trouble>
+    where
+        F: Fn(Request<Incoming>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<Full<Bytes>>, Trouble>> + Send + 'static,
+    {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let opened = Arc::clone(&connections);
+        let server = tokio::spawn(async move {
+            let mut open = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::Relaxed);
+                // Without this every answer waits for an acknowledgement, a false 40 ms.
+                let _ = stream.set_nodelay(true);
+                let answer = answer.clone();
+                open.spawn(async move {
+                    // Programs are killed in the middle of a poll: no trouble.
+                    let connection =
+                        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+                    let _ = connection.await;
+                });
+                while open.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, connections, server })
+    }
+
+    /// How many connections were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
