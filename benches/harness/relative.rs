@@ -152,7 +152,7 @@ mod tests {
     fn what_is_taken_out_is_filled_in_again_at_another_moment() {
         let said = json!({
             "createTime": 1_795_312_188.81, "count": 3, "account": "123456789012",
-            "body": "{\"at\":\"2026-11-22T01:49:50Z\",\"began\":\"2026-11-22T01:49:53.810Z\"}",
+            "body": "{\"at\":\"2026-11-22T01:49:50Z\",\"began\":\"2026-11-22T01:49:53.81Z\"}",
             "timestamp": "2026-11-22T01:52:18.810+0000",
             "reason": "[11.0 (22/11/26 01:51:00)]", "owner": "request@1795312193810", "expires_at": { "N": "1803088193" },
         });

@@ -83,24 +83,24 @@ async fn answer(
     let (head, body) = request.into_parts();
     let path = head.uri.path().strip_prefix("/2018-06-01/runtime/").unwrap_or_default();
     let parts: Vec<&str> = path.split('/').collect();
-    let hear = |heard| {
+    let note = |heard| {
         // Nobody listens any more when the measurement is over.
         let _ = shared.heard.send(heard);
     };
     match (head.method, parts.as_slice()) {
         (Method::GET, ["invocation", "next"]) => {
-            hear(Heard::Polled(at));
+            note(Heard::Polled(at));
             let event = shared.waiting.lock().await.recv().await.ok_or("the benchmark is over")?;
             let response = handed(event)?;
-            hear(Heard::Handed(Instant::now()));
+            note(Heard::Handed(Instant::now()));
             return Ok(response);
         }
         (Method::POST, ["invocation", _, "response"]) => {
-            hear(Heard::Answered(at, body.collect().await?.to_bytes()));
+            note(Heard::Answered(at, body.collect().await?.to_bytes()));
         }
         (_, _) => {
             let body = body.collect().await?.to_bytes();
-            hear(Heard::Failed(format!("{path}: {}", String::from_utf8_lossy(&body))));
+            note(Heard::Failed(format!("{path}: {}", String::from_utf8_lossy(&body))));
         }
     }
     let accepted = Response::builder().status(202).header("content-type", "application/json");
