@@ -75,7 +75,7 @@ async fn run(asked: &Asked) -> Result<(), Trouble> {
     }
     warm(&programs, &play, held_by.as_deref(), asked.runs, &mut measured).await?;
     eprintln!();
-    println!("{}\n{}", measured.table(), measured.notes(asked.runs));
+    print!("{}\n{}", measured.table(), measured.notes(asked.runs));
     if let Some(share) = asked.share {
         println!("Each program had {share} of one CPU.");
     }

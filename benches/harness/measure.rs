@@ -27,6 +27,8 @@ pub struct Figures {
     pub cold: Samples,
     /// Start → the invocation's answer.
     pub cold_answered: Samples,
+    /// How each start went.
+    pub starts: Vec<Start>,
     /// Connections that were opened until then.
     pub connections: Samples,
     /// MB after the first answer.
@@ -41,6 +43,17 @@ pub struct Figures {
     pub in_a_row: usize,
     /// All calls before the stop, and how many in a row each ends.
     pub calls: Vec<(usize, String)>,
+}
+
+/// A start, in milliseconds after it.
+#[derive(Debug, Serialize)]
+pub struct Start {
+    /// The first poll of the Runtime API.
+    pub polled: Option<f64>,
+    /// Every call up to the stop, and when it arrived.
+    pub calls: Vec<(String, f64)>,
+    /// When what is waited for was there.
+    pub acted: f64,
 }
 
 /// A program that runs.
@@ -79,7 +92,13 @@ impl Stage {
         let mut stage = Self { process, runtime, endpoint, acts: program.acts };
         let outcome = stage.outcome(invocation, scene)?;
         let since = |at: Instant| (at - stage.process.started).as_secs_f64() * 1e3;
-        figures.init.0.extend(outcome.invocation.polled.map(since));
+        let mut calls: Vec<(String, f64)> =
+            outcome.scene.seen().into_iter().map(|seen| (seen.call, since(seen.arrived))).collect();
+        calls.retain(|(_, arrived)| *arrived <= since(outcome.acted));
+        calls.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+        let polled = outcome.invocation.polled.map(since);
+        figures.starts.push(Start { polled, calls, acted: since(outcome.acted) });
+        figures.init.0.extend(polled);
         figures.cold.0.push(since(outcome.acted));
         figures.cold_answered.0.push(since(outcome.invocation.answered));
         figures.memory.0.push(stage.process.peak()?);

@@ -178,6 +178,18 @@ impl Measured {
                 before = before.max(Some(row));
             }
             notes.push('\n');
+            // The run in the middle, told whole: medians of each moment would be of no run.
+            let middle = figures
+                .cold
+                .median()
+                .and_then(|cold| figures.starts.iter().find(|start| start.acted.total_cmp(&cold).is_eq()));
+            if let Some(start) = middle {
+                let polled = start.polled.map(|polled| ("first poll".to_owned(), polled));
+                let moments = polled.into_iter().chain(start.calls.iter().cloned());
+                let moments: Vec<String> =
+                    moments.map(|(what, at)| format!("{} {what}", figure(at))).collect();
+                let _ = writeln!(notes, "{name}'s start in the middle, ms: {}", moments.join(" · "));
+            }
         }
         for (name, why) in &self.missing {
             let _ = writeln!(notes, "{name}: not measured: {why}");
