@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use belay::policy::Policy;
 use belay_tests::{
-    Alarm, AlarmMetric, AlarmState, Behaviour, Delivery, Fault, Group, Health, Shifting, Simulator, What,
-    Workload,
+    Alarm, AlarmMetric, AlarmState, Behaviour, Delivery, Fault, Group, Health, Simulator, What, Workload,
     stage::{
+        everyday,
         functions::{self, id, invocation},
         play::{Reported, reported},
     },
@@ -14,14 +14,7 @@ use belay_tests::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) const POLICY: &str = "version: 1
-services:
-  orders:
-    deployed_by: [ { codedeploy: { application: orders, deployment_group: prod } } ]
-    alarms: { orders-5xx: roll_back, orders-latency: roll_back, orders-note: notify }
-    hooks:
-      BeforeAllowTraffic: [ { http: { url: \"HEALTH\", within: 300ms, requests: 3, failures: 1 } }, { alarms: quiet } ]
-";
+pub(crate) use belay_tests::stage::everyday::{POLICY, canary, lambda};
 
 pub(crate) const NOON: &str = "2026-03-05T12:00:00Z";
 
@@ -57,15 +50,7 @@ impl Story {
     }
 
     pub(crate) async fn without_functions(group: Group, begins: Timestamp) -> Self {
-        let simulator = Simulator::start(begins).await;
-        let name = group.name.clone();
-        simulator.create_group(group);
-        let workload = Workload::steady(6_000.0).revision("v2", Behaviour::failing(0.2));
-        simulator.set_workload(&name, workload);
-        for alarm in ["orders-5xx", "orders-latency", "orders-note"] {
-            simulator.create_alarm(Alarm::scripted(alarm));
-        }
-        Self { simulator }
+        Self { simulator: everyday::orders(group, begins).await }
     }
 
     pub(crate) fn release(&self) -> String {
@@ -111,14 +96,6 @@ impl Story {
             .map(|message| serde_json::from_str(&message.message).unwrap())
             .collect()
     }
-}
-
-pub(crate) fn canary() -> Shifting {
-    Shifting::Canary { percent: 10, minutes: 30 }
-}
-
-pub(crate) fn lambda() -> Group {
-    Group::lambda("orders", "prod").shifting(canary()).baseline("v1")
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use belay::policy::Policy;
 use belay_tests::{
     Binary, Health, RuntimeApi,
     stage::{
-        deployed,
-        functions::{CHAT_SECRET, REGION, TABLE, TOPIC, install_chat},
+        compiled, deployed,
+        functions::{REGION, TABLE, TOPIC, install_chat},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -31,59 +31,30 @@ use crate::{
 pub(crate) struct Compiled {
     /// Its name, which is also the access key id that it signs with: so the simulator holds it to its role.
     pub(crate) function: &'static str,
-    /// What template.yaml calls it.
-    logical: &'static str,
     /// What cargo built beside the tests.
     beside: &'static str,
 }
 
 impl Compiled {
-    /// What `sam build` built, if `BELAY_BUILT` says where that is (an absolute path, `.aws-sam/build`): what is deployed
-    /// is what is tested. Otherwise what cargo built beside the tests.
+    /// What is deployed, if it is built; otherwise what cargo built beside the tests.
     pub(crate) fn path(&self) -> PathBuf {
-        match std::env::var_os("BELAY_BUILT") {
-            Some(built) => {
-                let path = PathBuf::from(built).join(self.logical).join("bootstrap");
-                assert!(path.is_file(), "BELAY_BUILT is set, and {} is not there", path.display());
-                path
-            }
-            None => PathBuf::from(self.beside),
-        }
+        compiled::deployed(self.function).unwrap_or_else(|| PathBuf::from(self.beside))
     }
 }
 
-pub(crate) const ALARM_TRANSITIONS: Compiled = Compiled {
-    function: "alarm-transitions",
-    logical: "AlarmTransitions",
-    beside: env!("CARGO_BIN_EXE_compiled-alarm-transitions"),
-};
-const LIFECYCLE_HOOKS: Compiled = Compiled {
-    function: "lifecycle-hooks",
-    logical: "LifecycleHooks",
-    beside: env!("CARGO_BIN_EXE_compiled-lifecycle-hooks"),
-};
-const PIPELINE_EVENTS: Compiled = Compiled {
-    function: "pipeline-events",
-    logical: "PipelineEvents",
-    beside: env!("CARGO_BIN_EXE_compiled-pipeline-events"),
-};
-const CHAT_ACTIONS: Compiled = Compiled {
-    function: "chat-actions",
-    logical: "ChatActions",
-    beside: env!("CARGO_BIN_EXE_compiled-chat-actions"),
-};
-const STACK_DRIFT: Compiled = Compiled {
-    function: "stack-drift",
-    logical: "StackDrift",
-    beside: env!("CARGO_BIN_EXE_compiled-stack-drift"),
-};
-const RELEASE_WIDGET: Compiled = Compiled {
-    function: "release-widget",
-    logical: "ReleaseWidget",
-    beside: env!("CARGO_BIN_EXE_compiled-release-widget"),
-};
-const SWEEP: Compiled =
-    Compiled { function: "sweep", logical: "Sweep", beside: env!("CARGO_BIN_EXE_compiled-sweep") };
+pub(crate) const ALARM_TRANSITIONS: Compiled =
+    Compiled { function: "alarm-transitions", beside: env!("CARGO_BIN_EXE_compiled-alarm-transitions") };
+const LIFECYCLE_HOOKS: Compiled =
+    Compiled { function: "lifecycle-hooks", beside: env!("CARGO_BIN_EXE_compiled-lifecycle-hooks") };
+const PIPELINE_EVENTS: Compiled =
+    Compiled { function: "pipeline-events", beside: env!("CARGO_BIN_EXE_compiled-pipeline-events") };
+const CHAT_ACTIONS: Compiled =
+    Compiled { function: "chat-actions", beside: env!("CARGO_BIN_EXE_compiled-chat-actions") };
+const STACK_DRIFT: Compiled =
+    Compiled { function: "stack-drift", beside: env!("CARGO_BIN_EXE_compiled-stack-drift") };
+const RELEASE_WIDGET: Compiled =
+    Compiled { function: "release-widget", beside: env!("CARGO_BIN_EXE_compiled-release-widget") };
+const SWEEP: Compiled = Compiled { function: "sweep", beside: env!("CARGO_BIN_EXE_compiled-sweep") };
 
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -116,22 +87,12 @@ impl Program {
         let policy = policy_file(&policy.replace("HEALTH", &address));
         let talks = fs::read_to_string(&policy).unwrap().contains("chat:");
         let runtime = RuntimeApi::start().await;
-        let (endpoint, slack) =
-            (story.simulator.endpoint(), format!("{}/slack/api", story.simulator.endpoint()));
-        let mut environment = vec![
-            ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
-            ("AWS_ACCESS_KEY_ID", program.function),
-            ("AWS_ENDPOINT_URL", &endpoint),
-            ("AWS_REGION", REGION),
-            ("BELAY_POLICY", policy.to_str().unwrap()),
-            ("BELAY_LEDGER_TABLE", TABLE),
-            ("BELAY_TOPIC_ARN", TOPIC),
-        ];
         if talks {
             install_chat(&story.simulator, &Policy::parse(&fs::read_to_string(&policy).unwrap()).unwrap());
-            environment.extend([("BELAY_CHAT_SECRET", CHAT_SECRET), ("BELAY_SLACK_API", slack.as_str())]);
         }
-        let binary = Binary::spawn(program.path(), &environment).unwrap();
+        let environment =
+            compiled::environment(program.function, (&runtime, &story.simulator), &policy, talks);
+        let binary = Binary::spawn(program.path(), &compiled::pairs(&environment)).unwrap();
         Self { story, runtime, binary }
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use belay_tests::{
     Alarm, AlarmState, Binary, Delivery, Group, Mute, RuntimeApi, Simulator, Suppression,
     stage::{
-        deployed,
-        functions::{self, REGION, TABLE, TOPIC},
+        compiled, deployed,
+        functions::{self, TABLE},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -81,19 +81,9 @@ impl Past {
         deployed::enforce(&self.simulator);
         let runtime = RuntimeApi::start().await;
         let policy = policy_file(&format!("version: 1\nservices:\n{}", self.services));
-        let binary = Binary::spawn(
-            ALARM_TRANSITIONS.path(),
-            &[
-                ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
-                ("AWS_ACCESS_KEY_ID", ALARM_TRANSITIONS.function),
-                ("AWS_ENDPOINT_URL", &self.simulator.endpoint()),
-                ("AWS_REGION", REGION),
-                ("BELAY_POLICY", policy.to_str().unwrap()),
-                ("BELAY_LEDGER_TABLE", TABLE),
-                ("BELAY_TOPIC_ARN", TOPIC),
-            ],
-        )
-        .unwrap();
+        let environment =
+            compiled::environment(ALARM_TRANSITIONS.function, (&runtime, &self.simulator), &policy, false);
+        let binary = Binary::spawn(ALARM_TRANSITIONS.path(), &compiled::pairs(&environment)).unwrap();
         Outside { simulator: self.simulator, missed, runtime, _binary: binary }
     }
 }

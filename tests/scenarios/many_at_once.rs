@@ -8,7 +8,8 @@ use std::{
 
 use belay::{policy::Policy, start::Guards};
 use belay_tests::{
-    Alarm, AlarmState, Binary, DeliverySettings, Fault, Group, RuntimeApi, Simulator, stage::functions,
+    Alarm, AlarmState, Binary, DeliverySettings, Fault, Group, RuntimeApi, Simulator,
+    stage::{compiled, functions},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -286,16 +287,9 @@ async fn eight_processes_and_two_hundred_duplicates_undo_once_and_tell_once() {
     let mut processes = Vec::new();
     for _ in 0..8 {
         let runtime = Arc::new(RuntimeApi::start().await);
-        let environment = [
-            ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
-            ("AWS_ACCESS_KEY_ID", ALARM_TRANSITIONS.function),
-            ("AWS_ENDPOINT_URL", &story.simulator.endpoint()),
-            ("AWS_REGION", functions::REGION),
-            ("BELAY_POLICY", policy.to_str().unwrap()),
-            ("BELAY_LEDGER_TABLE", functions::TABLE),
-            ("BELAY_TOPIC_ARN", functions::TOPIC),
-        ];
-        let binary = Binary::spawn(ALARM_TRANSITIONS.path(), &environment).unwrap();
+        let environment =
+            compiled::environment(ALARM_TRANSITIONS.function, (&runtime, &story.simulator), &policy, false);
+        let binary = Binary::spawn(ALARM_TRANSITIONS.path(), &compiled::pairs(&environment)).unwrap();
         processes.push((runtime, binary));
     }
     story.simulator.fault_every(7, Fault::Throttle);

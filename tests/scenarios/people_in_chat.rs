@@ -7,23 +7,10 @@ use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{Story, canary, lambda};
 
-pub(crate) const CHANNEL: &str = "C0ORDERS01";
-pub(crate) const ANNA: &str = "U02ANNA";
+pub(crate) use belay_tests::stage::everyday::{ANNA, CHANNEL, TALKED};
+
 pub(crate) const BOB: &str = "U02BOB";
 pub(crate) const EVE: &str = "U66EVE";
-
-/// The policy of [`Story`], talked about in Slack.
-pub(crate) const TALKED: &str = "version: 1
-services:
-  orders:
-    deployed_by: [ { codedeploy: { application: orders, deployment_group: prod } } ]
-    alarms: { orders-5xx: roll_back, orders-latency: ask, orders-note: notify }
-    hooks:
-      BeforeAllowTraffic: [ { http: { url: \"HEALTH\", within: 300ms, requests: 3, failures: 1 } }, { alarms: quiet } ]
-    ask: { within: 15m, otherwise: roll_back }
-    approvers: [ { id: U02ANNA, also: [anna@example.com] }, U02BOB ]
-    chat: { slack: C0ORDERS01 }
-";
 
 impl Story {
     pub(crate) fn in_channel(&self) -> Vec<SlackMessage> {

@@ -22,9 +22,25 @@ impl Binary {
     /// `env`, which wins. Point AWS_LAMBDA_RUNTIME_API at [`crate::RuntimeApi::address`].
     pub fn spawn(path: impl AsRef<Path>, env: &[(&str, &str)]) -> std::io::Result<Self> {
         let path = path.as_ref();
+        Self::start(Command::new(path), path, env)
+    }
+
+    /// The same under a tool that runs programs, such as valgrind: `tool` is its path and its arguments.
+    pub fn spawn_under(
+        tool: (&Path, &[String]),
+        path: impl AsRef<Path>,
+        env: &[(&str, &str)],
+    ) -> std::io::Result<Self> {
+        let path = path.as_ref();
+        let mut command = Command::new(tool.0);
+        command.args(tool.1).arg(path);
+        Self::start(command, path, env)
+    }
+
+    fn start(mut command: Command, path: &Path, env: &[(&str, &str)]) -> std::io::Result<Self> {
         let name = path.file_stem().and_then(OsStr::to_str).unwrap_or("function");
         let log_group = format!("/aws/lambda/{name}");
-        let mut child = Command::new(path)
+        let mut child = command
             .env_clear()
             .envs([
                 ("AWS_LAMBDA_FUNCTION_NAME", name),
@@ -56,6 +72,19 @@ impl Binary {
     /// What it has written to standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    /// Its process id; `None` once its end was waited for.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Asks it to end, with SIGTERM, as Lambda does (Lambda Developer Guide, "Understanding the Lambda execution
+    /// environment lifecycle", Shutdown phase), and waits for that, so long at most.
+    pub async fn terminate(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let id = self.id()?.to_string();
+        Command::new("kill").args(["-TERM", &id]).status().await.ok()?;
+        self.wait_exit(timeout).await
     }
 
     /// Waits for its end, so long at most, and for the last of its output; `None` while it runs.

@@ -43,12 +43,17 @@ struct State {
     waiting: VecDeque<Waiting>,
     running: BTreeMap<String, oneshot::Sender<Answer>>,
     init_error: Option<InvocationError>,
+    /// How often the process has asked for an event.
+    asked: usize,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     arrived: Notify,
+    /// The process asks for an event.
+    asks: Notify,
+    /// By which ARN the process is invoked.
+    function: String,
 }
 
 impl Shared {
@@ -73,9 +78,19 @@ impl Drop for RuntimeApi {
 impl RuntimeApi {
     /// Begins to listen on a free port of 127.0.0.1.
     pub async fn start() -> Self {
+        Self::start_as("arn:aws:lambda:us-east-1:123456789012:function:simulated").await
+    }
+
+    /// The same for a function that is invoked by this ARN.
+    pub async fn start_as(function: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            asks: Notify::new(),
+            function: function.to_owned(),
+        });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Self { shared, address: address.to_string(), server }
     }
@@ -118,6 +133,16 @@ impl RuntimeApi {
                 })
             }
         }
+    }
+
+    /// Waits until the process has asked for an event so many times, so long at most; whether it has.
+    pub async fn has_asked(&self, times: usize, within: Duration) -> bool {
+        let asked = async {
+            while self.shared.state().asked < times {
+                self.shared.asks.notified().await;
+            }
+        };
+        tokio::time::timeout(within, asked).await.is_ok()
     }
 
     /// What the process said when it could not start.
@@ -177,6 +202,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
 
 /// Blocks until there is an event, as the real one does.
 async fn next(shared: &Shared) -> Response<Full<Bytes>> {
+    shared.state().asked += 1;
+    shared.asks.notify_one();
     let waiting = loop {
         if let Some(waiting) = shared.state().waiting.pop_front() {
             break waiting;
@@ -189,10 +216,7 @@ async fn next(shared: &Shared) -> Response<Full<Bytes>> {
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &waiting.request_id)
         .header("lambda-runtime-deadline-ms", deadline.to_string())
-        .header(
-            "lambda-runtime-invoked-function-arn",
-            "arn:aws:lambda:us-east-1:123456789012:function:simulated",
-        )
+        .header("lambda-runtime-invoked-function-arn", &shared.function)
         .header(
             "lambda-runtime-trace-id",
             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0",

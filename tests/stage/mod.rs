@@ -1,8 +1,11 @@
 //! The stage: Belay's functions in the simulator, playing scripted releases.
 
 pub mod as_read;
+pub mod compiled;
 pub mod deployed;
+pub mod everyday;
 pub mod functions;
+pub mod instructions;
 pub mod pictures;
 pub mod play;
 pub mod print;

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub(crate) use self::as_written::as_written;
 pub use self::dashboard::Looked;
+pub(crate) use self::dashboard::question;
 pub use self::people::{Act, Did};
 use self::{
     as_written::card_as_written,

@@ -24,25 +24,7 @@ pub struct Looked {
 
 /// Asks the function as a dashboard does (CloudWatch User Guide, "Details about custom widgets in CloudWatch").
 pub(super) async fn look(simulator: &Simulator, looks: &LooksScript) -> Result<Looked, String> {
-    let now = simulator.now();
-    let back = SignedDuration::try_from(looks.back.0).map_err(|error| error.to_string())?;
-    let begins = now.checked_sub(back).map_err(|error| error.to_string())?;
-    let mut call = json!({
-        "widgetContext": {
-            "dashboardName": "belay-us-east-1", "widgetId": "widget-16", "accountId": "123456789012", "locale": "en",
-            "timezone": {
-                "label": "Local", "offsetISO": looks.clock.as_deref().unwrap_or("+00:00"), "offsetInMinutes": 0,
-            },
-            "period": 300, "isAutoPeriod": true,
-            "timeRange": {
-                "mode": "relative", "start": begins.as_millisecond(), "end": now.as_millisecond(),
-                "relativeStart": back.as_millis() as i64,
-            },
-            "theme": if looks.dark { "dark" } else { "light" }, "linkCharts": true, "title": "Releases",
-            "forms": { "all": {} }, "params": looks.services.as_ref().map(|services| json!({ "services": services })),
-            "width": 980, "height": 420,
-        },
-    });
+    let mut call = question(simulator.now(), looks)?;
     let widget = asked(simulator, &call).await?;
     let mut popup = None;
     if let Some(word) = &looks.clicks {
@@ -57,7 +39,29 @@ pub(super) async fn look(simulator: &Simulator, looks: &LooksScript) -> Result<L
         }
         popup = Some(asked(simulator, &call).await?);
     }
-    Ok(Looked { at: now, dark: looks.dark, widget, popup })
+    Ok(Looked { at: simulator.now(), dark: looks.dark, widget, popup })
+}
+
+/// What a dashboard asks of the function at that time.
+pub(crate) fn question(now: Timestamp, looks: &LooksScript) -> Result<Value, String> {
+    let back = SignedDuration::try_from(looks.back.0).map_err(|error| error.to_string())?;
+    let begins = now.checked_sub(back).map_err(|error| error.to_string())?;
+    Ok(json!({
+        "widgetContext": {
+            "dashboardName": "belay-us-east-1", "widgetId": "widget-16", "accountId": "123456789012", "locale": "en",
+            "timezone": {
+                "label": "Local", "offsetISO": looks.clock.as_deref().unwrap_or("+00:00"), "offsetInMinutes": 0,
+            },
+            "period": 300, "isAutoPeriod": true,
+            "timeRange": {
+                "mode": "relative", "start": begins.as_millisecond(), "end": now.as_millisecond(),
+                "relativeStart": back.as_millis() as i64,
+            },
+            "theme": if looks.dark { "dark" } else { "light" }, "linkCharts": true, "title": "Releases",
+            "forms": { "all": {} }, "params": looks.services.as_ref().map(|services| json!({ "services": services })),
+            "width": 980, "height": 420,
+        },
+    }))
 }
 
 async fn asked(simulator: &Simulator, call: &Value) -> Result<String, String> {
