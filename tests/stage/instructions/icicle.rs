@@ -1,5 +1,5 @@
-//! A picture of where a cold start's instructions go: a bar by purpose, and below it an icicle, in which each row is
-//! what the row above is made of. SVG, with text that is text, for light and dark pages.
+//! A picture of where a cold start's instructions go: a bar by purpose, and below it two icicles, in which each
+//! row is what the row above is made of. SVG, with text that is text, for light and dark pages.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -26,7 +26,7 @@ const MARGIN: f64 = 10.0;
 const ROW: f64 = 26.0;
 /// How wide a letter of the labels is, on the average and generously.
 const LETTER: f64 = 6.4;
-/// What is smaller than this share of the whole is not drawn.
+/// What is smaller than this share of its icicle is not drawn.
 const LEAST: f64 = 0.005;
 
 /// A box of the icicle, and those below it.
@@ -81,17 +81,7 @@ rect{stroke:#fff;stroke-width:.6}@media(prefers-color-scheme:dark){.p{fill:#e6ed
 impl Picture<'_> {
     /// Draws it.
     pub fn svg(&self) -> String {
-        let mut root = Node::new(self.function);
-        for (when, costs) in [("until it waits for its first event", &self.init), ("the event", &self.answer)]
-        {
-            for (place, cost) in costs.iter() {
-                let mut path = vec![when, place.step];
-                path.extend(place.call.as_deref());
-                path.extend(place.part.filter(|part| *part != place.step));
-                root.add(&path, place.phase, cost);
-            }
-        }
-        let total = root.total();
+        let total = self.init.total() + self.answer.total();
         let mut body = String::new();
         let head = format!(
             "{}: {} instructions from its start until its first event was answered",
@@ -106,8 +96,26 @@ impl Picture<'_> {
         self.bar(&mut body, y, total);
         y += ROW + 12.0;
         y = self.legend(&mut body, y, total) + 14.0;
-        let depth = icicle(&mut body, &root, (MARGIN, y), share_of(total));
-        y += depth * ROW + 8.0;
+        for (when, costs) in [("Until it waits for its first event", &self.init), ("The event", &self.answer)]
+        {
+            let mut root = Node::new(when);
+            for (place, cost) in costs.iter() {
+                let mut path = vec![place.step];
+                path.extend(place.call.as_deref());
+                path.extend(place.part.filter(|part| *part != place.step));
+                root.add(&path, place.phase, cost);
+            }
+            let icicle = Icicle { total, across: root.total() };
+            text(&mut body, (MARGIN, y + 14.0), "p", &format!("{when}: {}", icicle.percent(root.total())));
+            y += 20.0;
+            let mut x = MARGIN;
+            let mut deepest = 0.0_f64;
+            for step in icicle.shown(&root) {
+                deepest = deepest.max(icicle.draw(&mut body, step, (x, y)));
+                x += icicle.wide(step.total());
+            }
+            y += deepest * ROW + 14.0;
+        }
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDE} {y}\" role=\"img\" aria-label=\"{}\">\n<style>{STYLE}</style>\n{body}</svg>\n",
             escaped(&head)
@@ -121,12 +129,11 @@ impl Picture<'_> {
     }
 
     fn bar(&self, body: &mut String, y: f64, total: u64) {
-        let scale = share_of(total);
+        let bar = Icicle { total, across: total };
         let mut x = MARGIN;
         for (phase, cost) in self.phases() {
-            let wide = scale(cost) * (WIDE - 2.0 * MARGIN);
-            boxed(body, (x, y, wide), color(phase), &phase.to_string(), (cost, scale(cost)));
-            x += wide;
+            boxed(body, (x, y, bar.wide(cost)), color(phase), &phase.to_string(), (cost, &bar.percent(cost)));
+            x += bar.wide(cost);
         }
     }
 
@@ -153,20 +160,49 @@ impl Picture<'_> {
     }
 }
 
-/// Draws a node and what is below it, the greatest first but for the first rows, which go along the time; how many rows
-/// it takes.
-fn icicle(body: &mut String, node: &Node, (x, y): (f64, f64), scale: impl Fn(u64) -> f64 + Copy) -> f64 {
-    let wide = |cost: u64| scale(cost) * (WIDE - 2.0 * MARGIN);
-    let total = node.total();
-    boxed(body, (x, y, wide(total)), color(node.phase()), &node.label, (total, scale(total)));
-    let mut below: Vec<&Node> = node.below.values().filter(|below| scale(below.total()) >= LEAST).collect();
-    below.sort_by_key(|below| (below.label == "the event", std::cmp::Reverse(below.total())));
-    let (mut x, mut deepest) = (x, 0.0_f64);
-    for one in below {
-        deepest = deepest.max(icicle(body, one, (x, y + ROW), scale));
-        x += wide(one.total());
+/// A part of a cold start, drawn across the whole width.
+#[derive(Clone, Copy)]
+struct Icicle {
+    /// The instructions of the whole cold start, of which shares are told.
+    total: u64,
+    /// Those of this part.
+    across: u64,
+}
+
+impl Icicle {
+    fn wide(self, cost: u64) -> f64 {
+        share_of(self.across)(cost) * (WIDE - 2.0 * MARGIN)
     }
-    deepest + 1.0
+
+    fn percent(self, cost: u64) -> String {
+        format!("{:.1} %", share_of(self.total)(cost) * 100.0)
+    }
+
+    /// What is drawn below a node, the greatest first.
+    fn shown(self, node: &Node) -> Vec<&Node> {
+        let is_seen = |below: &&Node| share_of(self.across)(below.total()) >= LEAST;
+        let mut below: Vec<&Node> = node.below.values().filter(is_seen).collect();
+        below.sort_by_key(|below| std::cmp::Reverse(below.total()));
+        below
+    }
+
+    /// Draws a node and what is below it; how many rows that takes.
+    fn draw(self, body: &mut String, node: &Node, (x, y): (f64, f64)) -> f64 {
+        let total = node.total();
+        boxed(
+            body,
+            (x, y, self.wide(total)),
+            color(node.phase()),
+            &node.label,
+            (total, &self.percent(total)),
+        );
+        let (mut x, mut deepest) = (x, 0.0_f64);
+        for below in self.shown(node) {
+            deepest = deepest.max(self.draw(body, below, (x, y + ROW)));
+            x += self.wide(below.total());
+        }
+        deepest + 1.0
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "nothing executes 2^52 instructions here")]
@@ -185,9 +221,8 @@ fn boxed(
     (x, y, wide): (f64, f64, f64),
     fill: &str,
     label: &str,
-    (cost, share): (u64, f64),
+    (cost, percent): (u64, &str),
 ) {
-    let percent = format!("{:.1} %", share * 100.0);
     let _ = write!(
         body,
         "<g><title>{}: {} instructions, {percent}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{ROW}\" fill=\"{fill}\"/>",

@@ -216,13 +216,21 @@ impl Met {
     fn place(self) -> Place {
         let step = STEPS.get(self.step).copied();
         let (_, step, phase) = step.unwrap_or((&[], "loading", Phase::Loading));
-        match PARTS.get(self.part) {
+        // Functions that were compiled to the same code are one, by the name of any of them: what calls nobody has no
+        // part of a call, whatever its functions are named.
+        let alone = ["policy", "settings", "read the event", "logging", "loading"].contains(&step);
+        match PARTS.get(self.part).filter(|_| !alone) {
             // What is a connection's and a part of no call is HTTP alone.
             Some((_, _, phase)) if step == "connections" => {
                 Place { step, call: None, part: None, phase: *phase }
             }
-            Some((_, part, phase)) => Place { step, call: self.call, part: Some(part), phase: *phase },
-            None => Place { step, call: self.call, part: None, phase },
+            Some((_, part, phase)) => {
+                // `main` has swallowed what makes the configuration.
+                let swallowed = step == "async runtime" && matches!(phase, Phase::Roots | Phase::Clients);
+                let step = if swallowed { "clients" } else { step };
+                Place { step, call: self.call, part: Some(part), phase: *phase }
+            }
+            None => Place { step, call: self.call.filter(|_| !alone), part: None, phase },
         }
     }
 }
@@ -247,6 +255,8 @@ mod tests {
 
     const LOADED: &str = "fn=(1) _dl_relocate_object'_dl_start'0x1ab70\n1 50\n";
     const READ: &str = "fn=(2) rustls_pki_types::pem::read'aws_sdk_sns::client::Client::new'belay::start::guards::Guards::of'main\n1 30\n";
+    const MADE: &str =
+        "fn=(4) webpki::anchor'aws_smithy_http_client::build_https'sweep::main::{{closure}}'main\n1 8\n";
     const SIGNED: &str = "fn=(3) aws_sigv4::sign'aws_smithy_runtime::client::orchestrator::invoke'belay::aws::ledger::Ledger::put_if_absent::{{closure}}'belay::carry_out::telling::send::{{closure}}'belay::carry_out::carry_out'lambda_runtime::runtime::process_invocation'main\n1 20\n";
 
     fn places(costs: &Costs) -> Vec<String> {
@@ -269,6 +279,18 @@ mod tests {
         let phases: Vec<(Phase, u64)> = costs.by_phase().into_iter().collect();
         assert_eq!(phases, [(Phase::Loading, 50), (Phase::Roots, 30), (Phase::Signing, 20)]);
         assert_eq!(costs.total(), 100);
+    }
+
+    #[test]
+    fn what_main_makes_for_clients_is_not_its_runtimes() {
+        let costs = Costs::read(MADE).unwrap();
+        assert_eq!(places(&costs), ["clients / - / TLS roots = 8"]);
+    }
+
+    #[test]
+    fn a_policy_is_read_without_the_network() {
+        let profile = "fn=(5) drop_in_place<rustls::Roots>'belay::policy::Policy::parse'main\n1 9\n";
+        assert_eq!(places(&Costs::read(profile).unwrap()), ["policy / - / - = 9"]);
     }
 
     #[test]
