@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a program may take, which is some fifty times slower than without valgrind, and on a busy machine more.
 const PATIENT: Duration = Duration::from_secs(120);
+/// How often a program may fail before that is its fault.
+const ATTEMPTS: u32 = 3;
 /// A program that has not run in between two looks this far apart is taken to be asleep…
 const LOOK: Duration = Duration::from_millis(20);
 /// …when that was so this many times in a row.
@@ -103,10 +105,21 @@ impl Counter {
     /// # Errors
     /// When valgrind cannot run it, or when it does not work.
     pub async fn count(&self, case: Everyday, program: &Path) -> Result<Counted, String> {
-        let init = self.run(case, program, Until::Init).await?;
-        let whole = self.run(case, program, Until::Answer).await?;
+        let init = self.persistently(case, program, Until::Init).await?;
+        let whole = self.persistently(case, program, Until::Answer).await?;
         let count = Count { init: init.total, whole: whole.total };
         Ok(Counted { count, calls: whole.calls, init: init.profile, whole: whole.profile })
+    }
+
+    /// Runs it again when it has not worked. Belay's limits are of real time: a program that is slowed down by valgrind,
+    /// on a machine with other work, may not get its evidence in time.
+    async fn persistently(&self, case: Everyday, program: &Path, until: Until) -> Result<Run, String> {
+        for _ in 1..ATTEMPTS {
+            if let Ok(run) = self.run(case, program, until).await {
+                return Ok(run);
+            }
+        }
+        self.run(case, program, until).await
     }
 
     async fn run(&self, case: Everyday, program: &Path, until: Until) -> Result<Run, String> {

@@ -37,7 +37,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "# Instructions of a cold start with its everyday event, counted by valgrind: docs/performance.md."
+            "# Instructions of a cold start with its everyday event, counted by valgrind: docs/performance."
         )?;
         writeln!(f, "# Until the first event is waited for (init), and until it was answered (whole).")?;
         writeln!(f, "# Written by `cargo run --bin instructions -- --record`.")?;
