@@ -9,16 +9,22 @@ mod defaults;
 mod deployed_by;
 mod drift;
 mod hooks;
+mod index;
+mod path;
 mod people;
 mod pipelines;
 mod reading;
+mod taken;
 
+#[cfg(test)]
+mod size_tests;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,23 +36,38 @@ pub use hooks::{ApprovalOtherwise, Check, HttpCheck};
 pub use people::{Approver, Chat};
 pub use pipelines::RetryRule;
 
-use self::{
-    defaults::Defaults,
-    reading::{Reading, join},
-};
+use self::{defaults::Defaults, index::Index, path::Path, reading::Reading, taken::Taken};
 use crate::{
     release::{AlarmName, LifecycleEvent, Place, ServiceName, Stage},
     yaml::{self, Node},
 };
 
-/// What the owners asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the owners asked for. It is read once and shared: a clone, and the part of one account, cost nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
-    services: BTreeMap<ServiceName, Service>,
+    whole: Arc<Whole>,
+    of: Accounts,
+}
+
+/// Everything that is written.
+#[derive(Debug, Default)]
+struct Whole {
+    /// By name.
+    services: Vec<Service>,
+    roles: BTreeSet<AccountRole>,
     retry: Option<RetryRule>,
-    index: Index,
     /// The stacks whose drift is detected, in Belay's own account.
     drift: Option<DriftRule>,
+    index: Index,
+}
+
+/// The services of which accounts a policy is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Accounts {
+    #[default]
+    All,
+    /// `None` is Belay's own.
+    One(Option<String>),
 }
 
 /// One guarded service.
@@ -87,15 +108,6 @@ pub struct Watcher<'a> {
     pub alarm: &'a WatchedAlarm,
 }
 
-/// From an alarm's name to the services that may watch it, without trying every pattern: names exactly, and
-/// patterns by what they begin with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Index {
-    exact: HashMap<String, Vec<ServiceName>>,
-    by_prefix: HashMap<String, Vec<ServiceName>>,
-    places: HashMap<Place, ServiceName>,
-}
-
 impl Service {
     /// The account in which it is released; `None` for Belay's own.
     pub fn account(&self) -> Option<&str> {
@@ -120,59 +132,59 @@ impl Policy {
 
     /// A service by its name.
     pub fn service(&self, name: &ServiceName) -> Option<&Service> {
-        self.services.get(name)
+        let services = &self.whole.services;
+        let at = services.binary_search_by(|service| service.name.cmp(name)).ok()?;
+        self.at(at)
     }
 
     /// All services, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.whole.services.iter().filter(|service| self.is_of(service))
     }
 
     /// The policy for one account: of its services alone. `None` is Belay's own account. Places and alarms have their
     /// meaning in one account only: another account's of the same name are others.
     #[must_use]
     pub fn of_account(&self, account: Option<&str>) -> Self {
-        let released_there = |service: &&Service| service.account() == account;
-        let services: BTreeMap<_, _> = self
-            .services()
-            .filter(released_there)
-            .map(|service| (service.name.clone(), service.clone()))
-            .collect();
-        let drift = self.drift.clone().filter(|_| account.is_none());
-        Self { index: Index::of(&services), services, retry: self.retry.clone(), drift }
+        Self { whole: Arc::clone(&self.whole), of: Accounts::One(account.map(str::to_owned)) }
     }
 
     /// What is run again in pipelines without asking. None: nothing is.
     pub fn retry(&self) -> Option<&RetryRule> {
-        self.retry.as_ref()
+        self.whole.retry.as_ref()
     }
 
     /// The stacks whose drift is detected, in a policy for Belay's own account.
     pub fn drift(&self) -> Option<&DriftRule> {
-        self.drift.as_ref()
+        let drift = self.whole.drift.as_ref();
+        drift.filter(|_| !matches!(self.of, Accounts::One(Some(_))))
     }
 
     /// The roles by which Belay works in other accounts, one for each account.
     pub fn roles(&self) -> BTreeSet<&AccountRole> {
-        self.services().filter_map(|service| service.account_role.as_ref()).collect()
+        let there = |role: &&AccountRole| match &self.of {
+            Accounts::All => true,
+            Accounts::One(account) => account.as_deref() == Some(role.account()),
+        };
+        self.whole.roles.iter().filter(there).collect()
     }
 
     /// The service that is released there, in a policy for one account.
     pub fn deployed_by(&self, place: &Place) -> Option<&Service> {
-        self.index.places.get(place).and_then(|name| self.services.get(name))
+        self.whole.index.deployed_by(place).iter().rev().find_map(|at| self.at(*at))
     }
 
     /// The services that are released by a pipeline, by name, each with the stage that releases it first.
     pub fn in_pipeline(&self, pipeline: &str) -> Vec<(&Service, &Stage)> {
-        let stage = |service: &'_ Service| {
+        let first = |service: &'_ Service| {
             service
                 .deployed_by
                 .iter()
                 .position(|place| matches!(place, Place::Stage(stage) if stage.pipeline == pipeline))
         };
-        self.services
-            .values()
-            .filter_map(|service| match &service.deployed_by[stage(service)?] {
+        let services = self.whole.index.in_pipeline(pipeline).iter().filter_map(|at| self.at(*at));
+        services
+            .filter_map(|service| match &service.deployed_by[first(service)?] {
                 Place::Stage(stage) => Some((service, stage)),
                 Place::Group(_) => None,
             })
@@ -182,48 +194,37 @@ impl Policy {
     /// The services that watch an alarm, by name. Looks up the alarm's name and each of its beginnings: as many
     /// steps as the name has characters, however many services there are.
     pub fn watchers(&self, alarm: &AlarmName) -> Vec<Watcher<'_>> {
-        let mut candidates = self.index.candidates(alarm);
+        let mut candidates = self.whole.index.candidates(alarm);
         candidates.sort_unstable();
         candidates.dedup();
         candidates
             .into_iter()
-            .filter_map(|name| self.services.get(name))
+            .filter_map(|at| self.at(at))
             .filter_map(|service| service.watched(alarm).map(|alarm| Watcher { service, alarm }))
             .collect()
     }
-}
 
-impl Index {
-    /// The services that have the alarm's name, or a pattern whose beginning is one of the name's: what is left to
-    /// try. A service may come more than once.
-    fn candidates(&self, alarm: &AlarmName) -> Vec<&ServiceName> {
-        let name = alarm.as_str();
-        let beginnings = name.char_indices().map(|(at, _)| &name[..at]).chain([name]);
-        beginnings
-            .filter_map(|beginning| self.by_prefix.get(beginning))
-            .chain(self.exact.get(name))
-            .flatten()
-            .collect()
+    /// The service at this place in the order of names, if this policy is about its account.
+    fn at(&self, at: usize) -> Option<&Service> {
+        self.whole.services.get(at).filter(|service| self.is_of(service))
     }
 
-    fn of(services: &BTreeMap<ServiceName, Service>) -> Self {
-        let mut index = Self::default();
-        for (name, service) in services {
-            for watched in &service.alarms {
-                let (map, key) = if watched.pattern.is_exact() {
-                    (&mut index.exact, watched.pattern.as_str())
-                } else {
-                    (&mut index.by_prefix, watched.pattern.literal_prefix())
-                };
-                map.entry(key.to_owned()).or_default().push(name.clone());
-            }
-            for place in &service.deployed_by {
-                index.places.insert(place.clone(), name.clone());
-            }
+    fn is_of(&self, service: &Service) -> bool {
+        match &self.of {
+            Accounts::All => true,
+            Accounts::One(account) => service.account() == account.as_deref(),
         }
-        index
     }
 }
+
+/// Two policies are equal if the same is asked for in them.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.retry() == other.retry() && self.drift() == other.drift() && self.services().eq(other.services())
+    }
+}
+
+impl Eq for Policy {}
 
 /// Everything that is wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,93 +270,90 @@ fn read(text: &str) -> (Policy, Vec<Mistake>) {
     let mut reading = Reading::default();
     let mut policy = Policy::default();
     match yaml::read(text) {
-        Err(broken) => reading.wrong(broken.line, "", broken.why),
-        Ok(None) => reading.wrong(1, "", "the policy is empty; begin with `version: 1` and `services:`"),
-        Ok(Some(root)) => policy = whole(&mut reading, &root),
+        Err(broken) => reading.wrong(broken.line, &Path::TOP, broken.why),
+        Ok(None) => {
+            let said = "the policy is empty; begin with `version: 1` and `services:`";
+            reading.wrong(1, &Path::TOP, said);
+        }
+        Ok(Some(root)) => policy.whole = Arc::new(whole(&mut reading, &root)),
     }
     let mut mistakes = reading.mistakes;
     mistakes.sort_by_key(|mistake| mistake.line);
     (policy, mistakes)
 }
 
-fn whole(reading: &mut Reading, root: &Node) -> Policy {
-    let fields = reading.fields(root, "", &["version", "defaults", "pipelines", "services", "drift"]);
+fn whole(reading: &mut Reading, root: &Node) -> Whole {
+    let fields = reading.fields(root, &Path::TOP, &["version", "defaults", "pipelines", "services", "drift"]);
     if let Some(node) = reading.required(&fields, "version", "1")
-        && reading.number(node, "version", 1..=u32::MAX).is_some_and(|version| version != 1)
+        && reading.number(node, &fields.path("version"), 1..=u32::MAX).is_some_and(|version| version != 1)
     {
-        reading.wrong(
-            node.line,
-            "version",
-            format!("found {}, but this Belay reads version 1", node.shown()),
-        );
+        let said = format!("found {}, but this Belay reads version 1", node.shown());
+        reading.wrong(node.line, &fields.path("version"), said);
     }
     let defaults = match fields.get("defaults") {
         None => Defaults::default(),
         Some(node) => {
-            let fields = reading.fields(node, "defaults", &defaults::FIELDS);
+            let path = fields.path("defaults");
+            let fields = reading.fields(node, &path, &defaults::FIELDS);
             Defaults::default().overridden(reading, &fields)
         }
     };
-    let mut services = BTreeMap::new();
-    let mut taken: Vec<(Place, Option<String>, usize, String)> = Vec::new();
-    let mut roles: Vec<(AccountRole, usize)> = Vec::new();
+    let mut services = Vec::new();
+    let mut taken = Taken::default();
     if let Some(node) = reading.required(&fields, "services", "{ checkout: … }") {
-        let pairs = reading.pairs(node, "services", "a mapping of service names");
+        let path = fields.path("services");
+        let pairs = reading.pairs(node, &path, || "a mapping of service names".to_owned());
         if pairs.is_empty() {
-            reading.wrong(node.line, "services", "names no service: nothing would be guarded");
+            reading.wrong(node.line, &path, "names no service: nothing would be guarded");
         }
+        services.reserve(pairs.len());
         for (_, name, node) in pairs {
-            let path = join("services", name);
-            let Read { service, deployed, role_line } = service(reading, node, name, &path, defaults);
-            let account = service.account().map(str::to_owned);
-            for (line, by) in deployed {
-                let same = |(other, there, ..): &&(Place, Option<String>, usize, String)| {
-                    (other, there) == (&by, &account)
-                };
-                if let Some((_, _, first, other)) = taken.iter().find(same) {
-                    let said = format!("is released by what {other} is released by on line {first} already");
-                    reading.wrong(line, &join(&path, "deployed_by"), said);
-                }
-                taken.push((by, account.clone(), line, name.to_owned()));
-            }
-            if let (Some(role), Some(line)) = (&service.account_role, role_line) {
-                let another =
-                    roles.iter().find(|(other, _)| other.account() == role.account() && other != role);
-                if let Some((other, first)) = another {
-                    let said = format!(
-                        "names another role of account {} than line {first}, which has `{other}`: Belay works in an account by one role",
-                        role.account()
-                    );
-                    reading.wrong(line, &join(&path, "account_role"), said);
-                }
-                roles.push((role.clone(), line));
-            }
-            services.insert(service.name.clone(), service);
+            let path = path.to(name);
+            let read = service(reading, node, name, &path, defaults);
+            taken.by(reading, name, &read, &path);
+            services.push(read.service);
         }
     }
+    services.sort_by(|one: &Service, other| one.name.cmp(&other.name));
     let retry = pipelines::pipelines(reading, &fields);
     let drift = drift::drift(reading, &fields);
-    Policy { index: Index::of(&services), services, retry, drift }
+    Whole { index: Index::of(&services), services, roles: taken.roles(), retry, drift }
 }
 
 /// A service as it is written.
 struct Read {
     service: Service,
-    /// What releases it, each with its line.
-    deployed: Vec<(usize, Place)>,
+    /// The lines of what releases it.
+    lines: Vec<usize>,
     /// The line of its role.
     role_line: Option<usize>,
 }
 
-fn service(reading: &mut Reading, node: &Node, name: &str, path: &str, defaults: Defaults) -> Read {
-    let mut known = vec!["deployed_by", "account_role", "alarms", "hooks", "approvers", "chat"];
-    known.extend(defaults::FIELDS);
-    let fields = reading.fields(node, path, &known);
+/// What may be written in a service.
+const FIELDS: [&str; 11] = {
+    let [mode, watch_for, rollback_budget, ask, on_doubt] = defaults::FIELDS;
+    [
+        "deployed_by",
+        "account_role",
+        "alarms",
+        "hooks",
+        "approvers",
+        "chat",
+        mode,
+        watch_for,
+        rollback_budget,
+        ask,
+        on_doubt,
+    ]
+};
+
+fn service(reading: &mut Reading, node: &Node, name: &str, path: &Path<'_>, defaults: Defaults) -> Read {
+    let fields = reading.fields(node, path, &FIELDS);
     let Defaults { mode, watch_for, rollback_budget, ask, on_doubt } = defaults.overridden(reading, &fields);
     let example = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
-    let deployed = match reading.required(&fields, "deployed_by", example) {
-        None => Vec::new(),
-        Some(node) => deployed_by::read(reading, node, &fields.path("deployed_by")),
+    let (lines, deployed_by) = match reading.required(&fields, "deployed_by", example) {
+        None => (Vec::new(), Vec::new()),
+        Some(node) => deployed_by::read(reading, node, &fields.path("deployed_by")).into_iter().unzip(),
     };
     let alarms = match fields.get("alarms") {
         None => Vec::new(),
@@ -393,11 +391,11 @@ fn service(reading: &mut Reading, node: &Node, name: &str, path: &str, defaults:
         rollback_budget,
         ask,
         on_doubt,
-        deployed_by: deployed.iter().map(|(_, by)| by.clone()).collect(),
+        deployed_by,
         alarms,
         hooks,
         approvers,
         chat,
     };
-    Read { service, deployed, role_line }
+    Read { service, lines, role_line }
 }

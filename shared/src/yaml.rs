@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-/// A file has at most so many nodes; aliases that would make more of them are refused.
+/// So many nodes are read whatever the text.
 const NODES: usize = 100_000;
-/// And nests at most so deep.
+/// And one more for each so many bytes of it. A node is written in eight bytes and more in what people write, its share
+/// of `: ` and indentation included, and takes some hundred in memory: so what a text takes stays within a multiple of
+/// its own length. What aliases repeat, and what is remembered for them, is counted by itself, to the same bound.
+const BYTES: usize = 4;
+/// And it nests at most so deep.
 const DEPTH: usize = 64;
 
 /// A value and the line it begins on.
@@ -72,6 +76,8 @@ pub(crate) struct Broken {
     pub(crate) why: String,
 }
 
+const TOO_LARGE: &str = "this is too large to be read (aliases count as what they repeat)";
+
 enum Open {
     List { line: usize, anchor: usize, items: Vec<Node> },
     Mapping { line: usize, anchor: usize, pairs: Vec<(Node, Node)>, key: Option<Node> },
@@ -80,10 +86,11 @@ enum Open {
 /// Reads one YAML document; `None` for an empty file.
 pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
     let mut open: Vec<Open> = Vec::new();
-    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut anchors = Anchors::default();
     let mut root: Option<Node> = None;
     let mut documents = 0;
-    let mut nodes = 0_usize;
+    let most = NODES + text.len() / BYTES;
+    let mut written = 0_usize;
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Broken {
             line: error.marker().line(),
@@ -100,9 +107,12 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
                 }
                 None
             }
-            Event::Alias(id) => match anchors.get(&id) {
-                Some(node) => {
-                    nodes += size(node);
+            Event::Alias(id) => match anchors.remembered.get(&id) {
+                Some((node, size)) => {
+                    anchors.repeated += size;
+                    if anchors.repeated > most {
+                        return broken(TOO_LARGE);
+                    }
                     Some(Node { line, value: node.value.clone() })
                 }
                 None => return broken("this alias stands inside what it repeats"),
@@ -111,10 +121,10 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
                 if tag.is_some() {
                     return broken("tags (`!…`) mean nothing here: remove it");
                 }
-                nodes += 1;
+                written += 1;
                 let quoted = style != ScalarStyle::Plain;
                 let node = Node { line, value: Value::Scalar { text: text.into_owned(), quoted } };
-                remember(&mut anchors, anchor, &node);
+                anchors.remember(anchor, &node, most);
                 Some(node)
             }
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) if tag.is_some() => {
@@ -122,12 +132,12 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
                 return broken("tags (`!…`) mean nothing here: remove it");
             }
             Event::SequenceStart(anchor, _) => {
-                nodes += 1;
+                written += 1;
                 open.push(Open::List { line, anchor, items: Vec::new() });
                 None
             }
             Event::MappingStart(anchor, _) => {
-                nodes += 1;
+                written += 1;
                 open.push(Open::Mapping { line, anchor, pairs: Vec::new(), key: None });
                 None
             }
@@ -138,15 +148,15 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
                         (Node { line, value: Value::Mapping(pairs) }, anchor)
                     }
                 };
-                remember(&mut anchors, anchor, &node);
+                anchors.remember(anchor, &node, most);
                 node
             }),
         };
         if open.len() > DEPTH {
             return broken("this is nested too deep");
         }
-        if nodes > NODES {
-            return broken("this is too large to be read (aliases count as what they repeat)");
+        if written > most || anchors.repeated > most {
+            return broken(TOO_LARGE);
         }
         if let Some(node) = done {
             match open.last_mut() {
@@ -162,10 +172,28 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Broken> {
     Ok(root.filter(|root| !root.is_empty()))
 }
 
-fn remember(anchors: &mut HashMap<usize, Node>, anchor: usize, node: &Node) {
-    // The parser numbers anchors from 1; 0 is none.
-    if anchor != 0 {
-        anchors.insert(anchor, node.clone());
+/// What aliases may repeat.
+#[derive(Default)]
+struct Anchors {
+    /// By the parser's number, with its size in nodes.
+    remembered: HashMap<usize, (Node, usize)>,
+    /// How many nodes were repeated or remembered. An anchor may stand within another, so that what is remembered may
+    /// be far more than what is written.
+    repeated: usize,
+}
+
+impl Anchors {
+    fn remember(&mut self, anchor: usize, node: &Node, most: usize) {
+        // The parser numbers anchors from 1; 0 is none.
+        if anchor == 0 {
+            return;
+        }
+        let size = size(node);
+        self.repeated += size;
+        // Too much: the reader is about to say so.
+        if self.repeated <= most {
+            self.remembered.insert(anchor, (node.clone(), size));
+        }
     }
 }
 

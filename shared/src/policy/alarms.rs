@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::reading::{Reading, join, nearest};
+use super::{
+    path::Path,
+    reading::{Reading, nearest},
+};
 use crate::{
     release::AlarmName,
     yaml::{Node, Value},
@@ -73,15 +76,20 @@ impl AlarmPattern {
 
     /// Whether a name is meant.
     pub(super) fn fits(&self, name: &str) -> bool {
-        let name: Vec<char> = name.chars().collect();
-        let pattern: Vec<char> = self.0.chars().collect();
-        // One star at a time: remember the last one, and let it take one character more on a mismatch.
+        self.takes(name.as_bytes(), |byte| byte)
+    }
+
+    /// Whether a text is meant of which each byte is read as `read` says. By bytes: what stands between two stars is
+    /// whole characters, and those are found in UTF-8 only where they are.
+    fn takes(&self, name: &[u8], read: fn(u8) -> u8) -> bool {
+        let pattern = self.0.as_bytes();
+        // One star at a time: remember the last one, and let it take one byte more on a mismatch.
         let (mut p, mut n, mut star) = (0, 0, None);
-        while n < name.len() {
-            if pattern.get(p) == Some(&'*') {
+        while let Some(byte) = name.get(n).copied().map(read) {
+            if pattern.get(p) == Some(&b'*') {
                 star = Some((p, n));
                 p += 1;
-            } else if pattern.get(p) == name.get(n) {
+            } else if pattern.get(p) == Some(&byte) {
                 p += 1;
                 n += 1;
             } else if let Some((at, took)) = star {
@@ -92,11 +100,15 @@ impl AlarmPattern {
                 return false;
             }
         }
-        pattern[p..].iter().all(|c| *c == '*')
+        pattern[p..].iter().all(|byte| *byte == b'*')
     }
 
     /// Whether some name is meant by both.
     fn overlaps(&self, other: &Self) -> bool {
+        let (one, another) = (self.literal_prefix(), other.literal_prefix());
+        if !one.starts_with(another) && !another.starts_with(one) {
+            return false;
+        }
         let (a, b): (Vec<char>, Vec<char>) = (self.0.chars().collect(), other.0.chars().collect());
         // reachable[j]: the first i characters of `a` and the first j of `b` can mean the same text.
         let mut reachable = vec![false; b.len() + 1];
@@ -120,11 +132,8 @@ impl AlarmPattern {
     /// Whether this one means everything that `other` means: then `other`, written later, can never win. Exact
     /// for an exact `other`; for two patterns it may miss a case, never invent one.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        if other.is_exact() {
-            return self.matches(&AlarmName::from(other.as_str()));
-        }
-        // A `*` of `other` must be taken by a `*` of this one: treated as a character that no name has.
-        self.matches(&AlarmName::from(other.as_str().replace('*', "\u{0}")))
+        // A `*` of `other` must be taken by a `*` of this one: read as a character that no name has.
+        self.takes(other.0.as_bytes(), |byte| if byte == b'*' { 0 } else { byte })
     }
 }
 
@@ -140,24 +149,32 @@ const LONGEST: usize = 255;
 const RULES: &[(&str, Rule)] =
     &[("roll_back", Rule::RollBack), ("halt", Rule::Halt), ("ask", Rule::Ask), ("notify", Rule::Notify)];
 
-pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<WatchedAlarm> {
-    let expected = "a mapping of alarm names or patterns to rules, such as `checkout-5xx: roll_back`";
-    let mut watched: Vec<(usize, WatchedAlarm)> = Vec::new();
-    for (key, name, value) in reading.pairs(node, path, expected) {
-        let path = join(path, name);
-        if name.trim().is_empty() || name.chars().count() > LONGEST {
+pub(super) fn read(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Vec<WatchedAlarm> {
+    let expected =
+        || "a mapping of alarm names or patterns to rules, such as `checkout-5xx: roll_back`".to_owned();
+    let pairs = reading.pairs(node, path, expected);
+    let mut watched: Vec<WatchedAlarm> = Vec::with_capacity(pairs.len());
+    // The patterns among them, each with its line.
+    let mut patterns: Vec<(usize, usize)> = Vec::new();
+    for (key, name, value) in pairs {
+        let path = path.to(name);
+        if name.trim().is_empty() || (name.len() > LONGEST && name.chars().count() > LONGEST) {
             reading.wrong(key.line, &path, format!("an alarm's name has 1 to {LONGEST} characters"));
             continue;
         }
         if let Some(alarm) = entry(reading, name, value, &path) {
-            contradicts(reading, &watched, key.line, &path, &alarm);
-            watched.push((key.line, alarm));
+            let earlier = patterns.iter().map(|(line, at)| (*line, &watched[*at]));
+            contradicts(reading, earlier, key.line, &path, &alarm);
+            if !alarm.pattern.is_exact() {
+                patterns.push((key.line, watched.len()));
+            }
+            watched.push(alarm);
         }
     }
-    watched.into_iter().map(|(_, alarm)| alarm).collect()
+    watched
 }
 
-fn entry(reading: &mut Reading, name: &str, node: &Node, path: &str) -> Option<WatchedAlarm> {
+fn entry(reading: &mut Reading, name: &str, node: &Node, path: &Path<'_>) -> Option<WatchedAlarm> {
     let pattern = AlarmPattern(name.to_owned());
     if let Value::Mapping(_) = &node.value {
         let fields = reading.fields(node, path, &["rule", "missing"]);
@@ -172,10 +189,12 @@ fn entry(reading: &mut Reading, name: &str, node: &Node, path: &str) -> Option<W
         };
         return Some(WatchedAlarm { pattern, rule: rule?, missing: missing? });
     }
+    if let Some((_, rule)) = RULES.iter().find(|(word, _)| node.text() == Some(word)) {
+        return Some(WatchedAlarm { pattern, rule: *rule, missing: Missing::Ignore });
+    }
     // What other tools call it.
     if let Value::Scalar { text, .. } = &node.value
         && nearest(text, &["rollback", "roll_back"]).is_some()
-        && text != "roll_back"
     {
         reading.wrong(node.line, path, format!("found `{text}`; did you mean `roll_back`?"));
         return None;
@@ -185,12 +204,14 @@ fn entry(reading: &mut Reading, name: &str, node: &Node, path: &str) -> Option<W
 }
 
 /// First match wins: an entry that can never win, and two patterns that overlap with different rules, are
-/// mistakes. A name before a pattern that covers it is not: that is how an exception is written.
-fn contradicts(
+/// mistakes. A name before a pattern that covers it is not: that is how an exception is written. So of what stands
+/// `earlier`, only patterns matter: a name covers itself alone, which is not written twice, and what it overlaps covers
+/// it.
+fn contradicts<'a>(
     reading: &mut Reading,
-    earlier: &[(usize, WatchedAlarm)],
+    earlier: impl Iterator<Item = (usize, &'a WatchedAlarm)>,
     line: usize,
-    path: &str,
+    path: &Path<'_>,
     alarm: &WatchedAlarm,
 ) {
     for (other_line, other) in earlier {

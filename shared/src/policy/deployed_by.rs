@@ -1,6 +1,6 @@
 //! `deployed_by`: what releases a service.
 
-use super::reading::{Reading, join};
+use super::{path::Path, reading::Reading};
 use crate::{
     release::{DeploymentGroup, Place, Stage},
     yaml::{Node, Value},
@@ -11,25 +11,25 @@ const LONGEST: usize = 100;
 
 const EXAMPLE: &str = "[ { codedeploy: { application: checkout, deployment_group: prod } } ]";
 
-pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize, Place)> {
+pub(super) fn read(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Vec<(usize, Place)> {
     let mut all = Vec::new();
-    let items = reading.list(node, path, &format!("a list such as `{EXAMPLE}`"));
+    let items = reading.list(node, path, || format!("a list such as `{EXAMPLE}`"));
     if items.is_empty() && matches!(node.value, Value::List(_)) {
         reading.wrong(node.line, path, format!("is empty; for example `deployed_by: {EXAMPLE}`"));
     }
     for (position, item) in items.iter().enumerate() {
-        let path = format!("{path}[{position}]");
+        let path = path.at(position);
         let fields = reading.fields(item, &path, &["codedeploy", "pipeline"]);
         match (fields.get("codedeploy"), fields.get("pipeline")) {
             (Some(node), None) => {
-                let path = join(&path, "codedeploy");
+                let path = path.to("codedeploy");
                 let names = two(reading, node, &path, ["application", "deployment_group"]);
                 if let Some([application, group]) = names {
                     all.push((node.line, Place::Group(DeploymentGroup { application, group })));
                 }
             }
             (None, Some(node)) => {
-                let path = join(&path, "pipeline");
+                let path = path.to("pipeline");
                 if let Some([pipeline, stage]) = two(reading, node, &path, ["name", "stage"]) {
                     all.push((node.line, Place::Stage(Stage { pipeline, stage })));
                 }
@@ -45,7 +45,7 @@ pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> Vec<(usize
     all
 }
 
-fn two(reading: &mut Reading, node: &Node, path: &str, names: [&str; 2]) -> Option<[String; 2]> {
+fn two(reading: &mut Reading, node: &Node, path: &Path<'_>, names: [&str; 2]) -> Option<[String; 2]> {
     let fields = reading.fields(node, path, &names);
     let mut read = |name: &str| {
         let node = reading.required(&fields, name, "checkout")?;

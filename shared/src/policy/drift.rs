@@ -36,7 +36,7 @@ pub(super) fn drift(reading: &mut Reading, fields: &Fields<'_>) -> Option<DriftR
     let node = reading.required(&drift, "stacks", "[ \"prod-*\" ]")?;
     let path = drift.path("stacks");
     let expected = "a list of stacks' names or patterns, such as `[ \"prod-*\" ]`";
-    let items = reading.list(node, &path, expected);
+    let items = reading.list(node, &path, || expected.to_owned());
     if items.is_empty() && matches!(node.value, Value::List(_)) {
         reading.wrong(node.line, &path, "names no stack: nothing would be looked at");
     }

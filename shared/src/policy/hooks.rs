@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::reading::{Reading, join, listed, nearest};
+use super::{
+    path::Path,
+    reading::{Reading, listed, nearest},
+};
 use crate::{
     release::LifecycleEvent,
     yaml::{Node, Value},
@@ -63,10 +66,16 @@ const EVENTS: &[&str] =
 /// CodeDeploy waits for a hook's answer for an hour. What silence means is answered by the sweep, within its minute.
 const LONGEST_APPROVAL: Duration = Duration::from_mins(55);
 
-pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> BTreeMap<LifecycleEvent, Vec<Check>> {
+pub(super) fn read(
+    reading: &mut Reading,
+    node: &Node,
+    path: &Path<'_>,
+) -> BTreeMap<LifecycleEvent, Vec<Check>> {
     let mut hooks = BTreeMap::new();
-    for (key, event, value) in reading.pairs(node, path, "a mapping of lifecycle events to checks") {
-        let path = join(path, event);
+    for (key, event, value) in
+        reading.pairs(node, path, || "a mapping of lifecycle events to checks".to_owned())
+    {
+        let path = path.to(event);
         if !EVENTS.contains(&event) {
             let said = match nearest(event, EVENTS) {
                 Some(meant) => format!("there is no such lifecycle event; did you mean `{meant}`?"),
@@ -76,21 +85,21 @@ pub(super) fn read(reading: &mut Reading, node: &Node, path: &str) -> BTreeMap<L
             };
             reading.wrong(key.line, &path, said);
         }
-        let items = reading.list(value, &path, "a list of checks such as `- alarms: quiet`");
+        let items = reading.list(value, &path, || "a list of checks such as `- alarms: quiet`".to_owned());
         if matches!(value.value, Value::List(_)) && items.is_empty() {
             reading.wrong(value.line, &path, "has no checks: a hook that checks nothing is a mistake");
         }
         let checks = items
             .iter()
             .enumerate()
-            .filter_map(|(position, item)| check(reading, item, &format!("{path}[{position}]")))
+            .filter_map(|(position, item)| check(reading, item, &path.at(position)))
             .collect();
         hooks.insert(LifecycleEvent::from(event), checks);
     }
     hooks
 }
 
-fn check(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
+fn check(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<Check> {
     let kinds = ["http", "alarms", "approval", "lambda"];
     let fields = reading.fields(node, path, &kinds);
     let written: Vec<&str> = kinds.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
@@ -116,7 +125,7 @@ fn check(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
     }
 }
 
-fn http(reading: &mut Reading, node: &Node, path: &str) -> Option<HttpCheck> {
+fn http(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<HttpCheck> {
     let fields = reading.fields(node, path, &["url", "status", "within", "requests", "failures"]);
     let url = reading.required(&fields, "url", "\"https://checkout.example.com/healthz\"");
     let url = url.and_then(|node| address(reading, node, &fields.path("url")));
@@ -145,7 +154,7 @@ fn http(reading: &mut Reading, node: &Node, path: &str) -> Option<HttpCheck> {
     })
 }
 
-fn address(reading: &mut Reading, node: &Node, path: &str) -> Option<String> {
+fn address(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<String> {
     let url = reading.text(node, path, "an address", 2_048)?;
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
@@ -168,7 +177,7 @@ fn address(reading: &mut Reading, node: &Node, path: &str) -> Option<String> {
     }
 }
 
-fn approval(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
+fn approval(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<Check> {
     let fields = reading.fields(node, path, &["within", "otherwise"]);
     let within = reading.required(&fields, "within", "45m");
     let within = within.and_then(|node| {
@@ -186,7 +195,7 @@ fn approval(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
     Some(Check::Approval { within: within?, otherwise: otherwise? })
 }
 
-fn lambda(reading: &mut Reading, node: &Node, path: &str) -> Option<Check> {
+fn lambda(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<Check> {
     let fields = reading.fields(node, path, &["function", "within"]);
     let function = reading.required(&fields, "function", "checkout-smoke");
     let function =

@@ -1,6 +1,9 @@
 //! `approvers` and `chat`: who may answer, and where it is talked about.
 
-use super::reading::{Fields, Reading};
+use super::{
+    path::Path,
+    reading::{Fields, Reading},
+};
 use crate::yaml::{Node, Value};
 
 /// Somebody who may answer for a service.
@@ -38,8 +41,10 @@ pub(super) fn approvers(reading: &mut Reading, fields: &Fields<'_>) -> Vec<Appro
     };
     let path = fields.path("approvers");
     let mut approvers: Vec<Approver> = Vec::new();
-    for (position, item) in reading.list(node, &path, "a list of chat user ids").iter().enumerate() {
-        let path = format!("{path}[{position}]");
+    for (position, item) in
+        reading.list(node, &path, || "a list of chat user ids".to_owned()).iter().enumerate()
+    {
+        let path = path.at(position);
         let Some(approver) = approver(reading, item, &path) else { continue };
         if approvers.iter().any(|other| other.user == approver.user) {
             reading.wrong(item.line, &path, format!("`{}` is written twice", approver.user));
@@ -50,7 +55,7 @@ pub(super) fn approvers(reading: &mut Reading, fields: &Fields<'_>) -> Vec<Appro
     approvers
 }
 
-fn approver(reading: &mut Reading, node: &Node, path: &str) -> Option<Approver> {
+fn approver(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<Approver> {
     if !matches!(node.value, Value::Mapping(_)) {
         return Some(Approver { user: user(reading, node, path)?, also: Vec::new() });
     }
@@ -60,16 +65,17 @@ fn approver(reading: &mut Reading, node: &Node, path: &str) -> Option<Approver> 
     let mut also = Vec::new();
     if let Some(node) = reading.required(&fields, "also", "[anna@example.com]") {
         let path = fields.path("also");
-        for (position, item) in reading.list(node, &path, "a list of names").iter().enumerate() {
+        for (position, item) in reading.list(node, &path, || "a list of names".to_owned()).iter().enumerate()
+        {
             let wanted = "an address, a name or an ARN such as `anna@example.com`";
-            also.extend(reading.text(item, &format!("{path}[{position}]"), wanted, 300));
+            also.extend(reading.text(item, &path.at(position), wanted, 300));
         }
     }
     Some(Approver { user: id?, also })
 }
 
 /// Slack's user ids begin with U or W (reference: chat, "Inbound payloads"). A name would never match.
-fn user(reading: &mut Reading, node: &Node, path: &str) -> Option<String> {
+fn user(reading: &mut Reading, node: &Node, path: &Path<'_>) -> Option<String> {
     let wanted = "a chat user id such as `U02ABCDEF`";
     let text = reading.text(node, path, wanted, 100)?;
     if is_id(&text, "UW") {
@@ -84,7 +90,8 @@ pub(super) fn chat(reading: &mut Reading, fields: &Fields<'_>) -> Chat {
     let Some(node) = fields.get("chat") else {
         return Chat::default();
     };
-    let chat = reading.fields(node, &fields.path("chat"), &["slack"]);
+    let path = fields.path("chat");
+    let chat = reading.fields(node, &path, &["slack"]);
     let wanted = "a channel id such as `C0123456789`";
     let path = chat.path("slack");
     let slack = chat.get("slack").and_then(|node| {

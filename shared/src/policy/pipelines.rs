@@ -1,6 +1,9 @@
 //! What Belay may do about a pipeline of its own accord: run again what failed for a reason that passes by itself.
 
-use super::reading::{Fields, Reading, join, listed, nearest};
+use super::{
+    path::Path,
+    reading::{Fields, Reading, listed, nearest},
+};
 use crate::{cause::RETRYABLE, yaml::Value};
 
 /// What is run again without asking, and how often.
@@ -18,7 +21,8 @@ const MOST: u32 = 5;
 /// Reads `pipelines`.
 pub(super) fn pipelines(reading: &mut Reading, root: &Fields<'_>) -> Option<RetryRule> {
     let node = root.get("pipelines")?;
-    let fields = reading.fields(node, "pipelines", &["retry"]);
+    let top = Path::TOP.to("pipelines");
+    let fields = reading.fields(node, &top, &["retry"]);
     let node = reading.required(&fields, "retry", "{ causes: [throttled], attempts: 1 }")?;
     let path = fields.path("retry");
     let fields = reading.fields(node, &path, &["causes", "attempts"]);
@@ -28,13 +32,14 @@ pub(super) fn pipelines(reading: &mut Reading, root: &Fields<'_>) -> Option<Retr
     };
     let node = reading.required(&fields, "causes", "[throttled]")?;
     let path = fields.path("causes");
-    let items = reading.list(node, &path, "a list of causes, such as `[throttled]`");
+    let items = reading.list(node, &path, || "a list of causes, such as `[throttled]`".to_owned());
     if items.is_empty() && matches!(node.value, Value::List(_)) {
         reading.wrong(node.line, &path, "names no cause: nothing would be retried");
     }
     let mut causes: Vec<String> = Vec::new();
     for (at, item) in items.iter().enumerate() {
-        let path = join(&path, &at.to_string());
+        let at = at.to_string();
+        let path = path.to(&at);
         let expected = "the id of a cause; `rehearse --causes` lists them";
         let Some(cause) = reading.text(item, &path, expected, 60) else { continue };
         if causes.contains(&cause) {

@@ -1,8 +1,8 @@
 //! Reading a tree strictly: every mistake is kept, with its line and what was meant, and reading goes on.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use super::Mistake;
+use super::{Mistake, path::Path};
 use crate::yaml::{Node, Value};
 
 /// The mistakes found so far.
@@ -11,10 +11,10 @@ pub(super) struct Reading {
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// One field of a mapping, found by name.
+/// The fields of a mapping, found by name.
 pub(super) struct Fields<'a> {
     pub(super) line: usize,
-    pub(super) path: String,
+    path: Path<'a>,
     pairs: Vec<(&'a str, &'a Node)>,
 }
 
@@ -25,43 +25,53 @@ impl<'a> Fields<'a> {
     }
 
     /// The path of one of the fields.
-    pub(super) fn path(&self, name: &str) -> String {
-        join(&self.path, name)
+    pub(super) fn path<'b>(&'b self, name: &'b str) -> Path<'b> {
+        self.path.to(name)
     }
 }
 
-/// A path one step longer.
-pub(super) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
+/// Up to so many keys are compared one by one; more are looked up.
+const FEW: usize = 16;
 
 impl Reading {
     /// Keeps a mistake.
-    pub(super) fn wrong(&mut self, line: usize, path: &str, said: impl Into<String>) {
-        self.mistakes.push(Mistake { line, path: path.to_owned(), said: said.into() });
+    pub(super) fn wrong(&mut self, line: usize, path: &Path<'_>, said: impl Into<String>) {
+        self.mistakes.push(Mistake { line, path: path.to_string(), said: said.into() });
     }
 
-    /// A mapping's pairs with their keys as text, each key once.
+    /// A mapping's pairs with their keys as text, each key once. `expected` is asked for only if it is no mapping.
     pub(super) fn pairs<'a>(
         &mut self,
         node: &'a Node,
-        path: &str,
-        expected: &str,
+        path: &Path<'_>,
+        expected: impl FnOnce() -> String,
     ) -> Vec<(&'a Node, &'a str, &'a Node)> {
         let Value::Mapping(pairs) = &node.value else {
-            self.wrong(node.line, path, format!("found {}, expected {expected}", node.shown()));
+            self.wrong(node.line, path, format!("found {}, expected {}", node.shown(), expected()));
             return Vec::new();
         };
-        let mut seen: Vec<(&Node, &str, &Node)> = Vec::new();
+        let mut seen: Vec<(&Node, &str, &Node)> = Vec::with_capacity(pairs.len());
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        if pairs.len() > FEW {
+            lines.reserve(pairs.len());
+        }
         for (key, value) in pairs {
             let Value::Scalar { text, .. } = &key.value else {
                 self.wrong(key.line, path, format!("found {} as a name, expected a word", key.shown()));
                 continue;
             };
-            if let Some((first, ..)) = seen.iter().find(|(_, name, _)| name == text) {
-                let said = format!("is written twice; the first is on line {}", first.line);
-                self.wrong(key.line, &join(path, text), said);
+            let first = if pairs.len() > FEW {
+                lines.get(text.as_str()).copied()
+            } else {
+                seen.iter().find(|(_, name, _)| name == text).map(|(first, ..)| first.line)
+            };
+            if let Some(first) = first {
+                let said = format!("is written twice; the first is on line {first}");
+                self.wrong(key.line, &path.to(text), said);
                 continue;
+            }
+            if pairs.len() > FEW {
+                lines.insert(text, key.line);
             }
             seen.push((key, text, value));
         }
@@ -69,10 +79,11 @@ impl Reading {
     }
 
     /// A mapping of which only these fields may be written.
-    pub(super) fn fields<'a>(&mut self, node: &'a Node, path: &str, known: &[&str]) -> Fields<'a> {
-        let expected = format!("a mapping with {}", listed(known, "and"));
-        let mut pairs = Vec::new();
-        for (key, name, value) in self.pairs(node, path, &expected) {
+    pub(super) fn fields<'a>(&mut self, node: &'a Node, path: &Path<'a>, known: &[&str]) -> Fields<'a> {
+        let expected = || format!("a mapping with {}", listed(known, "and"));
+        let written = self.pairs(node, path, expected);
+        let mut pairs = Vec::with_capacity(written.len());
+        for (key, name, value) in written {
             if known.contains(&name) {
                 pairs.push((name, value));
             } else {
@@ -80,28 +91,39 @@ impl Reading {
                     Some(meant) => format!("there is no such field; did you mean `{meant}`?"),
                     None => format!("there is no such field; known here: {}", listed(known, "and")),
                 };
-                self.wrong(key.line, &join(path, name), said);
+                self.wrong(key.line, &path.to(name), said);
             }
         }
-        Fields { line: node.line, path: path.to_owned(), pairs }
+        Fields { line: node.line, path: *path, pairs }
     }
 
     /// A list's items.
-    pub(super) fn list<'a>(&mut self, node: &'a Node, path: &str, expected: &str) -> &'a [Node] {
+    pub(super) fn list<'a>(
+        &mut self,
+        node: &'a Node,
+        path: &Path<'_>,
+        expected: impl FnOnce() -> String,
+    ) -> &'a [Node] {
         match &node.value {
             Value::List(items) => items,
             Value::Scalar { .. } | Value::Mapping(_) => {
-                self.wrong(node.line, path, format!("found {}, expected {expected}", node.shown()));
+                self.wrong(node.line, path, format!("found {}, expected {}", node.shown(), expected()));
                 &[]
             }
         }
     }
 
     /// Text that is not empty.
-    pub(super) fn text(&mut self, node: &Node, path: &str, expected: &str, longest: usize) -> Option<String> {
+    pub(super) fn text(
+        &mut self,
+        node: &Node,
+        path: &Path<'_>,
+        expected: &str,
+        longest: usize,
+    ) -> Option<String> {
         match &node.value {
             Value::Scalar { text, .. } if !node.is_empty() && !text.trim().is_empty() => {
-                if text.chars().count() > longest {
+                if text.len() > longest && text.chars().count() > longest {
                     self.wrong(
                         node.line,
                         path,
@@ -134,12 +156,14 @@ impl Reading {
     }
 
     /// One of these words.
-    pub(super) fn word<T: Copy>(&mut self, node: &Node, path: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, node: &Node, path: &Path<'_>, words: &[(&str, T)]) -> Option<T> {
+        if let Value::Scalar { text, .. } = &node.value
+            && let Some((_, value)) = words.iter().find(|(name, _)| name == text)
+        {
+            return Some(*value);
+        }
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
         if let Value::Scalar { text, .. } = &node.value {
-            if let Some((_, value)) = words.iter().find(|(name, _)| name == text) {
-                return Some(*value);
-            }
             if let Some(meant) = nearest(text, &names) {
                 self.wrong(node.line, path, format!("found `{text}`; did you mean `{meant}`?"));
                 return None;
@@ -154,7 +178,7 @@ impl Reading {
     pub(super) fn number(
         &mut self,
         node: &Node,
-        path: &str,
+        path: &Path<'_>,
         range: std::ops::RangeInclusive<u32>,
     ) -> Option<u32> {
         if let Value::Scalar { text, quoted: false } = &node.value
@@ -174,9 +198,9 @@ impl Reading {
     }
 
     /// A duration with its unit, longer than nothing and at most a year.
-    pub(super) fn duration(&mut self, node: &Node, path: &str, example: &str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, node: &Node, path: &Path<'_>, example: &str) -> Option<Duration> {
         if let Value::Scalar { text, .. } = &node.value {
-            if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+            if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) {
                 let said = format!("found `{text}` without a unit; did you mean `{text}s` or `{text}m`?");
                 self.wrong(node.line, path, said);
                 return None;

@@ -41,14 +41,14 @@ services:
     alarms: { "search-*": ask }
 "#;
 
-const SMALL: &str = "version: 1
+pub(super) const SMALL: &str = "version: 1
 services:
   checkout:
     deployed_by: [ { codedeploy: { application: checkout, deployment_group: prod } } ]
     alarms: { checkout-5xx: roll_back }
 ";
 
-fn mistakes(text: &str) -> String {
+pub(super) fn mistakes(text: &str) -> String {
     match Policy::parse(text) {
         Ok(_) => panic!("accepted: {text}"),
         Err(mistakes) => mistakes.to_string(),
@@ -287,7 +287,7 @@ fn the_lookup_tries_no_more_services_than_begin_alike() {
     }
     let (policy, mistakes) = read(&text);
     assert_eq!(mistakes, []);
-    let tried = |alarm: &str| policy.index.candidates(&AlarmName::from(alarm)).len();
+    let tried = |alarm: &str| policy.whole.index.candidates(&AlarmName::from(alarm)).len();
     // By its name and by a pattern; by a pattern; by a beginning that does not match to the end; by nothing.
     assert_eq!(tried("s137-5xx"), 2);
     assert_eq!(tried("s137-latency"), 1);
