@@ -52,6 +52,9 @@ pub const BLAMED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How long records are kept, by DynamoDB's own expiry.
 pub const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
 
+/// Of so many releases that it would have undone, the newest, Belay keeps the score.
+pub const SCORED: usize = 100;
+
 /// Which partition a record lives in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Partition {

@@ -14,6 +14,7 @@ use crate::{
     cause::{Cause, UNKNOWN},
     drift::{DifferenceKind, PropertyDrift, ResourceName, StackId},
     evidence::{ActionFailed, Ahead, Target},
+    ledger::SCORED,
     release::{AlarmName, LifecycleEvent, Place, ReleaseId, ReleaseStatus, ServiceName, Stage},
     signal::{AlarmState, ReleaseHappening},
 };
@@ -166,7 +167,7 @@ pub enum Reason {
     },
     /// What became of the releases that Belay would have undone.
     Scoreboard {
-        /// How many it would have undone, this one not counted.
+        /// How many it would have undone, this one not counted; only the newest are looked at (`SCORED`).
         would_have: usize,
         /// How many of them ended well all the same.
         succeeded: usize,
@@ -750,6 +751,11 @@ impl fmt::Display for Reason {
             Self::Scoreboard { would_have: 0, .. } => {
                 f.write_str("This is the first release of this service that Belay would have undone.")
             }
+            Self::Scoreboard { would_have, succeeded, ended_badly } if *would_have >= SCORED => write!(
+                f,
+                "Before this one, Belay would have undone {would_have} of this service's releases and more. Of the newest {would_have}, {succeeded} succeeded all the same, {ended_badly} failed or were stopped, {} have not ended yet.",
+                would_have.saturating_sub(succeeded + ended_badly)
+            ),
             Self::Scoreboard { would_have, succeeded, ended_badly } => write!(
                 f,
                 "Before this one, Belay would have undone {would_have} of this service's releases: {succeeded} of them succeeded all the same, {ended_badly} failed or were stopped, {} have not ended yet.",

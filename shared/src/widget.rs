@@ -85,6 +85,8 @@ pub struct Lane {
     pub releases: Vec<Shown>,
     /// How many older ones of the same time are not drawn.
     pub older: usize,
+    /// Whether there may be more of those: not all were read.
+    pub more: bool,
     /// The alarms that went off, the oldest first.
     pub incidents: Vec<Bar>,
     /// Why its releases or alarms are not, or not all, known.
@@ -133,7 +135,7 @@ pub fn page(timeline: &Timeline, frame: &Frame<'_>) -> String {
             p role="alert" style=(format!("margin:0 0 6px;padding:4px 8px;border-left:4px solid {}", palette.failed)) { (words(note)) }
         }
         @for lane in timeline.lanes.iter().filter(|lane| lane.older > 0) {
-            p style="margin:0 0 6px" { (words(lane.service.as_str())) ": and " (lane.older) " older ones." }
+            p style="margin:0 0 6px" { (words(lane.service.as_str())) ": and " @if lane.more { "at least " } (lane.older) " older ones." }
         }
         @if nothing {
             p style="margin:0 0 6px" {

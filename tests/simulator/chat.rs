@@ -8,6 +8,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use serde_json::Value;
 
 use crate::asked::INVOCATION;
+use crate::dynamodb::Units;
 use crate::faults::Fault;
 use crate::front::{Shared, locked};
 use crate::journal::{Call, Service};
@@ -218,6 +219,7 @@ impl World {
             input: answer.input,
             changed: answer.outcome.is_ok(),
             outcome: answer.outcome,
+            units: Units::default(),
             by: None,
             needs: Vec::new(),
             through: None,

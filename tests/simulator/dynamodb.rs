@@ -1,5 +1,7 @@
 //! Amazon DynamoDB: not a stand-in of our own but the embedded engine `dynoxide`, on the virtual clock.
 
+mod units;
+
 use dynoxide::storage_backend::ManualClock;
 use dynoxide::{Database, DynoxideError};
 use jiff::Timestamp;
@@ -7,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::wire::{Reply, Wire};
+
+pub use units::Units;
 
 /// The tables.
 pub(crate) struct DynamoDb {
@@ -50,6 +54,40 @@ impl DynamoDb {
         let answer = run(&request, |request| self.database.scan(request))
             .unwrap_or_else(|error| panic!("the table {name:?} cannot be read: {error:?}"));
         answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Runs an operation, and says what it is billed as.
+    pub(crate) fn metered(&self, operation: &str, body: &str) -> (Result<Value, DynamoFailure>, Units) {
+        let asking = units::asking(operation, body);
+        let mut answer = self.call(operation, asking.as_deref().unwrap_or(body));
+        let units = match &mut answer {
+            Ok(answer) => {
+                let units = units::consumed(operation, answer);
+                if let Some(fields) = answer.as_object_mut().filter(|_| asking.is_some()) {
+                    fields.remove("ConsumedCapacity");
+                }
+                units
+            }
+            Err(DynamoFailure::Refused(error))
+                if error.error_type().ends_with("#ConditionalCheckFailedException") =>
+            {
+                units::refused(self.there(body).as_ref())
+            }
+            Err(DynamoFailure::Refused(_) | DynamoFailure::NotModelled) => Units::default(),
+        };
+        (answer, units)
+    }
+
+    /// The item of the ledger that a write was about, if there is one.
+    fn there(&self, body: &str) -> Option<Value> {
+        let request: Value = serde_json::from_str(body).ok()?;
+        let key = if request["Key"].is_object() { &request["Key"] } else { &request["Item"] };
+        let get = json!({
+            "TableName": request["TableName"], "Key": { "pk": key["pk"], "sk": key["sk"] },
+            "ConsistentRead": true,
+        });
+        let answer = self.call("GetItem", &get.to_string()).ok()?;
+        Some(answer["Item"].clone()).filter(Value::is_object)
     }
 
     /// Runs an operation on the engine's typed API; the error is the whole reply, because a cancelled

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::accounts::HOME;
 use crate::asked::{Asked, recognise, signer, split_off_invocation};
 use crate::chat;
-use crate::dynamodb::DynamoFailure;
+use crate::dynamodb::{DynamoFailure, Units};
 use crate::faults::{self, Fault};
 use crate::health::Health;
 use crate::journal::{Call, Service};
@@ -281,22 +281,28 @@ impl World {
 
     fn perform_on_tables(&mut self, asked: &Asked, input: Value, body: &[u8], request_id: &str) -> Reply {
         let text = String::from_utf8_lossy(body);
-        match self.dynamo_db.call(&asked.operation, &text) {
+        let (answer, units) = self.dynamo_db.metered(&asked.operation, &text);
+        match answer {
             Ok(answer) => {
-                self.record(asked, input, Ok(()));
+                self.record_metered(asked, input, Ok(()), units);
                 wire::accepted(asked.wire, &asked.operation, &answer, request_id)
             }
             Err(DynamoFailure::NotModelled) => self.not_modelled(asked, input, "", request_id),
             Err(DynamoFailure::Refused(error)) => {
                 let (code, reply) = DynamoFailure::code_and_reply(&error, request_id);
-                self.record(asked, input, Err(code));
+                self.record_metered(asked, input, Err(code), units);
                 reply
             }
         }
     }
 
     fn record(&mut self, asked: &Asked, input: Value, outcome: Result<(), String>) {
+        self.record_metered(asked, input, outcome, Units::default());
+    }
+
+    fn record_metered(&mut self, asked: &Asked, input: Value, outcome: Result<(), String>, units: Units) {
         self.note(Call {
+            units,
             at: self.now,
             service: asked.service,
             operation: asked.operation.clone(),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::dynamodb::Units;
 use crate::faults::Fault;
 use crate::permissions::Need;
 use crate::storm::Killed;
@@ -60,6 +61,8 @@ pub struct Call {
     pub outcome: Result<(), String>,
     /// Whether the call is of a kind that changes something and did so.
     pub changed: bool,
+    /// DynamoDB: what it was billed as.
+    pub units: Units,
     /// Who made it: the access key id that its signature names, or the ARN of the role for which STS gave the
     /// credentials; `None` for what is not signed by AWS's rules.
     pub by: Option<String>,

@@ -105,6 +105,7 @@ pub use codepipeline::breaking::{Break, Cause};
 pub use codepipeline::execution::{ActionRun, ActionStatus, ExecutionStatus, PipelineExecution, StageRun};
 pub use codepipeline::pipeline::{Action, Commit, ExecutionMode, Pipeline, Stage};
 pub use deliveries::{Delivery, DeliverySettings};
+pub use dynamodb::Units;
 pub use ecs::{FailedTasks, StoppedContainer, StoppedTask};
 pub use elb::{FailedTargets, TargetNow};
 pub use faults::Fault;

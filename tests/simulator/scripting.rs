@@ -309,6 +309,16 @@ impl Simulator {
         self.world().journal.clone()
     }
 
+    /// How many API calls there were so far.
+    pub fn call_count(&self) -> usize {
+        self.world().journal.len()
+    }
+
+    /// The API calls after the first `count`.
+    pub fn journal_after(&self, count: usize) -> Vec<Call> {
+        self.world().journal.get(count..).unwrap_or_default().to_vec()
+    }
+
     /// Every event that was put on the bus, lost ones included, and the function to which a rule passes it on.
     pub fn announced(&self) -> Vec<(Value, Option<&'static str>)> {
         self.world().deliveries.announced.clone()

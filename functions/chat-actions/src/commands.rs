@@ -140,15 +140,15 @@ impl Asked<'_> {
     async fn history(&self, name: &str) -> Result<String, Said> {
         let service = self.service(name)?;
         let (ledger, now) = (&self.own().adapters.ledger, self.invocation.now);
-        let mut releases = ledger.releases_of(&service.name, now).await?;
-        releases.truncate(replies::HISTORY);
+        let releases = ledger.releases_of(&service.name, replies::HISTORY, now).await?;
         let read = join_all(releases.iter().map(|watch| ledger.release(&watch.release, now))).await;
         let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(replies::history(service, &releases.into_iter().zip(read).collect::<Vec<_>>()))
     }
 
     async fn latest(&self, service: &Service) -> Result<Option<Watch>, Said> {
-        let releases = self.own().adapters.ledger.releases_of(&service.name, self.invocation.now).await?;
+        let ledger = &self.own().adapters.ledger;
+        let releases = ledger.releases_of(&service.name, 1, self.invocation.now).await?;
         Ok(releases.into_iter().next())
     }
 

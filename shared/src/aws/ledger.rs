@@ -120,6 +120,21 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// What there is of one message to one destination, read as what is known of a release: not the rest of its
+    /// partition, since an alarm's holds what was said of it for as long as records are kept.
+    ///
+    /// # Errors
+    /// As [`Ledger::release`].
+    pub async fn owed(&self, owed: &Owed, now: Timestamp) -> Result<ReleaseLedger, AwsError> {
+        let (key, sort) = (owed.partition.key(), format!("{}{}", owed.to.sort_key(), owed.key));
+        let mut ledger = ReleaseLedger::default();
+        for item in self.queried(&key, Some((&sort, &sort))).await? {
+            file(&mut ledger, &owed.partition, &item, now)
+                .map_err(|why| AwsError::unreadable("dynamodb:Query", &key, why))?;
+        }
+        Ok(ledger)
+    }
+
     /// Counts a delivery of a signal and says which one it is, from 1. An invocation counts once, however often its
     /// write is sent: it adds its own name to a set.
     ///

@@ -93,7 +93,7 @@ async fn last_undone(
     let kept = SignedDuration::from_secs(KEPT.as_secs());
     let taken_back = adapters.ledger.taken_back(&service.name, kept, now).await?;
     let Some(last) = taken_back.into_iter().max_by_key(|undone| undone.at) else { return Ok(None) };
-    let newest = adapters.ledger.releases_of(&service.name, now).await?.into_iter().next();
+    let newest = adapters.ledger.releases_of(&service.name, 1, now).await?.into_iter().next();
     // Another one has followed it: what there is now is that one's.
     Ok(newest.is_none_or(|newest| newest.release == last.release).then_some(last))
 }

@@ -17,6 +17,10 @@ use crate::{
 /// How long before the time that is shown a release or an alarm is looked for that reaches into it.
 const BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
+/// So many releases, and so many alarms, of a service are read: the newest. More than are drawn.
+const PAGE: usize = 100;
+const _: () = assert!(PAGE > MOST, "one more tells that not all are drawn");
+
 /// How many releases are read side by side.
 const AT_ONCE: usize = 10;
 
@@ -44,9 +48,20 @@ pub async fn timeline(
     });
     let mut lanes: Vec<(Lane, Vec<Watch>)> = Vec::new();
     for (service, history) in services.into_iter().zip(histories) {
-        let mut lane = Lane { service, releases: Vec::new(), older: 0, incidents: Vec::new(), unread: None };
+        let mut lane = Lane {
+            service,
+            releases: Vec::new(),
+            older: 0,
+            more: false,
+            incidents: Vec::new(),
+            unread: None,
+        };
         let found = match history {
             Ok((watches, incidents)) => {
+                lane.more = watches.len() >= PAGE;
+                if incidents.len() >= PAGE {
+                    notes.push(format!("Of the alarms of {} the newest {PAGE} are drawn.", lane.service));
+                }
                 let red = open.iter().filter(|incident| incident.service == lane.service).cloned();
                 lane.incidents = bars(incidents.into_iter().chain(red), view);
                 watches
@@ -82,16 +97,16 @@ fn services(policy: &Policy, view: &View) -> (Vec<ServiceName>, Vec<String>) {
             services.push(name.clone());
         }
     }
+    let mut count = services.len();
+    services.truncate(LANES);
     if view.services.is_empty() {
-        services = policy.services().map(|service| service.name.clone()).collect();
+        count = policy.services().count();
+        services = policy.services().take(LANES).map(|service| service.name.clone()).collect();
     }
-    if services.len() > LANES {
+    if count > LANES {
         notes.push(format!(
-            "{} of {} services are shown. Name those that you want in the widget's parameter “services”.",
-            LANES,
-            services.len()
+            "{LANES} of {count} services are shown. Name those that you want in the widget's parameter “services”."
         ));
-        services.truncate(LANES);
     }
     (services, notes)
 }
@@ -104,8 +119,8 @@ async fn lane(
 ) -> Result<(Vec<Watch>, Vec<Incident>), AwsError> {
     let from = view.from.checked_sub(BEFORE).unwrap_or(Timestamp::MIN);
     let (releases, incidents) = tokio::join!(
-        ledger.releases_between(service, (from, view.to), now),
-        ledger.incidents_between(service, (from, view.to), now)
+        ledger.releases_between(service, (from, view.to), PAGE, now),
+        ledger.incidents_between(service, (from, view.to), PAGE, now)
     );
     Ok((releases?, incidents?))
 }

@@ -207,7 +207,7 @@ pub async fn owed(
 ) -> Result<Vec<Value>, Failure> {
     let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let now = invocation.now;
-    let ledger = guard.adapters.ledger.read(&owed.partition, now).await.map_err(failed)?;
+    let ledger = guard.adapters.ledger.owed(owed, now).await.map_err(failed)?;
     let is_it = |message: &&OwedMessage| message.key == owed.key && message.to == owed.to;
     let Some(message) = ledger.owed.iter().find(is_it) else {
         // It was sent, and whoever did died before saying so here; or it was never written down, and whoever was to

@@ -56,10 +56,8 @@ impl Guards {
                 policy.services().filter(|one| wanted(one)).map(|one| one.name.as_str()).collect();
             services.join(", ")
         };
-        let (talked, elsewhere) =
-            (named(|one| one.chat.slack.is_some()), named(|one| one.account().is_some()));
-        if settings.chat.is_none() && !talked.is_empty() {
-            return Err(StartError::NoChat { services: talked });
+        if settings.chat.is_none() && policy.services().any(|one| one.chat.slack.is_some()) {
+            return Err(StartError::NoChat { services: named(|one| one.chat.slack.is_some()) });
         }
         let own = Guard {
             account: None,
@@ -72,7 +70,7 @@ impl Guards {
         let mut members = BTreeMap::new();
         for role in policy.roles() {
             let Some(external_id) = &settings.external_id else {
-                return Err(StartError::NoExternalId { services: elsewhere });
+                return Err(StartError::NoExternalId { services: named(|one| one.account().is_some()) });
             };
             let there = sts::assumed(connection, role.arn(), external_id);
             let account = role.account().to_owned();
@@ -183,7 +181,7 @@ impl Guards {
     /// The guard for a message that is owed: that of the service that it is about, since a card that goes with it is
     /// drawn, and a graph fetched, where that is.
     async fn of_owed(&self, owed: &Owed, now: Timestamp) -> Result<&Guard, AwsError> {
-        let ledger = self.own.adapters.ledger.read(&owed.partition, now).await?;
+        let ledger = self.own.adapters.ledger.owed(owed, now).await?;
         let message = ledger.owed.iter().find(|message| message.key == owed.key && message.to == owed.to);
         let service = message.and_then(|message| message.message.service.as_deref());
         Ok(service.map_or(&self.own, |service| self.of_service(&ServiceName::from(service))))

@@ -86,7 +86,7 @@ pub(super) fn undone(
 pub(super) const STOP: decision::Effect = decision::Effect::Stop { auto_rollback: true };
 
 pub(super) fn lane(releases: Vec<Shown>, incidents: Vec<Bar>) -> Lane {
-    Lane { service: "checkout".into(), releases, older: 0, incidents, unread: None }
+    Lane { service: "checkout".into(), releases, older: 0, more: false, incidents, unread: None }
 }
 
 pub(super) fn of(lanes: Vec<Lane>) -> Timeline {
@@ -306,6 +306,7 @@ fn nothing_there_is_said_with_the_time_that_was_asked_for() {
 fn what_is_left_out_or_not_read_is_said() {
     let mut timeline = afternoon();
     timeline.lanes[0].older = 7;
+    timeline.lanes[0].more = false;
     timeline.lanes[0].unread = Some("The history of <x> could not be read".to_owned());
     timeline.notes.push("There is no service `chekout`".to_owned());
     let view = view(Theme::Light);

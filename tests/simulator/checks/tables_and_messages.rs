@@ -40,6 +40,49 @@ async fn a_conditional_put_succeeds_once() {
 }
 
 #[tokio::test]
+async fn calls_are_billed_as_the_developer_guide_says() {
+    let simulator = Simulator::start(thursday()).await;
+    simulator.create_ledger_table("ledger");
+    let client = aws_sdk_dynamodb::Client::new(&config(&simulator).await);
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let put = |sort: &str, bytes: usize, once: bool| {
+        let put = client.put_item().table_name("ledger").item("pk", text("p")).item("sk", text(sort));
+        let put = put.item("body", text(&"x".repeat(bytes)));
+        put.set_condition_expression(once.then(|| "attribute_not_exists(pk)".to_owned())).send()
+    };
+    let billed = || simulator.journal().last().map(|call| (call.units.read, call.units.write)).unwrap();
+    // Names and values: `pk` and `p`, `sk` and `a`, `body` and what is in it: eleven bytes less than a KB fill one.
+    put("a", 1_024 - 10, true).await.unwrap();
+    assert_eq!(billed(), (0.0, 1.0));
+    put("b", 1_024 - 9, true).await.unwrap();
+    assert_eq!(billed(), (0.0, 2.0));
+    // A condition that fails costs by what is there, not by what was to be written.
+    put("b", 10_000, true).await.unwrap_err();
+    assert_eq!(billed(), (0.0, 2.0));
+    // The larger of before and after.
+    put("b", 1, false).await.unwrap();
+    assert_eq!(billed(), (0.0, 2.0));
+    let read = |consistent: bool| {
+        let query = client.query().table_name("ledger").consistent_read(consistent);
+        query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text("p")).send()
+    };
+    let answer = read(true).await.unwrap();
+    assert_eq!((answer.count(), answer.consumed_capacity(), billed()), (2, None, (1.0, 0.0)));
+    read(false).await.unwrap();
+    assert_eq!(billed(), (0.5, 0.0));
+    // Added up, then rounded up: 1,024 bytes and some with 7,200 are nine thousand bytes, of 4,096 three.
+    put("c", 7_200, false).await.unwrap();
+    read(true).await.unwrap();
+    assert_eq!(billed(), (3.0, 0.0));
+    let delete =
+        |sort: &str| client.delete_item().table_name("ledger").key("pk", text("p")).key("sk", text(sort));
+    delete("c").send().await.unwrap();
+    assert_eq!(billed(), (0.0, 8.0));
+    delete("c").send().await.unwrap();
+    assert_eq!(billed(), (0.0, 1.0));
+}
+
+#[tokio::test]
 async fn a_message_is_published_or_refused() {
     let simulator = Simulator::start(thursday()).await;
     let topic = simulator.create_topic("releases");

@@ -35,7 +35,7 @@ impl Report {
     ) -> Result<Self, AwsError> {
         let (mut releases, mut incidents) = (Vec::new(), Vec::new());
         for service in policy.services() {
-            for watch in ledger.releases_of(&service.name, now).await? {
+            for watch in ledger.releases_of(&service.name, usize::MAX, now).await? {
                 let known = ledger.release(&watch.release, now).await?;
                 releases.push(ReleaseFact::of(&watch, &known));
             }

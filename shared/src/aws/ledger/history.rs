@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Ledger {
-    /// The releases of a service that began in a time, the oldest first.
+    /// The releases of a service that began in a time, the oldest first: the newest `most` of them.
     ///
     /// # Errors
     /// When DynamoDB does not tell, or holds a record that this version does not understand.
@@ -19,12 +19,13 @@ impl Ledger {
         &self,
         service: &ServiceName,
         time: (Timestamp, Timestamp),
+        most: usize,
         now: Timestamp,
     ) -> Result<Vec<Watch>, AwsError> {
-        self.between(service, sort_key::RELEASE, time, now).await
+        self.between(service, sort_key::RELEASE, time, most, now).await
     }
 
-    /// The alarms of a service that went off in a time and are OK again, the oldest first.
+    /// The alarms of a service that went off in a time and are OK again, the oldest first: the newest `most` of them.
     ///
     /// # Errors
     /// As [`Ledger::releases_between`].
@@ -32,9 +33,10 @@ impl Ledger {
         &self,
         service: &ServiceName,
         time: (Timestamp, Timestamp),
+        most: usize,
         now: Timestamp,
     ) -> Result<Vec<Incident>, AwsError> {
-        self.between(service, sort_key::INCIDENT, time, now).await
+        self.between(service, sort_key::INCIDENT, time, most, now).await
     }
 
     /// The alarms of all services that are not OK again.
@@ -52,9 +54,12 @@ impl Ledger {
         service: &ServiceName,
         prefix: &str,
         (from, to): (Timestamp, Timestamp),
+        most: usize,
         now: Timestamp,
     ) -> Result<Vec<T>, AwsError> {
         let (from, to) = (format!("{prefix}{from:.3}"), beyond(&format!("{prefix}{to:.3}")));
-        self.bodies(&Partition::Service(service.clone()), (&from, &to), now).await
+        let mut found = self.newest(&Partition::Service(service.clone()), (&from, &to), most, now).await?;
+        found.reverse();
+        Ok(found)
     }
 }

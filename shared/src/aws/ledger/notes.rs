@@ -10,7 +10,7 @@ use super::{
 use crate::{
     aws::AwsError,
     evidence::Undone,
-    ledger::{Destination, Incident, Note, Open, Owed, Partition, Press, Would, sort_key},
+    ledger::{Destination, Incident, Note, Open, Owed, Partition, Press, SCORED, Would, sort_key},
     release::{AlarmName, ServiceName},
     signal::{HookCall, Signal},
 };
@@ -64,13 +64,13 @@ impl Ledger {
         Ok(undone)
     }
 
-    /// The releases of a service that Belay would have undone.
+    /// The releases of a service that Belay would have undone: the newest [`SCORED`], in no order.
     ///
     /// # Errors
     /// As [`Ledger::incidents`].
     pub async fn would_have(&self, service: &ServiceName, now: Timestamp) -> Result<Vec<Would>, AwsError> {
         let (from, to) = (sort_key::WOULD_HAVE, beyond(sort_key::WOULD_HAVE));
-        self.bodies(&Partition::Service(service.clone()), (from, &to), now).await
+        self.newest(&Partition::Service(service.clone()), (from, &to), SCORED, now).await
     }
 
     /// Remembers or forgets one thing. Twice is once.
@@ -173,14 +173,36 @@ impl Ledger {
     ) -> Result<Vec<T>, AwsError> {
         let key = partition.key();
         let items = self.queried(&key, Some(between)).await?;
-        let read = items.iter().map(|item| read_body(item, now)).filter_map(Result::transpose);
-        read.collect::<Result<_, _>>().map_err(|why| AwsError::unreadable(QUERY, &key, why))
+        read_bodies(&key, &items, now)
+    }
+
+    /// The last `most` by their keys, the last first: what is read, and paid for, does not grow with what is there.
+    pub(super) async fn newest<T: DeserializeOwned>(
+        &self,
+        partition: &Partition,
+        between: (&str, &str),
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<T>, AwsError> {
+        let key = partition.key();
+        let items = self.paged(&key, Some(between), Some(most)).await?;
+        read_bodies(&key, &items, now)
     }
 
     pub(super) async fn queried(
         &self,
         key: &str,
         between: Option<(&str, &str)>,
+    ) -> Result<Vec<Item>, AwsError> {
+        self.paged(key, between, None).await
+    }
+
+    /// Everything between two keys on all pages, the first first; or the last `newest` of it, the last first.
+    async fn paged(
+        &self,
+        key: &str,
+        between: Option<(&str, &str)>,
+        newest: Option<usize>,
     ) -> Result<Vec<Item>, AwsError> {
         let mut items = Vec::new();
         let mut start = None;
@@ -191,6 +213,8 @@ impl Ledger {
                 .table_name(&self.table)
                 .consistent_read(true)
                 .expression_attribute_values(":pk", text(key))
+                .set_scan_index_forward(newest.map(|_| false))
+                .set_limit(newest.and_then(|most| i32::try_from(most - items.len()).ok()))
                 .set_exclusive_start_key(start);
             let query = match between {
                 None => query.key_condition_expression("pk = :pk"),
@@ -201,8 +225,9 @@ impl Ledger {
             };
             let page = query.send().await.map_err(|error| AwsError::from_sdk(QUERY, key, &error))?;
             items.extend(page.items.unwrap_or_default());
+            let enough = newest.is_some_and(|most| items.len() >= most);
             match page.last_evaluated_key {
-                Some(last) if !last.is_empty() => start = Some(last),
+                Some(last) if !last.is_empty() && !enough => start = Some(last),
                 Some(_) | None => return Ok(items),
             }
         }
@@ -224,6 +249,11 @@ impl Ledger {
             .map(|_| ())
             .map_err(|error| AwsError::from_sdk("dynamodb:DeleteItem", sort, &error))
     }
+}
+
+fn read_bodies<T: DeserializeOwned>(key: &str, items: &[Item], now: Timestamp) -> Result<Vec<T>, AwsError> {
+    let read = items.iter().map(|item| read_body(item, now)).filter_map(Result::transpose);
+    read.collect::<Result<_, _>>().map_err(|why| AwsError::unreadable(QUERY, key, why))
 }
 
 fn hook_key(call: &HookCall) -> String {

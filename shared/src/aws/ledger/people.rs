@@ -135,15 +135,17 @@ impl Ledger {
         self.replace(&Partition::Release(release.clone()), sort_key::CARD, card, now).await
     }
 
-    /// The releases of a service, the newest first.
+    /// The last `most` releases of a service, the newest first.
     ///
     /// # Errors
     /// When DynamoDB does not tell, or holds a record that this version does not understand.
-    pub async fn releases_of(&self, service: &ServiceName, now: Timestamp) -> Result<Vec<Watch>, AwsError> {
+    pub async fn releases_of(
+        &self,
+        service: &ServiceName,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Watch>, AwsError> {
         let between = (sort_key::RELEASE, &*super::notes::beyond(sort_key::RELEASE));
-        let mut releases: Vec<Watch> =
-            self.bodies(&Partition::Service(service.clone()), between, now).await?;
-        releases.reverse();
-        Ok(releases)
+        self.newest(&Partition::Service(service.clone()), between, most, now).await
     }
 }
