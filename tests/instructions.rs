@@ -191,15 +191,15 @@ fn build(cases: &[Everyday], stripped: Stripped) -> Result<PathBuf, String> {
 /// Draws a picture of each program, one after the other: what is counted with whole stacks needs memory.
 async fn draw(counter: &Counter, programs: Vec<(Everyday, PathBuf)>, folder: &Path) -> Result<(), String> {
     for (case, program) in programs {
-        let counted = counter.count(case, &program).await?;
+        let came = counter.count(case, &program).await?;
         let read = |path: &Path| {
             let profile = fs::read_to_string(path).map_err(|error| error.to_string())?;
             Costs::read(&profile).map_err(|why| format!("{}: {why}", path.display()))
         };
-        let (init, whole) = (read(&counted.init)?, read(&counted.whole)?);
+        let (init, whole) = (read(&came.init)?, read(&came.whole)?);
         let answer = whole.without(&init);
         let (function, event) = (case.function(), case.title());
-        let svg = Picture { function, event, calls: counted.calls.len(), init, answer }.svg();
+        let svg = Picture { function, event, calls: came.calls.len(), init, answer }.svg();
         let path = folder.join(function).with_extension("svg");
         write(&path, &svg)?;
         println!("{}: {} bytes", path.display(), svg.len());
@@ -208,7 +208,7 @@ async fn draw(counter: &Counter, programs: Vec<(Everyday, PathBuf)>, folder: &Pa
 }
 
 /// Counts them all, on half of the processors: the simulator needs the other half. A program that is kept waiting for so
-/// long that a connection is given up makes it again, and is counted with that.
+/// long that a connection is given up makes it again, and is came with that.
 async fn count(counter: &Counter, programs: Vec<(Everyday, PathBuf)>, runs: u64) -> Result<Vec<Row>, String> {
     let at_once = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
     let places = Arc::new(Semaphore::new(at_once));
