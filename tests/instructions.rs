@@ -208,7 +208,7 @@ async fn draw(counter: &Counter, programs: Vec<(Everyday, PathBuf)>, folder: &Pa
 }
 
 /// Counts them all, on half of the processors: the simulator needs the other half. A program that is kept waiting for so
-/// long that a connection is given up makes it again, and is came with that.
+/// long that a connection is given up makes it again, and is counted with that.
 async fn count(counter: &Counter, programs: Vec<(Everyday, PathBuf)>, runs: u64) -> Result<Vec<Row>, String> {
     let at_once = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
     let places = Arc::new(Semaphore::new(at_once));
