@@ -10,6 +10,7 @@ pub mod pictures;
 pub mod play;
 pub mod print;
 pub mod quarter;
+pub mod scale;
 pub mod script;
 pub mod storm;
 pub mod template;
