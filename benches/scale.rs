@@ -114,10 +114,9 @@ fn by_event(table: &mut Table, all: &[(usize, Vec<Vec<Cost>>)]) {
         let same = first.calls == last.calls && first.units == last.units;
         let read = ratio(last.units.read, first.units.read);
         let verdict = if same { "the same".to_owned() } else { format!("read units × {read}") };
-        let mut cells = vec![String::new(); COLUMNS.len()];
-        cells[1] = "largest / smallest".to_owned();
-        cells[2] = format!("× {}", ratio(times[times.len() - 1], times[0]));
-        cells[3] = verdict;
+        let slower = format!("× {}", ratio(times[times.len() - 1], times[0]));
+        let mut cells = vec![String::new(), "largest / smallest".to_owned(), slower, verdict];
+        cells.resize(COLUMNS.len(), String::new());
         table.add_row(cells);
     }
     println!("{table}\n");
@@ -149,7 +148,7 @@ fn row(event: &str, size: &str, time: &str, cost: &Cost, events: usize) -> Vec<S
         let each = count / events as f64;
         if events == 1 { format!("{each}") } else { format!("{each:.2}") }
     };
-    let calls = |service: &Service| cost.calls.get(service).copied().unwrap_or_default() as f64;
+    let asked = |service: &Service| cost.calls.get(service).copied().unwrap_or_default() as f64;
     let other = cost
         .calls
         .iter()
@@ -157,7 +156,7 @@ fn row(event: &str, size: &str, time: &str, cost: &Cost, events: usize) -> Vec<S
         .map(|(_, count)| *count)
         .sum::<usize>();
     let mut cells = vec![event.to_owned(), size.to_owned(), time.to_owned()];
-    cells.extend(OWN.iter().map(|service| each(calls(service))));
+    cells.extend(OWN.iter().map(|service| each(asked(service))));
     cells.extend([each(other as f64), each(cost.units.read), each(cost.units.write)]);
     cells
 }

@@ -163,11 +163,11 @@ impl Reading {
             return Some(*value);
         }
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        if let Value::Scalar { text, .. } = &node.value {
-            if let Some(meant) = nearest(text, &names) {
-                self.wrong(node.line, path, format!("found `{text}`; did you mean `{meant}`?"));
-                return None;
-            }
+        if let Value::Scalar { text, .. } = &node.value
+            && let Some(meant) = nearest(text, &names)
+        {
+            self.wrong(node.line, path, format!("found `{text}`; did you mean `{meant}`?"));
+            return None;
         }
         let said = format!("found {}, expected {}", node.shown(), listed(&names, "or"));
         self.wrong(node.line, path, said);
