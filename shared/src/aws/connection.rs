@@ -73,8 +73,11 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// What finds a variable by its name.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What AWS's SDKs read from the environment, of which they take the empty string for nothing.
-struct Environment(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+struct Environment(Box<Lookup>);
 
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
