@@ -32,9 +32,8 @@ impl fmt::Debug for Log {
 
 /// Sends what the program logs to standard output, one JSON object a line.
 ///
-/// `level` is the least that is written: `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
-/// configuration (Lambda Developer Guide, "Configuring advanced logging controls"); INFO if it is none. Filters by module
-/// are left out: they come with an engine for regular expressions, a twentieth of the program.
+/// `level` is the least that is written, INFO if it is none. Filters by module are left out: they come with an engine for
+/// regular expressions, a twentieth of the program.
 #[cfg(feature = "lambda")]
 pub(super) fn log_to_stdout(level: Option<&str>) {
     use tracing_subscriber::filter::LevelFilter;

@@ -25,7 +25,8 @@ impl Program {
             eprintln!("{}", how_to_run(function));
             std::process::exit(2);
         }
-        log_to_stdout((self.variable)("AWS_LAMBDA_LOG_LEVEL").as_deref());
+        let level = (self.variable)("AWS_LAMBDA_LOG_LEVEL").or_else(|| (self.variable)("RUST_LOG"));
+        log_to_stdout(level.as_deref());
     }
 
     /// Gets ready to work ([`Guards::start`]), or ends the process with all that is wrong.
