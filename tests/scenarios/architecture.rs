@@ -238,7 +238,7 @@ fn each_chat_product_is_on_its_own() {
         let paths = paths_named(&fs::read_to_string(&file).unwrap());
         let own = file.file_stem().unwrap().to_string_lossy().into_owned();
         for path in paths {
-            // Of AWS it knows its secret and how errors are told.
+            // Of AWS it knows its secret, how errors are told, and the HTTP that both speak.
             let strange = path.starts_with("aws_sdk_")
                 || ["slack", "teams"].iter().any(|product| {
                     *product != own && begins_with(&path, &format!("crate::channel::{product}"))
@@ -247,6 +247,7 @@ fn each_chat_product_is_on_its_own() {
                     && ![
                         "crate::aws::AwsError",
                         "crate::aws::deepest",
+                        "crate::aws::http",
                         "crate::aws::secrets",
                         "crate::aws::timer",
                     ]

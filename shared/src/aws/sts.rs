@@ -1,6 +1,6 @@
 //! AWS STS: credentials of a role in another account, assumed when they are first needed and kept until they expire.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::sync::OnceLock;
 
 use aws_credential_types::{
     Credentials,
@@ -75,7 +75,10 @@ impl Role {
         let Some(given) = answer.credentials else {
             return Err(refused("STS gave no credentials".to_owned()));
         };
-        let ends = SystemTime::try_from(given.expiration).map_err(|error| refused(error.to_string()))?;
+        let ends = given
+            .expiration
+            .try_into()
+            .map_err(|_| refused("STS gave credentials whose end cannot be read".to_owned()))?;
         let (key, secret, token) = (given.access_key_id, given.secret_access_key, given.session_token);
         Ok(Credentials::new(key, secret, Some(token), Some(ends), "AssumeRole"))
     }
