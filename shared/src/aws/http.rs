@@ -3,7 +3,7 @@
 //!
 //! The SDK's own client (aws-smithy-http-client) does the same with HTTP/2, proxies and the system's certificates read at
 //! its start: together a tenth of a function's program and half of its start. AWS's APIs that are called here speak
-//! HTTP/1.1 (an HTTP/2 connection is chosen by ALPN, which offers HTTP/1.1 only), and what is trusted is in [`trust`].
+//! HTTP/1.1, which a server takes when nothing else is offered to it, and what is trusted is in [`trust`].
 
 mod trust;
 
