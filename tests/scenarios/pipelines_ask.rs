@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use belay::policy::Policy;
 use belay_tests::{
-    Action, Alarm, ExecutionStatus, Pipeline, Press, Simulator, SlackMessage, Stage, stage::functions,
+    Action, Alarm, ExecutionStatus, Fault, Pipeline, Press, Simulator, SlackMessage, Stage, stage::functions,
 };
 use serde_json::{Value, json};
 
@@ -202,17 +202,33 @@ fn told(waiting: &Waiting, words: &str) -> Vec<String> {
     messages.filter(|message| message.contains(words)).collect()
 }
 
+/// An approval that is over after three minutes.
+async fn soon_over() -> Waiting {
+    let pipeline = Pipeline::v2("release")
+        .stage(Stage::source("Source"))
+        .stage(Stage::of("Ask", Action::approval("Sign-off").expiring_after(3)))
+        .stage(Stage::deploy_for("Production", 60));
+    Waiting::in_pipeline(pipeline).await.starts("v2").await
+}
+
+#[tokio::test]
+async fn that_nobody_answered_is_not_claimed_where_it_is_not_known_who_answered() {
+    let waiting = soon_over().await;
+    waiting.simulator.fault("GetPipelineState", Fault::Throttle, 1_000);
+    waiting.minutes(4).await;
+    assert_eq!(waiting.status(), ExecutionStatus::Failed);
+    assert_eq!(
+        told(&waiting, "or was not given in its time").len(),
+        1,
+        "{:#?}",
+        waiting.simulator.messages()
+    );
+    assert_eq!(told(&waiting, "Nobody answered"), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_approval_that_nobody_answers_is_told_as_such_and_not_as_rejected() {
-    let waiting = Waiting::in_pipeline(
-        Pipeline::v2("release")
-            .stage(Stage::source("Source"))
-            .stage(Stage::of("Ask", Action::approval("Sign-off").expiring_after(3)))
-            .stage(Stage::deploy_for("Production", 60)),
-    )
-    .await
-    .starts("v2")
-    .await;
+    let waiting = soon_over().await;
     let late = waiting.presses(ANNA, "Approve", None);
     waiting.minutes(4).await;
     assert_eq!(waiting.status(), ExecutionStatus::Failed);

@@ -107,8 +107,9 @@ pub async fn elsewhere(adapters: &Adapters, change: &ManualChange, now: Timestam
         Ok(ApprovalState::Answered { by, summary, .. }) => (by, summary),
         Ok(ApprovalState::Waiting { .. } | ApprovalState::Gone) => (None, None),
         Err(error) => {
+            // Then the cause is not known either: that nobody answered, and that somebody did, are told apart by who did.
             warn!(%error, "who answered is not known");
-            (None, None)
+            return Elsewhere::default();
         }
     };
     Elsewhere { by, words, cause }
