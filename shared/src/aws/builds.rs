@@ -50,7 +50,7 @@ pub enum LogPlace {
 impl Builds {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// One build, by its id (`project:uuid`) or its ARN.

@@ -46,7 +46,7 @@ const HISTORY_PAGES: usize = 5;
 impl CloudWatch {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// Makes the client now, before anybody waits for it.

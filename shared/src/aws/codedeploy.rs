@@ -80,7 +80,7 @@ impl CodeDeploy {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
         let pause = config.retry_config().map_or(Duration::ZERO, RetryConfig::initial_backoff);
-        Self { client: Late::of(config, |config| Client::new(config)), pause }
+        Self { client: Late::of(config), pause }
     }
 
     /// Makes the client now, before anybody waits for it.

@@ -195,7 +195,7 @@ pub enum PipelineStopAnswer {
 impl CodePipeline {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// How a pipeline is made now.

@@ -89,7 +89,7 @@ const PAGES: usize = 100;
 impl Stacks {
     /// The stacks that `config`'s credentials reach.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// Every stack that is not deleted, also nested ones.

@@ -36,7 +36,7 @@ pub enum InvokeError {
 impl Lambda {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// Invokes a function once, by its name or ARN, and waits for what it returns. Whoever wants it tried

@@ -4,35 +4,64 @@
 use std::{
     fmt,
     ops::Deref,
-    sync::{Arc, LazyLock},
+    sync::{Arc, OnceLock},
 };
 
 use aws_types::SdkConfig;
 
-/// How it is made.
-type Make<C> = Box<dyn FnOnce() -> C + Send>;
+/// A client that can be made from a configuration alone. A trait and not a closure that is kept: the making of a client
+/// is a fiftieth of a megabyte, and a program that never uses it must not have it in it.
+pub(super) trait Made {
+    /// Of one configuration.
+    fn made(config: &SdkConfig) -> Self;
+}
+
+macro_rules! made {
+    ($($service:ident),* $(,)?) => {
+        $(impl Made for $service::Client {
+            fn made(config: &SdkConfig) -> Self {
+                Self::new(config)
+            }
+        })*
+    };
+}
+
+made!(
+    aws_sdk_cloudformation,
+    aws_sdk_cloudwatch,
+    aws_sdk_cloudwatchlogs,
+    aws_sdk_codebuild,
+    aws_sdk_codedeploy,
+    aws_sdk_codepipeline,
+    aws_sdk_dynamodb,
+    aws_sdk_ecs,
+    aws_sdk_elasticloadbalancingv2,
+    aws_sdk_lambda,
+    aws_sdk_secretsmanager,
+    aws_sdk_sns,
+);
 
 /// A client, or what it takes to make it. Clones share it.
-pub(super) struct Late<C>(Arc<LazyLock<C, Make<C>>>);
+pub(super) struct Late<C>(Arc<(SdkConfig, OnceLock<C>)>);
 
-impl<C> Late<C> {
+impl<C: Made> Late<C> {
     /// Of one configuration.
-    pub(super) fn of(config: &SdkConfig, make: impl FnOnce(&SdkConfig) -> C + Send + 'static) -> Self {
-        let config = config.clone();
-        Self(Arc::new(LazyLock::new(Box::new(move || make(&config)))))
+    pub(super) fn of(config: &SdkConfig) -> Self {
+        Self(Arc::new((config.clone(), OnceLock::new())))
     }
 
     /// Makes it now, before anybody waits for it.
-    pub(super) fn ready(&self) {
-        LazyLock::force(&self.0);
+    pub(super) fn ready(&self) -> &C {
+        let (config, client) = &*self.0;
+        client.get_or_init(|| C::made(config))
     }
 }
 
-impl<C> Deref for Late<C> {
+impl<C: Made> Deref for Late<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        LazyLock::force(&self.0)
+        self.ready()
     }
 }
 

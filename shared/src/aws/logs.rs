@@ -41,7 +41,7 @@ const ERROR_TERMS: &str = r#"?error ?Error ?ERROR ?errors ?Errors ?"error:" ?"Er
 impl Logs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// The last events of a stream, oldest first, of those from `since` on: one page that is not empty, up to 1 MB or

@@ -85,10 +85,7 @@ impl Secrets {
             .operation_attempt_timeout(Duration::from_millis(1_200))
             .operation_timeout(Duration::from_secs(3))
             .build();
-        let client = Late::of(config, |config| {
-            let config = aws_sdk_secretsmanager::config::Builder::from(config).timeout_config(limits);
-            Client::from_conf(config.build())
-        });
+        let client = Late::of(&config.clone().into_builder().timeout_config(limits).build());
         Self { client, id: id.to_owned(), kept: Arc::default() }
     }
 

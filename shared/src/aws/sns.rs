@@ -16,7 +16,7 @@ pub struct Topic {
 impl Topic {
     /// The topic with this ARN.
     pub fn new(config: &SdkConfig, arn: &str) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)), arn: arn.to_owned() }
+        Self { client: Late::of(config), arn: arn.to_owned() }
     }
 
     /// Publishes a notification. The attribute `urgency` lets a subscription take the loud ones only.

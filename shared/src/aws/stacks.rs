@@ -33,7 +33,7 @@ struct Failed {
 impl Stacks {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// A stack, by its name or its id, and what failed first in it from `since` on; of a stack inside it, what failed

@@ -31,7 +31,7 @@ pub enum Groups {
 impl Targets {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// Target groups with their targets that are not healthy, each by itself. Those that leave anyhow are not among them.

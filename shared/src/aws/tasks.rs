@@ -40,7 +40,7 @@ const KEPT: usize = 10;
 impl Ecs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config, |config| Client::new(config)) }
+        Self { client: Late::of(config) }
     }
 
     /// A service's state, with its messages from `since` on.
