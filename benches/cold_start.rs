@@ -3,7 +3,8 @@
 //!
 //!     cargo bench --bench cold_start
 //!
-//! `BELAY_BUILT=<absolute path of .aws-sam/build>` measures what `sam build` built. Being slow is never an error.
+//! `BELAY_BUILT=<absolute path of .aws-sam/build>` measures what `sam build` built. Being slow is never an error;
+//! comparing what cannot be compared is one.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -31,7 +32,7 @@ struct Asked {
     /// How many runs of each.
     #[arg(long, default_value_t = 30)]
     runs: usize,
-    /// Only these: "hello world", Belay, Python, Node.
+    /// Only these: "hello world", "its calls alone", Belay, Python, Node.
     #[arg(long)]
     only: Vec<String>,
     /// Writes every single measurement to this file.
@@ -82,7 +83,7 @@ async fn run(asked: &Asked) -> Result<(), Trouble> {
     if let Some(path) = &asked.json {
         std::fs::write(path, measured.json().to_string())?;
     }
-    Ok(())
+    measured.differs().map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// What is asked for and can be had.

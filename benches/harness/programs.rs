@@ -29,6 +29,8 @@ pub struct Program {
 
 /// The reference: a function that does nothing.
 pub const HELLO: &str = "hello world";
+/// The calls that `alarm-transitions` makes until the stop, with nothing decided.
+pub const CALLS: &str = "its calls alone";
 /// Belay's `alarm-transitions`.
 pub const BELAY: &str = "Belay";
 /// The peer on boto3.
@@ -37,7 +39,7 @@ pub const PYTHON: &str = "Python";
 pub const NODE: &str = "Node";
 
 /// All, in the order of the table's columns.
-pub const NAMES: [&str; 4] = [HELLO, BELAY, PYTHON, NODE];
+pub const NAMES: [&str; 5] = [HELLO, CALLS, BELAY, PYTHON, NODE];
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
 
@@ -48,6 +50,7 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:belay";
 pub fn make(name: &str) -> Result<Program, Trouble> {
     match name {
         HELLO => Ok(compiled(HELLO, built("belay-hello", "hello")?, Vec::new(), false)),
+        CALLS => Ok(compiled(CALLS, built("belay-calls", "calls")?, Vec::new(), true)),
         BELAY => {
             let policy = here().join("belay.yaml");
             let environment = vec![

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::{
     control::Calls,
     measure::Figures,
-    programs::{BELAY, HELLO, NAMES, NODE, PYTHON},
+    programs::{BELAY, CALLS, HELLO, NAMES, NODE, PYTHON},
     samples::{Samples, figure},
 };
 
@@ -45,10 +45,31 @@ impl Measured {
         Some(self.cold(name)? / self.cold(to)?)
     }
 
-    /// What the calls before the stop take by themselves: as many single calls as wait for one another.
-    fn own_time_of_calls(&self, name: &str) -> Option<f64> {
+    fn warm(&self, name: &str) -> Option<f64> {
+        self.median(name, |figures| &figures.warm)
+    }
+
+    /// What waiting for answers takes: as many single calls as wait for one another.
+    fn waiting(&self, name: &str) -> Option<f64> {
         let in_a_row = u32::try_from(self.figures.get(name)?.in_a_row).ok()?;
         Some(f64::from(in_a_row) * self.control.kept.median()?)
+    }
+
+    /// Why the calls alone are no measure of Belay's, if they are not: somebody changed one and not the other.
+    pub fn differs(&self) -> Option<String> {
+        let asked = |name: &str| {
+            let figures = self.figures.get(name).filter(|figures| !figures.calls.is_empty())?;
+            let mut calls: Vec<&str> = figures.calls.iter().map(|(_, call)| call.as_str()).collect();
+            calls.sort_unstable();
+            Some((calls.join(", "), figures.in_a_row))
+        };
+        let (alone, belay) = asked(CALLS).zip(asked(BELAY))?;
+        (alone != belay).then(|| {
+            format!(
+                "{CALLS} are not Belay's any more, so they are no measure of them; change benches/calls:\n{} ({} in a row)\n{} ({} in a row)",
+                alone.0, alone.1, belay.0, belay.1
+            )
+        })
     }
 
     /// The table.
@@ -97,7 +118,7 @@ impl Measured {
             peers.into_iter().try_fold(true, |all, met| Some(all && met?)),
         );
         row("cold: start → answer", &shown(&|figures| &figures.cold_answered, "ms"), String::new(), None);
-        let calls = self.own_time_of_calls(BELAY);
+        let calls = self.warm(CALLS);
         row(
             "warm: event in → StopDeployment on the wire ¹",
             &shown(&|figures| &figures.warm, "ms"),
@@ -105,16 +126,11 @@ impl Measured {
                 || "calls + 1 ms".to_owned(),
                 |calls| format!("≤ calls {} + {OWN_WARM} ms", figure(calls)),
             ),
-            self.median(BELAY, |figures| &figures.warm)
-                .zip(calls)
-                .map(|(warm, calls)| warm <= calls + OWN_WARM),
+            self.warm(BELAY).zip(calls).map(|(warm, calls)| warm <= calls + OWN_WARM),
         );
         row(
-            "  of that its own ²",
-            &|name| {
-                let own = self.median(name, |figures| &figures.warm)? - self.own_time_of_calls(name)?;
-                Some(format!("{} ms", figure(own)))
-            },
+            "  of that not the calls' ²",
+            &|name| (name == BELAY).then(|| Some(format!("{} ms", figure(self.warm(name)? - calls?))))?,
             String::new(),
             None,
         );
@@ -156,9 +172,12 @@ impl Measured {
     pub fn notes(&self, runs: usize) -> String {
         let mut notes = format!(
             "Medians of {runs} runs, in brackets the 10th and the 90th percentile; one run of each in turn, so that a noisy \
-             minute hits all.\n¹ hello world: its answer.\n² the rest is the calls: as many as wait for one another, at the \
-             median of one loopback call.\n"
+             minute hits all.\n¹ hello world: its answer.\n² what it takes beyond its calls alone: the same calls by the same clients, \
+             in the same order and as much of them side by side, with nothing decided.\n"
         );
+        if let Some(waiting) = self.waiting(BELAY) {
+            let _ = writeln!(notes, "Of Belay's warm time {} ms are waiting for answers.", figure(waiting));
+        }
         let _ = writeln!(
             notes,
             "One loopback call: {} on a kept connection, {} on a new one. The endpoint's own part of a call: {}.",

@@ -5,7 +5,6 @@
 //! HTTP; docs/performance.md holds what came of it. Nothing here is a test: `tests/scenarios/it_scales.rs` holds the counts.
 
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -29,8 +28,8 @@ const SERVICES: [usize; 3] = [100, 1_000, 10_000];
 const PAST: [usize; 3] = [1, 100, 10_000];
 const BURSTS: [usize; 3] = [10, 100, 1_000];
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
+/// Prints all tables. Takes minutes.
+pub async fn run() {
     println!("The simulator answers in this process, so its own time is in all times.\n");
     policies();
     let mut table = header("services in the policy, one past release");
