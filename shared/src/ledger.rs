@@ -11,7 +11,7 @@ mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -74,6 +74,27 @@ pub enum Partition {
     Stack(StackId),
     /// The stacks whose drift is being detected, or is to be.
     Detections,
+    /// What Belay took back in a month, of all services: whoever asks what was undone asks once, and not once for each.
+    Undone(Month),
+}
+
+/// A month of the calendar, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Month(Date);
+
+impl Month {
+    /// Those from one moment's to another one's, with both.
+    pub fn between(from: Timestamp, to: Timestamp) -> impl Iterator<Item = Self> {
+        let last = Self::from(to);
+        let next = |month: &Self| month.0.checked_add(1.month()).ok().map(Self);
+        std::iter::successors(Some(Self::from(from)), next).take_while(move |month| month.0 <= last.0)
+    }
+}
+
+impl From<Timestamp> for Month {
+    fn from(at: Timestamp) -> Self {
+        Self(at.to_zoned(TimeZone::UTC).date().first_of_month())
+    }
 }
 
 impl Partition {
@@ -88,6 +109,7 @@ impl Partition {
             Self::Offer(id) => format!("offer/{id}"),
             Self::Stack(id) => format!("stack/{id}"),
             Self::Detections => "detections".to_owned(),
+            Self::Undone(Month(first)) => format!("undone/{:04}-{:02}", first.year(), first.month()),
         }
     }
 }

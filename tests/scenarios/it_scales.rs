@@ -58,6 +58,31 @@ async fn an_event_costs_the_same_at_every_size() {
 }
 
 #[tokio::test]
+async fn what_was_undone_is_found_across_months_by_a_query_for_each() {
+    let scale = Scale::of(Size { services: 1, past: 0, releasing: 1 }, noon()).await;
+    let (ledger, now) = (&scale.ledger, scale.simulator.now());
+    let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
+    for (service, days) in [("s0", 1), ("s1", 40), ("s0", 89), ("s1", 89)] {
+        let undone = Undone { release: ReleaseId::from(format!("d-{days}")), at: ago(days) };
+        ledger.keep(&Note::TookBack(ServiceName::from(service), undone), now).await.unwrap();
+    }
+    // Noon is in March.
+    for (since, expected, months) in [(2, vec!["s0 d-1"], 1), (41, vec!["s0 d-1", "s1 d-40"], 3)] {
+        let (found, cost) = scale.reading(ledger.all_taken_back(ago(since), now)).await;
+        let mut found: Vec<String> =
+            found.unwrap().iter().map(|(service, undone)| format!("{service} {}", undone.release)).collect();
+        found.sort();
+        assert_eq!(
+            (found, cost.calls[&Service::DynamoDb]),
+            (expected.into_iter().map(str::to_owned).collect(), months)
+        );
+    }
+    // No further back than records are kept.
+    let (found, cost) = scale.reading(ledger.all_taken_back(ago(4_000), now)).await;
+    assert_eq!((found.unwrap().len(), cost.calls[&Service::DynamoDb]), (4, 4));
+}
+
+#[tokio::test]
 async fn what_looks_back_reads_a_page() {
     let scale = Scale::of(Size { services: 1, past: 300, releasing: 1 }, noon()).await;
     let (ledger, now) = (&scale.ledger, scale.simulator.now());

@@ -209,7 +209,7 @@ async fn what_one_event_costs() {
         ("GetDeploymentTarget", 1),
         ("DescribeAlarmHistory", 1),
         ("StopDeployment", 1),
-        ("PutItem", 10),
+        ("PutItem", 11),
         ("UpdateItem", 2),
         ("DeleteItem", 1),
         ("Publish", 1),

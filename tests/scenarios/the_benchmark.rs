@@ -164,7 +164,8 @@ fn about(asked: &Value) -> Vec<String> {
         "/Item/pk/S",
         "/Item/sk/S",
     ];
-    let time = Regex::new(r"\d{4}-\d\d-\d\dT.*").unwrap();
+    // A moment, or a month.
+    let time = Regex::new(r"\d{4}-\d\d(-\d\dT.*)?$").unwrap();
     let names = places.iter().filter_map(|place| asked.pointer(place)?.as_str());
     names.map(|name| time.replace(name, "").into_owned()).filter(|name| !name.is_empty()).collect()
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::functions::{self, RELEASE_WIDGET, id, invocation};
-use crate::{Alarm, AlarmState, Group, Service, Shifting, Simulator, Units};
+use crate::{Alarm, AlarmState, Difference, Group, Resource, Service, Shifting, Simulator, Stack, Units};
 
 /// How large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +51,14 @@ pub struct Scale {
 pub type Round = Vec<(&'static str, Cost)>;
 
 /// The events of a round, in order.
-pub const EVENTS: [&str; 6] = [
+pub const EVENTS: [&str; 7] = [
     "pipeline-events: a release begins",
     "alarm-transitions: an alarm, the release is taken back",
     "alarm-transitions: the same event again",
     "sweep: a tick",
     "release-widget: drawn",
     "pipeline-events: a release ends",
+    "stack-drift: a stack has drifted, as the undo left it",
 ];
 
 /// Flapping alarms are another story: an hour is looked back.
@@ -70,7 +71,8 @@ const AT_ONCE: usize = 8;
 /// not use up.
 pub fn policy_text(services: usize) -> String {
     let mut text =
-        "version: 1\ndefaults: { rollback_budget: { count: 1000, per: 1h } }\nservices:\n".to_owned();
+        "version: 1\ndefaults: { rollback_budget: { count: 1000, per: 1h } }\ndrift: { stacks: [ s0 ] }\nservices:\n"
+            .to_owned();
     for n in 0..services {
         text.push_str(&format!(
             "  s{n}:
@@ -98,6 +100,22 @@ impl Scale {
             simulator.create_group(Group::lambda(&name, &name).shifting(shifting).baseline("v1"));
             simulator.create_alarm(Alarm::scripted(&format!("{name}-5xx")));
         }
+        let alias = "arn:aws:lambda:us-east-1:123456789012:function:s0:live";
+        simulator.create_stack(Stack::new("s0").resource(Resource::new(
+            "Alias",
+            "AWS::Lambda::Alias",
+            alias,
+        )));
+        simulator.drift_resource(
+            "s0",
+            "Alias",
+            Difference::Property {
+                path: "/FunctionVersion".to_owned(),
+                kind: "NOT_EQUAL".to_owned(),
+                expected: "2".to_owned(),
+                actual: "1".to_owned(),
+            },
+        );
         let policy = Policy::parse(&policy_text(size.services)).expect("a right policy");
         let endpoint = simulator.endpoint();
         let guards = functions::FUNCTIONS
@@ -139,6 +157,15 @@ impl Scale {
             }
         }
         costs.push(ends.expect("an event says that it ended"));
+        simulator.ring("stack-drift");
+        for tick in self.waiting("stack-drift") {
+            self.costs("stack-drift", &tick).await;
+        }
+        simulator.step(Duration::from_secs(60));
+        let drifted = self.waiting("stack-drift");
+        costs.push(
+            self.costs("stack-drift", drifted.first().expect("an event says that it was detected")).await,
+        );
         simulator.set_alarm_state("s0-5xx", AlarmState::Ok, simulator.now());
         for event in self.waiting("alarm-transitions") {
             self.costs("alarm-transitions", &event).await;
@@ -259,10 +286,12 @@ const TICK: &str = r#"{ "detail-type": "Scheduled Event", "source": "aws.events"
 async fn handle(function: &str, guards: &Guards, payload: &[u8], now: Timestamp) -> Result<Value, String> {
     let id = id();
     let ours = invocation(&id, now);
+    // Boxed: each is large, and a test's thread has two megabytes of stack.
     let handled = match function {
-        "alarm-transitions" => alarm_transitions::handle(guards, payload, ours).await,
-        "pipeline-events" => pipeline_events::handle(guards, payload, ours).await,
-        "sweep" => sweep::handle(guards, payload, ours).await,
+        "alarm-transitions" => Box::pin(alarm_transitions::handle(guards, payload, ours)).await,
+        "pipeline-events" => Box::pin(pipeline_events::handle(guards, payload, ours)).await,
+        "sweep" => Box::pin(sweep::handle(guards, payload, ours)).await,
+        "stack-drift" => Box::pin(stack_drift::handle(guards, payload, ours)).await,
         _ => {
             let ours = belay::start::Invocation { function: RELEASE_WIDGET, ..ours };
             release_widget::handle(guards, payload, ours).await

@@ -1,7 +1,9 @@
 //! What is known of a stack that was looked at for drift.
 
-use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -12,10 +14,9 @@ use crate::{
         StackHappening, UncheckedResource, UndoneRelease,
     },
     evidence::{Observed, Undone},
-    ledger::KEPT,
     mask::{MASKED, mask},
     policy::{Policy, Service},
-    release::{Place, Release, Revision},
+    release::{Place, Release, Revision, ServiceName},
 };
 
 /// Gathers what the decision about a stack needs: nothing for one that the policy does not name.
@@ -73,29 +74,28 @@ async fn undone(
     let Some((_, updated)) = adapters.sources.drift().changed(&check.stack).await? else {
         return Ok(Vec::new());
     };
-    let each = policy.services().map(async |service| {
-        let last = last_undone(adapters, service, now).await?;
-        let Some(last) = last.filter(|last| last.at > updated) else { return Ok(None) };
-        let moved = Observed::from_result(moved(adapters, service, &last).await, now);
-        let Undone { release, at } = last;
+    let mut last: BTreeMap<ServiceName, Undone> = BTreeMap::new();
+    for (service, undone) in adapters.ledger.all_taken_back(updated, now).await? {
+        match last.get(&service) {
+            Some(known) if known.at >= undone.at => {}
+            _ if undone.at <= updated => {}
+            Some(_) | None => drop(last.insert(service, undone)),
+        }
+    }
+    // Of this account's services: the ledger holds those of all accounts.
+    let guarded = last.iter().filter_map(|(name, undone)| Some((policy.service(name)?, undone)));
+    let each = guarded.map(async |(service, last)| {
+        let newest = adapters.ledger.releases_of(&service.name, 1, now).await?.into_iter().next();
+        // Another one has followed it: what there is now is that one's.
+        if newest.is_some_and(|newest| newest.release != last.release) {
+            return Ok(None);
+        }
+        let moved = Observed::from_result(moved(adapters, service, last).await, now);
+        let Undone { release, at } = last.clone();
         Ok(Some(UndoneRelease { service: service.name.clone(), release, at, moved }))
     });
-    let all: Result<Vec<_>, AwsError> = join_all(each).await.into_iter().collect();
-    Ok(all?.into_iter().flatten().collect())
-}
-
-/// A service's last release, if Belay took it back.
-async fn last_undone(
-    adapters: &Adapters,
-    service: &Service,
-    now: Timestamp,
-) -> Result<Option<Undone>, AwsError> {
-    let kept = SignedDuration::from_secs(KEPT.as_secs());
-    let taken_back = adapters.ledger.taken_back(&service.name, kept, now).await?;
-    let Some(last) = taken_back.into_iter().max_by_key(|undone| undone.at) else { return Ok(None) };
-    let newest = adapters.ledger.releases_of(&service.name, 1, now).await?.into_iter().next();
-    // Another one has followed it: what there is now is that one's.
-    Ok(newest.is_none_or(|newest| newest.release == last.release).then_some(last))
+    let all: Vec<_> = try_join_all(each).await?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// What a release had moved, by its AppSpec or by its deployment group.

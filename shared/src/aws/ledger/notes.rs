@@ -1,5 +1,6 @@
 //! What is not over yet, and what a service's releases added up to.
 
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
@@ -10,7 +11,9 @@ use super::{
 use crate::{
     aws::AwsError,
     evidence::Undone,
-    ledger::{Destination, Incident, Note, Open, Owed, Partition, Press, SCORED, Would, sort_key},
+    ledger::{
+        Destination, Incident, KEPT, Month, Note, Open, Owed, Partition, Press, SCORED, Would, sort_key,
+    },
     release::{AlarmName, ServiceName},
     signal::{HookCall, Signal},
 };
@@ -62,6 +65,23 @@ impl Ledger {
         undone.sort_by(|one, other| (&one.release, one.at).cmp(&(&other.release, other.at)));
         undone.dedup_by(|one, other| one.release == other.release);
         Ok(undone)
+    }
+
+    /// What Belay took back after `since`, of all services, as far back as records are kept: one query for each month.
+    ///
+    /// # Errors
+    /// As [`Ledger::incidents`].
+    pub async fn all_taken_back(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<(ServiceName, Undone)>, AwsError> {
+        let since = now.checked_sub(KEPT).map_or(since, |kept| since.max(kept));
+        let (from, to) = (format!("{}{since:.3}", sort_key::TAKEN_BACK), beyond(sort_key::TAKEN_BACK));
+        let months = Month::between(since, now)
+            .map(async |month| self.bodies(&Partition::Undone(month), (&from, &to), now).await);
+        let found: Vec<Vec<_>> = try_join_all(months).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// The releases of a service that Belay would have undone: the newest [`SCORED`], in no order.
@@ -125,9 +145,15 @@ impl Ledger {
                 self.forget(&incident_key(incident)).await
             }
             Note::TookBack(service, undone) => {
-                let partition = Partition::Service(service.clone());
+                let (of_service, of_all) =
+                    (Partition::Service(service.clone()), Partition::Undone(undone.at.into()));
                 let sort = format!("{}{:.3}/{}", sort_key::TAKEN_BACK, undone.at, undone.release);
-                self.write_once(&partition, &sort, undone, now).await
+                let (among_all, both) = (format!("{sort}/{service}"), (service, undone));
+                let (one, other) = tokio::join!(
+                    self.write_once(&of_service, &sort, undone, now),
+                    self.write_once(&of_all, &among_all, &both, now)
+                );
+                one.and(other)
             }
             Note::Would(would) => {
                 let service = Partition::Service(would.service.clone());
