@@ -22,6 +22,7 @@ mod from_outside;
 mod it_scales;
 mod many_at_once;
 mod other_accounts;
+mod over_tls;
 mod people_decide;
 mod people_in_chat;
 mod pipelines_are_guarded;
