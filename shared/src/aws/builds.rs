@@ -7,11 +7,13 @@ use aws_sdk_codebuild::{
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{Build, PhaseContext},
 };
+
+made!(Client);
 
 /// The builds.
 #[derive(Clone, Debug)]

@@ -12,13 +12,15 @@ use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::{AwsError, date_time, timestamp},
     evidence::{Observed, WatchedState},
     release::{AlarmArn, AlarmName},
     signal::AlarmState,
 };
+
+made!(Client);
 
 /// The alarms.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use aws_types::SdkConfig;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
@@ -29,6 +29,8 @@ use crate::{
         ReleaseId, ReleaseStatus, Revision, requested_by, taken_back_by_description, undo_description,
     },
 };
+
+made!(Client);
 
 /// The deployer.
 #[derive(Clone, Debug)]

@@ -21,8 +21,10 @@ use aws_sdk_codepipeline::{
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::aws::{AwsError, timestamp};
+
+made!(Client);
 
 /// The pipelines.
 #[derive(Clone, Debug)]

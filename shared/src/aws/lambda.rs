@@ -6,8 +6,10 @@ use aws_sdk_lambda::{Client, config::Builder, error::SdkError, primitives::Blob,
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::aws::AwsError;
+
+made!(Client);
 
 /// Functions that can be invoked and waited for.
 #[derive(Clone, Debug)]

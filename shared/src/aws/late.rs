@@ -16,30 +16,17 @@ pub(super) trait Made {
     fn made(config: &SdkConfig) -> Self;
 }
 
+/// The SDK's clients are all made alike, and share no trait that says so.
 macro_rules! made {
-    ($($service:ident),* $(,)?) => {
-        $(impl Made for $service::Client {
-            fn made(config: &SdkConfig) -> Self {
+    ($client:ty) => {
+        impl $crate::aws::late::Made for $client {
+            fn made(config: &aws_types::SdkConfig) -> Self {
                 Self::new(config)
             }
-        })*
+        }
     };
 }
-
-made!(
-    aws_sdk_cloudformation,
-    aws_sdk_cloudwatch,
-    aws_sdk_cloudwatchlogs,
-    aws_sdk_codebuild,
-    aws_sdk_codedeploy,
-    aws_sdk_codepipeline,
-    aws_sdk_dynamodb,
-    aws_sdk_ecs,
-    aws_sdk_elasticloadbalancingv2,
-    aws_sdk_lambda,
-    aws_sdk_secretsmanager,
-    aws_sdk_sns,
-);
+pub(super) use made;
 
 /// A client, or what it takes to make it. Clones share it.
 pub(super) struct Late<C>(Arc<(SdkConfig, OnceLock<C>)>);

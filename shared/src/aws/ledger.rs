@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::AwsError,
     decision::{Decision, Effect},
@@ -32,6 +32,8 @@ use crate::{
     message::Message,
     release::ReleaseId,
 };
+
+made!(Client);
 
 /// The table.
 #[derive(Clone, Debug)]

@@ -5,8 +5,10 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::aws::AwsError;
+
+made!(Client);
 
 /// The logs.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::aws::{
     AwsError,
     timer::{Timer, runs},
@@ -52,6 +52,8 @@ pub struct ChatSecrets {
     /// The URL of a Teams workflow, with its signature: whoever has it can post.
     pub teams_webhook_url: Option<Secret>,
 }
+
+made!(Client);
 
 /// One secret of Secrets Manager. Clones share what was fetched.
 #[derive(Clone, Debug)]

@@ -3,8 +3,10 @@
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
 use aws_types::SdkConfig;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{aws::AwsError, chat::amazon_q::Notification};
+
+made!(Client);
 
 /// The topic.
 #[derive(Clone, Debug)]

@@ -4,11 +4,13 @@ use aws_sdk_cloudformation::{Client, types::StackEvent};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{FailedResource, StackFailure},
 };
+
+made!(Client);
 
 /// The stacks.
 #[derive(Clone, Debug)]

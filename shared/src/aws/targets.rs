@@ -7,11 +7,13 @@ use aws_sdk_elasticloadbalancingv2::{
 use aws_types::SdkConfig;
 use futures_util::future::join_all;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::AwsError,
     diagnosis::{TargetGroup, UnhealthyTarget},
 };
+
+made!(Client);
 
 /// The target groups.
 #[derive(Clone, Debug)]

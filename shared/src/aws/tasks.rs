@@ -7,11 +7,13 @@ use aws_sdk_ecs::{
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::late::{Late, made};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{StoppedContainer, StoppedTask, Tasks},
 };
+
+made!(Client);
 
 /// The services and their tasks.
 #[derive(Clone, Debug)]
