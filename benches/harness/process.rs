@@ -21,6 +21,9 @@ use crate::{
 /// After which a program is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the shell took beyond its share it owes: with that the program would be held before it begins.
+const PAID: Duration = Duration::from_millis(500);
+
 /// A running program; killed when dropped.
 pub struct Process {
     name: &'static str,
@@ -86,6 +89,7 @@ impl Process {
             if stdout.read_u8().await.is_err() {
                 return Err("cannot be held to a share of the CPU".into());
             }
+            tokio::time::sleep(PAID).await;
             let mut stdin = child.stdin.take().ok_or("no standard input")?;
             started = Instant::now();
             stdin.write_all(b"\n").await?;

@@ -1,7 +1,7 @@
 //! A share of one CPU, as Lambda gives it by memory size: 1,769 MB are one (Lambda Developer Guide, "Configure Lambda
 //! function memory"), so 128 MB are 0.0723.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf};
 
 use crate::Trouble;
 
@@ -39,7 +39,11 @@ impl Share {
                 continue;
             }
             let group = Self { folder };
-            let limit = |name: &str, value: String| fs::write(group.folder.join(name), value);
+            // Never made anew: a folder that is no control group would take any file, and hold nobody.
+            let limit = |name: &str, value: String| {
+                let mut file = fs::OpenOptions::new().write(true).open(group.folder.join(name))?;
+                file.write_all(value.as_bytes())
+            };
             let limited = if group.folder.join("cpu.max").exists() {
                 limit("cpu.max", format!("{quota} {PERIOD}"))
             } else {
