@@ -1,5 +1,6 @@
-//! Starts Belay's `alarm-transitions`, a function that does nothing, and the same job in Python and in JavaScript, and
-//! measures the time from the start, or from the event, to StopDeployment on the wire.
+//! Starts Belay's `alarm-transitions`, a function that does nothing, one that makes the same calls and decides nothing, and
+//! the same job in Python and in JavaScript, and measures the time from the start, or from the event, to StopDeployment on
+//! the wire.
 //!
 //!     cargo bench --bench cold_start
 //!
