@@ -10,6 +10,7 @@ use crate::{
     diagnosis::{FailedResource, StackFailure},
 };
 
+// For drift.rs as well: it asks the same service.
 made!(Client);
 
 /// The stacks.
