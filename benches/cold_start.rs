@@ -14,10 +14,12 @@ use belay_benches::{
     answers::{Play, recorded},
     control::loopback,
     measure::{Figures, Stage},
+    process::Conditions,
     programs::{self, NAMES, Program},
     report::Measured,
     scene::Scene,
     share::Share,
+    tls::Tls,
 };
 use clap::Parser;
 
@@ -42,6 +44,9 @@ struct Asked {
     /// Holds the programs to this share of one CPU; 128 MB on Lambda are 0.0723. Needs a writable control group.
     #[arg(long)]
     share: Option<f64>,
+    /// Has AWS asked by TLS, each service at its own address, as on Lambda.
+    #[arg(long)]
+    tls: bool,
     /// What cargo says to a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,23 +68,28 @@ fn main() -> ExitCode {
 
 async fn run(asked: &Asked) -> Result<(), Trouble> {
     let play = recorded()?;
-    let share = asked.share.map(Share::of).transpose()?;
-    let held_by = share.as_ref().map(Share::folder);
+    let conditions = Conditions {
+        share: asked.share.map(Share::of).transpose()?,
+        tls: asked.tls.then(Tls::made).transpose()?,
+    };
     let mut measured = Measured::default();
     let programs = make(asked, &mut measured)?;
     for round in 1..=asked.runs {
         eprint!("\rcold: {round} of {} ", asked.runs);
         for program in &programs {
             let figures = measured.figures.entry(program.name).or_default();
-            Stage::cold(program, &play, held_by.as_deref(), figures).await?.end().await?;
+            Stage::cold(program, &play, &conditions, figures).await?.end().await?;
         }
         control(&play, &mut measured).await?;
     }
-    warm(&programs, &play, held_by.as_deref(), asked.runs, &mut measured).await?;
+    warm(&programs, &play, &conditions, asked.runs, &mut measured).await?;
     eprintln!();
     print!("{}\n{}", measured.table(), measured.notes(asked.runs));
     if let Some(share) = asked.share {
         println!("Each program had {share} of one CPU.");
+    }
+    if asked.tls {
+        println!("AWS was asked by TLS 1.3, each service at its own address.");
     }
     if let Some(path) = &asked.json {
         std::fs::write(path, measured.json().to_string())?;
@@ -123,14 +133,14 @@ async fn control(play: &Play, measured: &mut Measured) -> Result<(), Trouble> {
 async fn warm(
     programs: &[Program],
     play: &Play,
-    held_by: Option<&str>,
+    conditions: &Conditions,
     runs: usize,
     measured: &mut Measured,
 ) -> Result<(), Trouble> {
     let mut stages = Vec::new();
     for program in programs {
         // Its start counts no more than the others' of this kind: nothing of it is put down.
-        let mut stage = Stage::cold(program, play, held_by, &mut Figures::default()).await?;
+        let mut stage = Stage::cold(program, play, conditions, &mut Figures::default()).await?;
         for _ in 0..WARMING {
             stage.again(play).await?;
         }

@@ -24,7 +24,7 @@ pub struct Calls {
 /// # Errors
 /// When a call fails.
 pub async fn loopback(scene: Arc<Scene>, times: usize) -> Result<Calls, Trouble> {
-    let endpoint = Endpoint::start(scene).await?;
+    let endpoint = Endpoint::start(scene, None).await?;
     let address = endpoint.address().to_owned();
     tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,4 +1,4 @@
-//! Every AWS service at one address, for one process.
+//! AWS for one process: every service at one address, or each at its own behind TLS.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,45 +14,63 @@ use crate::{
     answers::{Protocol, recognise},
     scene::{Scene, Seen},
     served::Served,
+    tls::Tls,
 };
+
+/// The services that are asked, by their ids as they are in the names of variables (AWS SDKs and Tools Reference Guide,
+/// "Identifiers for service-specific endpoints").
+const SERVICES: [&str; 4] = ["CLOUDWATCH", "CODEDEPLOY", "DYNAMODB", "SNS"];
 
 /// The endpoint. What it answers is the scene's.
 pub struct Endpoint {
-    served: Served,
+    /// With the name of the variable that says where it is.
+    served: Vec<(String, Served)>,
+    scheme: &'static str,
     scene: Arc<Mutex<Arc<Scene>>>,
 }
 
 impl Endpoint {
-    /// Begins to listen.
+    /// Begins to listen, at one address without TLS, and with it at one for each service: connections and sessions are
+    /// one host's.
     ///
     /// # Errors
     /// When there is no free port.
-    pub async fn start(scene: Arc<Scene>) -> Result<Self, Trouble> {
+    pub async fn start(scene: Arc<Scene>, tls: Option<&Tls>) -> Result<Self, Trouble> {
         let scene = Arc::new(Mutex::new(scene));
-        let served = Served::start({
+        let answers = {
             let scene = Arc::clone(&scene);
             move |request| {
                 let arrived = Instant::now();
                 let scene = scene.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 answer(scene, request, arrived)
             }
-        });
-        Ok(Self { served: served.await?, scene })
+        };
+        let names = match tls {
+            None => vec!["AWS_ENDPOINT_URL".to_owned()],
+            Some(_) => SERVICES.map(|service| format!("AWS_ENDPOINT_URL_{service}")).to_vec(),
+        };
+        let mut served = Vec::new();
+        for name in names {
+            served.push((name, Served::start(tls.map(Tls::acceptor), answers.clone()).await?));
+        }
+        Ok(Self { served, scheme: if tls.is_some() { "https" } else { "http" }, scene })
     }
 
-    /// For AWS_ENDPOINT_URL.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.served.address)
+    /// What says to a program where AWS is.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, String)> {
+        self.served
+            .iter()
+            .map(|(name, served)| (name.as_str(), format!("{}://{}", self.scheme, served.address)))
     }
 
-    /// `127.0.0.1:<port>`.
+    /// `127.0.0.1:<port>`, of the first one.
     pub fn address(&self) -> &str {
-        &self.served.address
+        self.served.first().map_or("", |(_, served)| &served.address)
     }
 
     /// How many connections were opened.
     pub fn connections(&self) -> usize {
-        self.served.connections()
+        self.served.iter().map(|(_, served)| served.connections()).sum()
     }
 
     /// From now on this is what is answered.

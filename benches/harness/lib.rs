@@ -18,6 +18,7 @@ pub mod samples;
 pub mod scene;
 mod served;
 pub mod share;
+pub mod tls;
 
 /// Something did not work; the text says what, for whoever ran the benchmark. Being slow is no trouble.
 pub type Trouble = Box<dyn std::error::Error + Send + Sync>;

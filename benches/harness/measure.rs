@@ -8,7 +8,7 @@ use crate::{
     Trouble,
     answers::Play,
     endpoint::Endpoint,
-    process::{Invocation, Process},
+    process::{Conditions, Invocation, Process},
     programs::Program,
     runtime_api::RuntimeApi,
     samples::Samples,
@@ -80,14 +80,14 @@ impl Stage {
     pub async fn cold(
         program: &Program,
         play: &Play,
-        held_by: Option<&str>,
+        conditions: &Conditions,
         figures: &mut Figures,
     ) -> Result<Self, Trouble> {
         let scene = Arc::new(Scene::of(play, Duration::ZERO)?);
-        let endpoint = Endpoint::start(Arc::clone(&scene)).await?;
+        let endpoint = Endpoint::start(Arc::clone(&scene), conditions.tls.as_ref()).await?;
         let mut runtime = RuntimeApi::start().await?;
         runtime.put(scene.event());
-        let mut process = Process::start(program, &runtime, &endpoint.url(), held_by).await?;
+        let mut process = Process::start(program, &runtime, &endpoint, conditions).await?;
         let invocation = process.answers(&mut runtime).await?;
         let mut stage = Self { process, runtime, endpoint, acts: program.acts };
         let outcome = stage.outcome(invocation, scene)?;

@@ -14,8 +14,11 @@ use tokio::{
 
 use crate::{
     Trouble,
+    endpoint::Endpoint,
     programs::Program,
     runtime_api::{Heard, RuntimeApi},
+    share::Share,
+    tls::Tls,
 };
 
 /// After which a program is taken to hang.
@@ -23,6 +26,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the shell took beyond its share it owes: with that the program would be held before it begins.
 const PAID: Duration = Duration::from_millis(500);
+
+/// By which variables programs are told whom to trust: Belay as OpenSSL, boto3 and Node.
+const TRUSTING: [&str; 3] = ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+
+/// Under which conditions programs run.
+#[derive(Default)]
+pub struct Conditions {
+    /// Held to a share of the CPU.
+    pub share: Option<Share>,
+    /// Asking by TLS, each service at its own address.
+    pub tls: Option<Tls>,
+}
 
 /// A running program; killed when dropped.
 pub struct Process {
@@ -47,17 +62,18 @@ pub struct Invocation {
 }
 
 impl Process {
-    /// Starts it, held by a control group if one is given (see [`crate::share::Share`]).
+    /// Starts it under these conditions.
     ///
     /// # Errors
     /// When there is no such program, or it cannot be held.
     pub async fn start(
         program: &Program,
         runtime: &RuntimeApi,
-        endpoint: &str,
-        held_by: Option<&str>,
+        endpoint: &Endpoint,
+        conditions: &Conditions,
     ) -> Result<Self, Trouble> {
-        let mut command = match held_by {
+        let held_by = conditions.share.as_ref().map(Share::folder);
+        let mut command = match &held_by {
             None => {
                 let mut command = Command::new(&program.command);
                 command.stdin(Stdio::null());
@@ -79,7 +95,10 @@ impl Process {
         command
             .envs(lambda(program.name))
             .envs(program.environment.iter().map(|(name, value)| (name, value)));
-        command.env("AWS_LAMBDA_RUNTIME_API", runtime.address()).env("AWS_ENDPOINT_URL", endpoint);
+        command.env("AWS_LAMBDA_RUNTIME_API", runtime.address()).envs(endpoint.environment());
+        if let Some(tls) = &conditions.tls {
+            command.envs(TRUSTING.map(|name| (name, tls.root())));
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut started = Instant::now();
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", program.command.display()))?;

@@ -54,7 +54,7 @@ impl RuntimeApi {
         let (hear, heard) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { waiting: Mutex::new(waiting), heard: hear });
         let served =
-            Served::start(move |request| answer(Arc::clone(&shared), request, Instant::now())).await?;
+            Served::start(None, move |request| answer(Arc::clone(&shared), request, Instant::now())).await?;
         Ok(Self { served, events, heard })
     }
 

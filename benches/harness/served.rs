@@ -13,9 +13,11 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::Trouble;
 
@@ -33,7 +35,8 @@ impl Drop for Served {
 }
 
 impl Served {
-    pub(crate) async fn start<F, Fut>(answer: F) -> Result<Self, Trouble>
+    /// Listens, by TLS if it is given.
+    pub(crate) async fn start<F, Fut>(tls: Option<TlsAcceptor>, answer: F) -> Result<Self, Trouble>
     where
         F: Fn(Request<Incoming>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<Full<Bytes>>, Trouble>> + Send + 'static,
@@ -48,12 +51,17 @@ impl Served {
                 opened.fetch_add(1, Ordering::Relaxed);
                 // Without this every answer waits for an acknowledgement, a false 40 ms.
                 let _ = stream.set_nodelay(true);
-                let answer = answer.clone();
+                let (tls, answer) = (tls.clone(), answer.clone());
                 open.spawn(async move {
-                    // Programs are killed in the middle of a poll: no trouble.
-                    let connection =
-                        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-                    let _ = connection.await;
+                    match tls {
+                        None => serve(stream, answer).await,
+                        // Who does not come to terms says so itself.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, answer).await;
+                            }
+                        }
+                    }
                 });
                 while open.try_join_next().is_some() {}
             }
@@ -65,4 +73,13 @@ impl Served {
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
+}
+
+async fn serve<F, Fut>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: F)
+where
+    F: Fn(Request<Incoming>) -> Fut,
+    Fut: Future<Output = Result<Response<Full<Bytes>>, Trouble>>,
+{
+    // Programs are killed in the middle of a poll: no trouble.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
 }
