@@ -28,7 +28,7 @@ use aws_types::{SdkConfig, region::Region};
 
 pub use self::{
     connection::{Connection, connect, retries, timeouts},
-    http::http_client,
+    http::Http,
 };
 use crate::{channel::Chat, settings::Settings};
 
@@ -71,12 +71,20 @@ impl Adapters {
         }
     }
 
-    /// Makes the clients that stand between an alarm and its undo now, before anybody waits for them. The others are made
-    /// when they are first used.
-    pub fn ready(&self) {
-        self.ledger.ready();
-        self.codedeploy.ready();
-        self.cloudwatch.ready();
+    /// Makes the clients that stand between an alarm and its undo now, and begins the connections that they will use, before
+    /// anybody waits for them: as many as one look at a release has calls under way. The others are made when they are
+    /// first used.
+    ///
+    /// Only inside tokio's runtime.
+    pub fn ready(&self, http: &Http) {
+        for (url, calls) in
+            [(self.ledger.ready(), 2), (self.codedeploy.ready(), 3), (self.cloudwatch.ready(), 1)]
+        {
+            // Where the SDK knows none, the first call will say so.
+            if let Some(url) = url {
+                http.connect_ahead(&url, calls);
+            }
+        }
     }
 
     /// The same, but for what is read and undone: that is in the account of `config`'s credentials. The ledger, the topic

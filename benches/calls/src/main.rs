@@ -22,7 +22,7 @@ const TABLE: &str = "belay-ledger";
 async fn main() -> Result<(), Error> {
     let lookup = |name: &str| std::env::var(name).ok();
     let region = lookup("AWS_REGION").unwrap_or_default();
-    let connection = belay::aws::connect(&region, belay::aws::http_client(), lookup);
+    let connection = belay::aws::connect(&region, belay::aws::Http::default().client(), lookup);
     let clients = Clients {
         codedeploy: aws_sdk_codedeploy::Client::new(&connection),
         cloudwatch: aws_sdk_cloudwatch::Client::new(&connection),

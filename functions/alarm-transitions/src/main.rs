@@ -12,6 +12,6 @@ async fn main() -> Result<(), Error> {
     let program = Program { variable, now: Timestamp::now, begun: Instant::now };
     program.begin("alarm-transitions");
     let guards = program.guards().logging(|line| println!("{line}"));
-    guards.own().adapters.ready();
+    guards.ready();
     program.run(&guards, alarm_transitions::handle).await
 }

@@ -24,10 +24,14 @@ async fn main() -> Result<(), Error> {
         match &started {
             // A hook is answered in its own account: other accounts' services have none.
             Ok(guards) => {
-                handle(guards.own(), payload, invocation, pace(event.context.deadline, invocation.now)).await
+                guards.http().begins(invocation.now);
+                let pace = pace(event.context.deadline, invocation.now);
+                let handled = handle(guards.own(), payload, invocation, pace).await;
+                guards.http().ends((program.now)());
+                handled
             }
             Err(error) => {
-                let connection = aws::connect(&region, aws::http_client(), variable);
+                let connection = aws::connect(&region, aws::Http::default().client(), variable);
                 Err(refuse(&connection, payload, error).await)
             }
         }

@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::late::{Late, made};
+use super::late::{Late, made, placed};
 use crate::{
     aws::{AwsError, date_time, timestamp},
     evidence::{Observed, WatchedState},
@@ -21,6 +21,7 @@ use crate::{
 };
 
 made!(Client);
+placed!(aws_sdk_cloudwatch, "CloudWatch");
 
 /// The alarms.
 #[derive(Clone, Debug)]
@@ -51,9 +52,10 @@ impl CloudWatch {
         Self { client: Late::of(config) }
     }
 
-    /// Makes the client now, before anybody waits for it.
-    pub fn ready(&self) {
+    /// Makes the client now, before anybody waits for it, and says where it will call.
+    pub fn ready(&self) -> Option<String> {
         self.client.ready();
+        self.client.url()
     }
 
     /// The alarms with these names, and all whose names begin with one of these prefixes.

@@ -19,7 +19,7 @@ use aws_types::SdkConfig;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::late::{Late, made};
+use super::late::{Late, made, placed};
 use crate::{
     aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
@@ -31,6 +31,7 @@ use crate::{
 };
 
 made!(Client);
+placed!(aws_sdk_codedeploy, "CodeDeploy");
 
 /// The deployer.
 #[derive(Clone, Debug)]
@@ -85,9 +86,10 @@ impl CodeDeploy {
         Self { client: Late::of(config), pause }
     }
 
-    /// Makes the client now, before anybody waits for it.
-    pub fn ready(&self) {
+    /// Makes the client now, before anybody waits for it, and says where it will call.
+    pub fn ready(&self) -> Option<String> {
         self.client.ready();
+        self.client.url()
     }
 
     /// One deployment, as it is now.

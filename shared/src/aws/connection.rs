@@ -20,6 +20,8 @@ use aws_types::{
 /// The configuration that clients are made from.
 pub type Connection = SdkConfig;
 
+/// A connection may take this long to come about: name, TCP, TLS, to whatever region.
+const CONNECT: Duration = Duration::from_secs(2);
 /// One attempt of a call may take this long.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// A call with all its attempts may take this long: well inside the ledger's lease.
@@ -56,6 +58,14 @@ pub fn connect(
     builder.service_config(environment).build()
 }
 
+/// The endpoint that the environment says for a service of this id, as the SDK's own clients find it.
+pub(super) fn endpoint(config: &SdkConfig, service: &'static str) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id(service).env(ENDPOINT).profile("endpoint_url").build().ok();
+    let own = config.service_config().zip(key).and_then(|(environment, key)| environment.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
 /// How calls are retried, for anybody who makes a configuration by hand.
 pub fn retries() -> RetryConfig {
     RetryConfig::standard()
@@ -67,7 +77,7 @@ pub fn retries() -> RetryConfig {
 /// How long calls may take.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
+        .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(CALL)
         .build()
@@ -126,7 +136,7 @@ mod tests {
 
     fn of(variables: &'static [(&'static str, &'static str)]) -> Connection {
         let value = |name: &str| Some(variables.iter().find(|(named, _)| *named == name)?.1.to_owned());
-        connect("eu-central-1", super::super::http_client(), value)
+        connect("eu-central-1", super::super::Http::default().client(), value)
     }
 
     fn asks(connection: &Connection, service: &str) -> Option<String> {

@@ -5,16 +5,29 @@ use std::{sync::OnceLock, time::Duration};
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 
-use super::{deepest, http::Pool};
+use super::{
+    deepest,
+    http::{Pool, Tls},
+};
 
 /// A check asks again after a pause.
 const IDLE: usize = 1;
 
 /// Endpoints under test.
-#[derive(Clone, Debug, Default)]
+///
+/// A clone has connections of its own, for one check and not the next: what was connected before the traffic shifted would
+/// answer for the old version. Whom to trust is found out once for all.
+#[derive(Debug, Default)]
 pub struct Endpoint {
     /// Made at the first request.
     connections: OnceLock<Pool>,
+    tls: Tls,
+}
+
+impl Clone for Endpoint {
+    fn clone(&self) -> Self {
+        Self { connections: OnceLock::new(), tls: Tls::clone(&self.tls) }
+    }
 }
 
 /// Why there is no status.
@@ -38,7 +51,7 @@ impl Endpoint {
             .map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
         let request =
             HttpRequest::try_from(request).map_err(|error| NoStatus::NotMeasured(error.to_string()))?;
-        let connections = self.connections.get_or_init(|| Pool::keeping(IDLE));
+        let connections = self.connections.get_or_init(|| Pool::keeping(IDLE, &self.tls));
         // Connecting has no limit of its own: slow to connect is slow to answer.
         let answer = connections.call(request);
         match tokio::time::timeout(within, answer).await {

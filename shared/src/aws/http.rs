@@ -5,10 +5,12 @@
 //! its start: together a tenth of a function's program and half of its start. AWS's APIs that are called here speak
 //! HTTP/1.1, which a server takes when nothing else is offered to it, and what is trusted is in [`trust`].
 
+mod ahead;
 mod trust;
 
 use std::{
     error::Error,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
@@ -39,38 +41,102 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// The HTTPS client of all AWS clients: they share its connections and its TLS sessions.
+use self::ahead::Ahead;
+
+/// The HTTPS client of all AWS clients: they share its connections and its TLS sessions. Clones are the same one.
 ///
 /// How long connecting may take each client says; how long a call may take otherwise the SDK sees to.
-pub fn http_client() -> SharedHttpClient {
-    SharedHttpClient::new(Shared::default())
-}
+#[derive(Clone, Debug, Default)]
+pub struct Http(Arc<Shared>);
 
-/// Connections by how long connecting may take: nearly always [`super::timeouts`]' second.
 #[derive(Debug, Default)]
 struct Shared {
+    /// By how long connecting may take: nearly always [`super::timeouts`]' limit.
     pools: Mutex<Vec<(Option<Duration>, SharedHttpConnector)>>,
     tls: Tls,
+    ahead: Arc<Ahead>,
+    /// The hosts to which connections are begun ahead, and how many.
+    hosts: Mutex<Vec<(Uri, usize)>>,
+    /// When an invocation last began or ended.
+    used: Mutex<Option<Timestamp>>,
 }
 
-impl HttpClient for Shared {
+/// Connections that nobody used for so long are not used any more, by the clock on the wall: a function's own clock may
+/// stand still while Lambda has it frozen, so that the pool takes an hour for nothing. Who was at the other end may have
+/// gone without a word, and each such connection would cost a call one of its few attempts.
+const RESTED: SignedDuration = SignedDuration::from_secs(60);
+
+impl Http {
+    /// As the SDK's configuration wants it.
+    pub fn client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.clone())
+    }
+
+    /// Begins so many connections to a URL's host, now and whenever [`Self::begins`] left the others behind: whoever asks
+    /// that host first need not wait for them. None of them is used for a call before it is known to be open.
+    ///
+    /// Only inside tokio's runtime.
+    pub fn connect_ahead(&self, url: &str, count: usize) {
+        // What is no URL the first call will say.
+        let Ok(url) = url.parse::<Uri>() else { return };
+        self.connect(&url, count);
+        locked(&self.0.hosts).push((url, count));
+    }
+
+    /// An invocation begins. If none ran for a minute, the connections of the last one are left behind.
+    ///
+    /// Only inside tokio's runtime.
+    pub fn begins(&self, now: Timestamp) {
+        let last = locked(&self.0.used).replace(now);
+        if last.is_some_and(|last| now.duration_since(last).abs() > RESTED) {
+            locked(&self.0.pools).clear();
+            self.0.ahead.forget();
+            for (url, count) in &*locked(&self.0.hosts) {
+                self.connect(url, *count);
+            }
+        }
+    }
+
+    /// An invocation has ended, or what comes before the first one.
+    pub fn ends(&self, now: Timestamp) {
+        *locked(&self.0.used) = Some(now);
+    }
+
+    /// The SDK asks for it at every attempt.
+    fn pool(&self, connecting: Option<Duration>) -> SharedHttpConnector {
+        let mut pools = locked(&self.0.pools);
+        if let Some((_, pool)) = pools.iter().find(|(limit, _)| *limit == connecting) {
+            return pool.clone();
+        }
+        let connect = Connect::within(connecting, Arc::clone(&self.0.tls), Arc::clone(&self.0.ahead));
+        let pool = SharedHttpConnector::new(Pool::of(KEPT, connect));
+        pools.push((connecting, pool.clone()));
+        pool
+    }
+
+    fn connect(&self, url: &Uri, count: usize) {
+        let limit = super::timeouts().connect_timeout();
+        let connect = Connect::within(limit, Arc::clone(&self.0.tls), Arc::default());
+        self.0.ahead.begin(&connect, url, count);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl HttpClient for Http {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let wanted = settings.connect_timeout();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pool)) = pools.iter().find(|(timeout, _)| *timeout == wanted) {
-            return pool.clone();
-        }
-        let pool = SharedHttpConnector::new(Pool::of(wanted, KEPT, Arc::clone(&self.tls)));
-        pools.push((wanted, pool.clone()));
-        pool
+        self.pool(settings.connect_timeout())
     }
 }
 
@@ -81,25 +147,22 @@ const KEPT: usize = 32;
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     client: Client<Connect, SdkBody>,
+    ahead: Arc<Ahead>,
 }
 
 impl Pool {
     /// None is open yet, and connecting has no limit of its own here. So many idle ones are kept for each host.
-    pub(crate) fn keeping(kept: usize) -> Self {
-        Self::of(None, kept, Arc::default())
+    pub(crate) fn keeping(kept: usize, tls: &Tls) -> Self {
+        Self::of(kept, Connect::within(None, Arc::clone(tls), Arc::default()))
     }
 
-    fn of(connect_timeout: Option<Duration>, kept: usize, tls: Tls) -> Self {
-        let mut plain = Plain::new();
-        plain.enforce_http(false);
-        plain.set_connect_timeout(connect_timeout);
-        // Head and body are two writes: the second one would wait for the first one's acknowledgement.
-        plain.set_nodelay(true);
+    fn of(kept: usize, connect: Connect) -> Self {
+        let ahead = Arc::clone(&connect.ahead);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(kept)
-            .build(Connect { plain, tls });
-        Self { client }
+            .build(connect);
+        Self { client, ahead }
     }
 }
 
@@ -114,12 +177,16 @@ impl HttpConnector for Pool {
         if let Some(asked) = request.extensions().get::<CaptureSmithyConnection>() {
             asked.set_connection_retriever(move || metadata(&connection));
         }
-        let answer = self.client.request(request);
+        let (answer, ahead) = (self.client.request(request), Arc::clone(&self.ahead));
         HttpConnectorFuture::new(async move {
             match answer.await {
                 Ok(response) => HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                     .map_err(|error| ConnectorError::other(error.into(), None)),
-                Err(error) => Err(classified(error.into())),
+                Err(error) => {
+                    // What was begun at the same time may be as dead: the next attempt is not to find out.
+                    ahead.forget();
+                    Err(classified(error.into()))
+                }
             }
         })
     }
@@ -141,9 +208,9 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
 
 /// What the SDK's retries need to know of a failure: they repeat what timed out and what broke off.
 fn classified(error: BoxError) -> ConnectorError {
-    if let Some(broken) = super::caused_by::<std::io::Error>(error.as_ref()) {
+    if let Some(broken) = super::caused_by::<io::Error>(error.as_ref()) {
         return match broken.kind() {
-            std::io::ErrorKind::TimedOut => ConnectorError::timeout(error),
+            io::ErrorKind::TimedOut => ConnectorError::timeout(error),
             _ => ConnectorError::io(error),
         };
     }
@@ -165,14 +232,55 @@ fn classified(error: BoxError) -> ConnectorError {
     }
 }
 
-/// What TLS is done by, made when the first host wants it: a rehearsal's want none.
-type Tls = Arc<OnceLock<Result<Arc<ClientConfig>, rustls::Error>>>;
+/// What TLS is done by, and which sessions it can take up again. Made when the first host wants it: a rehearsal's want none.
+pub(crate) type Tls = Arc<OnceLock<Result<Arc<ClientConfig>, rustls::Error>>>;
 
 /// Connects by TCP, and by TLS where the URL says `https`.
 #[derive(Clone)]
 struct Connect {
     plain: Plain,
     tls: Tls,
+    ahead: Arc<Ahead>,
+    /// For the name, the connection and TLS together.
+    limit: Option<Duration>,
+}
+
+/// After which a connection that nobody answers on is given up by the kernel: what a call that was cut off has left to
+/// be sent does not arrive minutes later, when somebody else has taken over what it was for.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// After which an idle connection shows that it is still there. A function that is asked synchronously may take minutes,
+/// and a NAT gateway forgets connections that are silent for 350 s (Amazon VPC User Guide, "NAT gateway basics").
+const SILENT: Duration = Duration::from_secs(60);
+
+impl Connect {
+    fn within(limit: Option<Duration>, tls: Tls, ahead: Arc<Ahead>) -> Self {
+        let mut plain = Plain::new();
+        plain.enforce_http(false);
+        // Head and body are two writes: the second one would wait for the first one's acknowledgement.
+        plain.set_nodelay(true);
+        plain.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        plain.set_keepalive(Some(SILENT));
+        Self { plain, tls, ahead, limit }
+    }
+
+    /// A new connection, whatever was begun.
+    fn anew(&mut self, url: Uri) -> Connecting {
+        let connecting: Connecting = if url.scheme_str() == Some("https") {
+            match self.tls.get_or_init(|| trust::tls().map(Arc::new)) {
+                Ok(tls) => Box::pin(HttpsConnector::from((self.plain.clone(), Arc::clone(tls))).call(url)),
+                Err(error) => Box::pin(std::future::ready(Err(error.clone().into()))),
+            }
+        } else {
+            Box::pin(self.plain.call(url).map(|stream| Ok(MaybeHttpsStream::Http(stream?))))
+        };
+        let Some(limit) = self.limit else { return connecting };
+        Box::pin(tokio::time::timeout(limit, connecting).map(move |connected| {
+            connected.unwrap_or_else(|_| {
+                let why = format!("there was no connection within {} s", limit.as_secs_f64());
+                Err(io::Error::new(io::ErrorKind::TimedOut, why).into())
+            })
+        }))
+    }
 }
 
 impl std::fmt::Debug for Connect {
@@ -194,12 +302,88 @@ impl Service<Uri> for Connect {
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
-        if url.scheme_str() == Some("https") {
-            return match self.tls.get_or_init(|| trust::tls().map(Arc::new)) {
-                Ok(tls) => Box::pin(HttpsConnector::from((self.plain.clone(), Arc::clone(tls))).call(url)),
-                Err(error) => Box::pin(std::future::ready(Err(error.clone().into()))),
-            };
-        }
-        Box::pin(self.plain.call(url).map(|stream| Ok(MaybeHttpsStream::Http(stream?))))
+        let Some(begun) = self.ahead.take(&url) else { return self.anew(url) };
+        let mut connect = self.clone();
+        Box::pin(async move {
+            match begun.open().await {
+                Some(connection) => Ok(connection),
+                None => connect.anew(url).await,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers everything, and counts the connections that it got.
+    async fn server() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    while let Ok(1..) = stream.read(&mut request).await {
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        stream.write_all(answer).await.expect("somebody who listens");
+                    }
+                });
+            }
+        });
+        (url, count)
+    }
+
+    async fn called(http: &Http, url: &str) {
+        let request =
+            HttpRequest::try_from(http::Request::get(url).body(SdkBody::empty()).expect("a request"));
+        let answer = http.pool(None).call(request.expect("a request")).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        // Until the connection is back in the pool.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    #[tokio::test]
+    async fn connections_are_kept_from_one_invocation_to_the_next_and_not_for_a_minute() {
+        let ((url, connections), http) = (server().await, Http::default());
+        let start: Timestamp = "2026-03-05T12:00:00Z".parse().expect("a time");
+        let after = |seconds| start + SignedDuration::from_secs(seconds);
+        http.begins(after(0));
+        called(&http, &url).await;
+        // A long one: what counts is how long nobody used them.
+        http.ends(after(100));
+        http.begins(after(160));
+        called(&http, &url).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+        http.ends(after(161));
+        http.begins(after(222));
+        called(&http, &url).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_is_used_and_begun_again_after_a_minute() {
+        let ((url, connections), http) = (server().await, Http::default());
+        let start: Timestamp = "2026-03-05T12:00:00Z".parse().expect("a time");
+        http.connect_ahead(&url, 1);
+        http.ends(start);
+        called(&http, &url).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+        http.begins(start + SignedDuration::from_secs(61));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
+        called(&http, &url).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
     }
 }

@@ -28,6 +28,37 @@ macro_rules! made {
 }
 pub(super) use made;
 
+/// A service whose address the SDK knows.
+pub(super) trait Placed {
+    /// By the SDK's own rules, from the region, the kind of endpoint, and what the environment says of another one; `None`
+    /// if they give none.
+    fn url(config: &SdkConfig) -> Option<String>;
+}
+
+/// As [`made`]: each of the SDK's crates has these types anew. `$service` is its id in the names of settings.
+macro_rules! placed {
+    ($sdk:ident, $service:literal) => {
+        impl $crate::aws::late::Placed for $sdk::Client {
+            fn url(config: &aws_types::SdkConfig) -> Option<String> {
+                use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+
+                let params = Params::builder()
+                    .set_region(config.region().map(ToString::to_string))
+                    .set_use_fips(config.use_fips())
+                    .set_use_dual_stack(config.use_dual_stack())
+                    .set_endpoint($crate::aws::connection::endpoint(config, $service))
+                    .build()
+                    .ok()?;
+                let resolver = DefaultResolver::new();
+                let endpoint =
+                    futures_util::FutureExt::now_or_never(resolver.resolve_endpoint(&params))?.ok()?;
+                Some(endpoint.url().to_owned())
+            }
+        }
+    };
+}
+pub(super) use placed;
+
 /// A client, or what it takes to make it. Clones share it.
 pub(super) struct Late<C>(Arc<(SdkConfig, OnceLock<C>)>);
 
@@ -41,6 +72,13 @@ impl<C: Made> Late<C> {
     pub(super) fn ready(&self) -> &C {
         let (config, client) = &*self.0;
         client.get_or_init(|| C::made(config))
+    }
+}
+
+impl<C: Placed> Late<C> {
+    /// Where it calls.
+    pub(super) fn url(&self) -> Option<String> {
+        C::url(&self.0.0)
     }
 }
 

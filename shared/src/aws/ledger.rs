@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
-use super::late::{Late, made};
+use super::late::{Late, made, placed};
 use crate::{
     aws::AwsError,
     decision::{Decision, Effect},
@@ -34,6 +34,7 @@ use crate::{
 };
 
 made!(Client);
+placed!(aws_sdk_dynamodb, "DynamoDB");
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -92,9 +93,10 @@ impl Ledger {
         Self { client, table: table.to_owned() }
     }
 
-    /// Makes the client now, before anybody waits for it.
-    pub fn ready(&self) {
+    /// Makes the client now, before anybody waits for it, and says where it will call.
+    pub fn ready(&self) -> Option<String> {
         self.client.ready();
+        self.client.url()
     }
 
     /// Everything about one release, by one strongly consistent query (more, if it fills more than 1 MB).

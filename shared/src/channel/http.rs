@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 
-use crate::aws::http::Pool;
+use crate::aws::http::{Pool, Tls};
 
 /// Connecting, sending and the whole answer may take so long.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -85,7 +85,7 @@ impl Http {
     async fn exchange(&self, request: HttpRequest) -> Result<Answer, NoAnswer> {
         // Lambda freezes us between two invocations, and the other side closes the connection meanwhile. A post that goes
         // out on such a connection has no answer, and is not sent again: so none is kept.
-        let connections = self.connections.get_or_init(|| Pool::keeping(0));
+        let connections = self.connections.get_or_init(|| Pool::keeping(0, &Tls::default()));
         let response = connections.call(request).await.map_err(|error| NoAnswer::Lost(lost(&error)))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").map(str::to_owned);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{Failure, Guard, Invocation, Log, Patience, StartError, read_policy};
 use crate::{
-    aws::{self, Adapters, AwsError, Connection, sts},
+    aws::{self, Adapters, AwsError, Connection, Http, sts},
     chat::console::Console,
     ledger::{Open, Owed, Press},
     policy::Policy,
@@ -25,6 +25,7 @@ pub struct Guards {
     own: Guard,
     /// By account.
     members: BTreeMap<String, Guard>,
+    http: Http,
 }
 
 impl Guards {
@@ -37,8 +38,21 @@ impl Guards {
     ) -> Result<Self, StartError> {
         let settings = Settings::parse(&lookup)?;
         let policy = read_policy(&settings)?;
-        let connection = aws::connect(&settings.region, aws::http_client(), lookup);
-        Self::of(policy, &connection, &settings, Patience::default())
+        let http = Http::default();
+        let connection = aws::connect(&settings.region, http.client(), lookup);
+        let guards = Self::of(policy, &connection, &settings, Patience::default())?;
+        Ok(Self { http, ..guards })
+    }
+
+    /// Makes the clients that stand between an alarm and its undo, and begins their connections. Only inside tokio's
+    /// runtime.
+    pub fn ready(&self) {
+        self.own.adapters.ready(&self.http);
+    }
+
+    /// What all AWS clients call by.
+    pub fn http(&self) -> &Http {
+        &self.http
     }
 
     /// The guards of a policy, with clients made from one configuration. Calls nothing outside.
@@ -84,7 +98,7 @@ impl Guards {
             };
             members.insert(account, guard);
         }
-        Ok(Self { policy, region: settings.region.clone(), own, members })
+        Ok(Self { policy, region: settings.region.clone(), own, members, http: Http::default() })
     }
 
     /// The whole policy, of all accounts. For names only: a place or an alarm means something in one account.

@@ -59,8 +59,12 @@ impl Program {
         let answer = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
             let (payload, invocation) = (event.payload.get().as_bytes(), self.invocation(&event.context));
             // Boxed: what it holds of futures in futures is too deep for the compiler, together with the runtime's own.
-            Box::pin(handle(guards, payload, invocation)).await
+            guards.http().begins(invocation.now);
+            let handled = Box::pin(handle(guards, payload, invocation)).await;
+            guards.http().ends((self.now)());
+            handled
         });
+        guards.http().ends((self.now)());
         lambda_runtime::run(answer).await
     }
 }
