@@ -479,7 +479,9 @@ impl Signal {
         bounded(match self {
             Self::Alarm(change) => {
                 let who = change.arn.as_ref().map_or(change.alarm.as_str(), AlarmArn::as_str);
-                format!("alarm/{who}/{}/{}", change.to, change.at)
+                // To the second: an event tells milliseconds, and CloudWatch's answers come as doubles, of which the
+                // SDK drops what is left of one. No alarm changes twice into the same state within a second.
+                format!("alarm/{who}/{}/{:.0}", change.to, change.at)
             }
             Self::Release(change) => match &change.instance {
                 None => format!("deployment/{}/{}", change.deployment, change.what),
