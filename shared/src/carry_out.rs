@@ -167,6 +167,12 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         outcome.done.push(format!("{release} had moved on before it could be undone"));
                         return outcome;
                     }
+                    Undoing::Followed { by } => {
+                        outcome
+                            .done
+                            .push(format!("{by} has followed {release}, which is not undone any more"));
+                        came = Came::Followed { by };
+                    }
                     Undoing::TooLate(error) => {
                         outcome.failures.push(error);
                         return outcome;
@@ -273,6 +279,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     // An effect that failed is another message than the one of its success, which may follow.
                     let key = match came {
                         Came::Failed(_) => format!("failed/{}", signal.key()),
+                        Came::Followed { .. } => format!("followed/{}", signal.key()),
                         Came::OfNothing
                         | Came::Stopped { .. }
                         | Came::Redeployed { .. }

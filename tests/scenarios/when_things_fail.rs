@@ -6,7 +6,7 @@ use belay::{policy::Policy, start::Invocation};
 use belay_tests::{Fault, Group, Shifting, StopAnswer, stage::functions};
 use serde_json::{Value, json};
 
-use crate::a_release_is_guarded::{POLICY, Story, events, lambda, noon};
+use crate::a_release_is_guarded::{POLICY, Story, canary, events, lambda, noon};
 
 /// A bad release, with `fault` befalling `operation` so many times.
 async fn with_fault(operation: &str, fault: Fault, times: u32) -> Story {
@@ -316,4 +316,26 @@ async fn whichever_call_fails_a_finished_release_is_deployed_away_once_and_it_is
             story.simulator.clear_faults();
         }
     }
+}
+
+/// The undo of a finished release could not be made, and somebody has released what is right by hand.
+#[tokio::test]
+async fn an_undo_that_nobody_could_make_is_not_made_once_another_release_has_followed() {
+    let story = Story::under(Group::ecs("orders", "prod").shifting(canary()).baseline("v1"), POLICY).await;
+    let bad = story.release();
+    story.minutes(40).await;
+    story.simulator.fault("CreateDeployment", Fault::Throttle, 1_000);
+    story.red("orders-5xx");
+    story.minutes(6).await;
+    let better = story.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    story.minutes(40).await;
+    story.simulator.clear_faults();
+    story.minutes(10).await;
+    let undoing = |input: &Value| input["description"].as_str().is_some_and(|text| text.contains(&bad));
+    let undone: Vec<Value> =
+        story.simulator.effects("CreateDeployment").into_iter().filter(undoing).collect();
+    assert_eq!(undone, Vec::<Value>::new());
+    let title = format!("{bad} was not taken back, and {better} has followed it");
+    assert_eq!(told(&story, &title), 1, "{:#?}", story.titles());
+    assert_eq!(story.simulator.traffic("prod").old_label, "v3");
 }

@@ -10,7 +10,7 @@ use crate::{
     aws::{
         Adapters, AwsError,
         codedeploy::{RedeployAnswer, StopAnswer},
-        codepipeline::{PipelineStopAnswer, RollBackAnswer},
+        codepipeline::{PipelineStopAnswer, RollBackAnswer, StageNow},
         ledger::{Claim, Claimant, Claimed},
     },
     chat::card::{Came, Stopped},
@@ -28,6 +28,8 @@ pub(super) enum Undoing {
     Before { finished: bool },
     /// The release moved on: look again, and decide again.
     Overtaken,
+    /// Another release has followed in the same place, and would be taken back with it: it is not done any more.
+    Followed { by: ReleaseId },
     /// This invocation must not act any more: another one will, and that one tells.
     TooLate(AwsError),
     /// It failed, or nobody knows.
@@ -63,6 +65,14 @@ pub(super) async fn undo(
             Ok(Look::Happened(came)) => return Undoing::Done { came, claim },
             Ok(Look::MovedOn) => return at_work.overtaken(claim).await,
             Ok(Look::NotYet) => {}
+        }
+    }
+    // However long ago it was decided: what has been released since must not be taken back for this one.
+    if look_first || half == Half::Second {
+        match at_work.followed_by().await {
+            Err(error) => return at_work.gave_up(claim, error).await,
+            Ok(Some(newer)) => return at_work.too_old(claim, newer).await,
+            Ok(None) => {}
         }
     }
     if too_late(scene.invocation.begun).await {
@@ -120,38 +130,100 @@ impl AtWork<'_> {
     async fn look(&self) -> Result<Look, AwsError> {
         match self.effect {
             Effect::Stop { .. } => self.look_at_deployment(&self.release.id).await,
-            Effect::StopWithin { deployments } => match deployments.first() {
-                Some(first) => self.look_at_deployment(first).await,
-                None => Ok(Look::NotYet),
-            },
+            Effect::StopWithin { deployments } => self.look_within(deployments).await,
             Effect::Redeploy(redeploy) => Ok(match self.redeployed(redeploy).await? {
                 Some(came) => Look::Happened(came),
                 None => Look::NotYet,
             }),
-            Effect::RollBackStage { target, .. } => {
-                let stage = self.stage()?;
-                let executions = self.adapters().codepipeline.executions(&stage.pipeline).await?;
-                let found = executions.into_iter().find(|one| {
-                    one.rollback
-                        && one.rollback_target.as_ref() == Some(target)
-                        && one.started >= self.release.created_at
-                });
-                Ok(match found {
-                    Some(found) => {
-                        Look::Happened(Came::StageRolledBack { execution: found.id, target: target.clone() })
-                    }
-                    None => Look::NotYet,
-                })
-            }
+            Effect::RollBackStage { target, .. } => Ok(match self.stage_rolled_back(target).await? {
+                Some(execution) => {
+                    Look::Happened(Came::StageRolledBack { execution, target: target.clone() })
+                }
+                None => Look::NotYet,
+            }),
             // Stopping and closing twice is once.
             Effect::HaltStage { .. } => Ok(Look::NotYet),
         }
+    }
+
+    /// Stopped only if none of them runs any more: one that was not reached is stopped yet.
+    async fn look_within(&self, deployments: &[ReleaseId]) -> Result<Look, AwsError> {
+        let mut all = Look::MovedOn;
+        for id in deployments {
+            match self.look_at_deployment(id).await? {
+                Look::NotYet => return Ok(Look::NotYet),
+                Look::Happened(came) => all = Look::Happened(came),
+                Look::MovedOn => {}
+            }
+        }
+        Ok(if deployments.is_empty() { Look::NotYet } else { all })
+    }
+
+    /// The execution that rolled this very stage back to `target` since the release began. Other stages of the pipeline
+    /// may have gone back to the same one.
+    async fn stage_rolled_back(&self, target: &str) -> Result<Option<String>, AwsError> {
+        let stage = self.stage()?;
+        let pipelines = &self.adapters().codepipeline;
+        let executions = pipelines.executions(&stage.pipeline).await?;
+        let rollbacks = executions.into_iter().filter(|one| {
+            one.rollback
+                && one.rollback_target.as_deref() == Some(target)
+                && one.started >= self.release.created_at
+        });
+        for rollback in rollbacks {
+            // A moment after its start no action of it has begun, and it is in its stage already.
+            let stages = pipelines.stages(&stage.pipeline).await?;
+            let is_in = |now: &StageNow| {
+                now.name == stage.stage && now.execution.as_ref().is_some_and(|(id, _)| *id == rollback.id)
+            };
+            if stages.iter().any(is_in)
+                || pipelines
+                    .actions(&stage.pipeline, &rollback.id)
+                    .await?
+                    .iter()
+                    .any(|run| run.stage == stage.stage)
+            {
+                return Ok(Some(rollback.id));
+            }
+        }
+        Ok(None)
     }
 
     async fn redeployed(&self, redeploy: &Redeploy) -> Result<Option<Came>, AwsError> {
         let (id, since) = (&self.release.id, self.release.created_at);
         let made = self.adapters().codedeploy.undoing(&redeploy.group, id, since).await?;
         Ok(made.map(|made| Came::Redeployed { deployment: made.id }))
+    }
+
+    /// What was released after this release in the same place, if an undo would take that back as well: what runs is
+    /// stopped by its own id, and the others go by the place.
+    async fn followed_by(&self) -> Result<Option<ReleaseId>, AwsError> {
+        let id = &self.release.id;
+        match (self.effect, &self.release.place) {
+            (Effect::Redeploy(redeploy), _) => {
+                let newest =
+                    self.adapters().codedeploy.newest_release(&redeploy.group, self.scene.invocation.now);
+                let newest = newest.await?.filter(|one| one.created_at > self.release.created_at);
+                Ok(newest
+                    .filter(|one| one.id != *id && one.rolls_back.as_ref() != Some(id))
+                    .map(|one| one.id))
+            }
+            (Effect::RollBackStage { .. }, Place::Stage(stage)) => {
+                let stages = self.adapters().codepipeline.stages(&stage.pipeline).await?;
+                let now = stages.into_iter().find(|now| now.name == stage.stage);
+                let inside = now.and_then(|now| now.execution).map(|(execution, _)| execution);
+                Ok(inside
+                    .filter(|execution| id.execution() != Some(execution))
+                    .map(|execution| ReleaseId::of_stage(&stage.stage, &execution)))
+            }
+            (
+                Effect::RollBackStage { .. }
+                | Effect::Stop { .. }
+                | Effect::StopWithin { .. }
+                | Effect::HaltStage { .. },
+                _,
+            ) => Ok(None),
+        }
     }
 
     async fn look_at_deployment(&self, id: &ReleaseId) -> Result<Look, AwsError> {
@@ -362,6 +434,14 @@ impl AtWork<'_> {
         }
     }
 
+    /// It is not done any more, and people hear of it.
+    async fn too_old(&self, claim: Claim, by: ReleaseId) -> Undoing {
+        match self.overtaken(claim).await {
+            Undoing::Overtaken => Undoing::Followed { by },
+            failed => failed,
+        }
+    }
+
     async fn give_back(&self, claim: Claim) {
         if let Err(kept) = self.adapters().ledger.give_back(claim, self.scene.invocation.now).await {
             warn!(error = %kept, "could not give the claim back; it ends by itself");
@@ -392,6 +472,7 @@ pub(super) fn sentence(release: &ReleaseId, came: &Came) -> String {
         | Came::Answered
         | Came::AnsweredBefore
         | Came::Retried
+        | Came::Followed { .. }
         | Came::Failed(_) => format!("stopped {release}"),
     }
 }

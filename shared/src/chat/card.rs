@@ -13,7 +13,7 @@ use self::{
     pipelines::{retried_by_policy, stage_failed},
     stacks::stack_told,
     steps::next_step,
-    undoing::{effect_failed, halted, taking_back, would_have},
+    undoing::{effect_failed, followed, halted, taking_back, would_have},
 };
 
 use crate::{
@@ -60,6 +60,11 @@ pub enum Came {
     AnsweredBefore,
     /// The pipeline runs again what failed.
     Retried,
+    /// Nothing: another release has followed in the same place, and would be taken back with it.
+    Followed {
+        /// That one.
+        by: ReleaseId,
+    },
     /// It failed; the sentence says how.
     Failed(String),
 }
@@ -105,6 +110,7 @@ pub fn of(
     let release = release.map(ToString::to_string);
     let name = release.as_deref().unwrap_or("a release");
     let (title, urgency, did, next_steps) = match (decision.verdict, came) {
+        (_, Came::Followed { by }) => followed(&service, name, by),
         (_, Came::Failed(how)) => effect_failed(&service, name, decision, how),
         (Verdict::RollBack | Verdict::Halt, _) if decision.observed => would_have(&service, name, decision),
         (Verdict::RollBack, _) => taking_back(&service, name, decision, came),
@@ -229,6 +235,9 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
         Reason::EarlierReleaseToBlame { earlier, .. } => {
             format!("{service}: {earlier} went wrong before {release} followed it")
         }
+        Reason::RunAgainSinceUndone { .. } => {
+            format!("{service}: {release} was taken back, was run again, and is red again")
+        }
         Reason::EndedNotRolledBack { .. } => {
             format!("{service}: {release} ended and was not rolled back")
         }
@@ -352,6 +361,7 @@ fn links(decision: &Decision, came: &Came, signal: &Signal, console: &Console) -
         | Came::Answered
         | Came::AnsweredBefore
         | Came::Retried
+        | Came::Followed { .. }
         | Came::Failed(_) => {}
     }
     if let Some(change) = signal.alarm() {

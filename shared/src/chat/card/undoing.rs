@@ -4,7 +4,7 @@ use super::{Came, Stopped, Words};
 use crate::{
     decision::{Decision, Effect, Subject, Urgency, Verdict},
     reason::Reason,
-    release::{Place, Platform},
+    release::{Place, Platform, ReleaseId},
 };
 
 pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, came: &Came) -> Words {
@@ -40,6 +40,7 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         | Came::Answered
         | Came::AnsweredBefore
         | Came::Retried
+        | Came::Followed { .. }
         | Came::Failed(_) => {
             format!("Belay stopped {release} and asked CodeDeploy to go back to the last good revision.")
         }
@@ -101,6 +102,7 @@ pub(super) fn halted(service: &str, release: &str, decision: &Decision, came: &C
         | Came::Answered
         | Came::AnsweredBefore
         | Came::Retried
+        | Came::Followed { .. }
         | Came::Failed(_) => {
             format!("Belay stopped {release} where it was. It did not go back, {why}.")
         }
@@ -146,6 +148,18 @@ pub(super) fn would_have(service: &str, release: &str, decision: &Decision) -> W
 
 fn in_a_pipeline(subject: &Subject) -> bool {
     matches!(subject.deployment.place, Place::Stage(_))
+}
+
+/// What could not be undone in time, and must not be any more.
+pub(super) fn followed(service: &str, release: &str, by: &ReleaseId) -> Words {
+    (
+        format!("{service}: {release} was not taken back, and {by} has followed it"),
+        Urgency::Loud,
+        format!(
+            "{release} was to be taken back, and that had not come about when {by} followed it in the same place. It would be taken back with it now, so Belay has given that up."
+        ),
+        vec![format!("Look whether {by} carries the same fault, and take it back by hand if it does.")],
+    )
 }
 
 pub(super) fn effect_failed(service: &str, release: &str, decision: &Decision, how: &str) -> Words {
