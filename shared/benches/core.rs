@@ -91,6 +91,7 @@ fn evidence() -> AlarmEvidence {
         revision: Revision::Named("v42".into()),
         description: None,
         change: belay::release::Change::default(),
+        again: None,
         course: None,
     };
     let target = Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() };

@@ -101,6 +101,15 @@ pub enum Reason {
         /// By whom.
         by: UndoneBy,
     },
+    /// Belay took the stage's execution back, and somebody has run it there again since.
+    RunAgainSinceUndone {
+        /// The alarm.
+        alarm: AlarmName,
+        /// When it was undone.
+        undone: Timestamp,
+        /// When it was run again.
+        again: Timestamp,
+    },
     /// This very signal was judged, and that was carried out, before.
     AlreadyJudged {
         /// The alarm.
@@ -706,6 +715,10 @@ impl fmt::Display for Reason {
                     "The alarm {alarm} went off as well; CodeDeploy is taking this release back already, by {rollback}."
                 ),
             },
+            Self::RunAgainSinceUndone { alarm, undone, again } => write!(
+                f,
+                "The alarm {alarm} went off, and the stage was run again at {again:.0} after Belay had stopped it or taken it back at {undone:.0}. Belay undoes a release once."
+            ),
             Self::AlreadyJudged { alarm, verdict, release, at } => {
                 write!(f, "This change of the alarm {alarm} was judged at {at:.0} already ({verdict}")?;
                 if let Some(release) = release {

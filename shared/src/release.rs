@@ -355,6 +355,9 @@ pub struct Release {
     pub description: Option<String>,
     /// What is known of the change itself.
     pub change: Change,
+    /// When the newest attempt began of what was tried again, if it is a pipeline's stage and something was: the execution
+    /// stays the same.
+    pub again: Option<Timestamp>,
     /// Its way through its pipeline, if it is an execution in one and the pipeline shows it.
     pub course: Option<Course>,
 }

@@ -32,6 +32,7 @@ mod requests_that_are_not_slacks;
 mod secrets_stay_secret;
 mod slack_is_down;
 mod stacks_drift;
+mod stages_on_bad_days;
 mod stages_that_fail;
 mod teams_and_topic;
 mod the_benchmark;

@@ -8,60 +8,72 @@ use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{canary, noon};
 
-const STAGE: &str = "{ pipeline: { name: release, stage: Production } }";
+pub(crate) const STAGE: &str = "{ pipeline: { name: release, stage: Production } }";
 
-struct Line {
-    simulator: Simulator,
+/// A pipeline that releases the service `orders`.
+pub(crate) struct Line {
+    pub(crate) simulator: Simulator,
 }
 
 impl Line {
     /// A pipeline whose stage Production is `production`, and one release that went well in it.
-    async fn of(production: Stage, deployed_by: &str, group: Option<Group>) -> Self {
-        let simulator = Simulator::start(noon()).await;
-        if let Some(group) = group {
-            simulator.create_group(group);
-        }
-        simulator.create_alarm(Alarm::scripted("orders-5xx"));
+    pub(crate) async fn of(production: Stage, deployed_by: &str, group: Option<Group>) -> Self {
         let pipeline = Pipeline::v2("release")
             .stage(Stage::source("Source"))
             .stage(production)
             .stage(Stage::build("After", 60));
-        simulator.create_pipeline(pipeline);
-        let policy = format!(
-            "version: 1\nservices:\n  orders:\n    deployed_by: [ {deployed_by} ]\n    alarms: {{ orders-5xx: roll_back }}\n"
-        );
-        functions::install(
-            &simulator,
-            Policy::parse(&policy).unwrap_or_else(|mistakes| panic!("{mistakes}")),
-        );
-        let line = Self { simulator };
+        let line = Self::waiting(pipeline, deployed_by, group).await;
         line.simulator.start_pipeline("release", "v1");
         line.minutes(60).await;
         line
     }
 
-    async fn minutes(&self, minutes: u64) {
+    /// A pipeline in which nothing has run yet.
+    pub(crate) async fn waiting(pipeline: Pipeline, deployed_by: &str, group: Option<Group>) -> Self {
+        let simulator = Simulator::start(noon()).await;
+        if let Some(group) = group {
+            simulator.create_group(group);
+        }
+        for alarm in ["orders-5xx", "orders-latency", "its-own"] {
+            simulator.create_alarm(Alarm::scripted(alarm));
+        }
+        simulator.create_pipeline(pipeline);
+        let policy = format!(
+            "version: 1\nservices:\n  orders:\n    deployed_by: [ {deployed_by} ]\n    alarms: {{ orders-5xx: roll_back, orders-latency: roll_back }}\n"
+        );
+        functions::install(
+            &simulator,
+            Policy::parse(&policy).unwrap_or_else(|mistakes| panic!("{mistakes}")),
+        );
+        Self { simulator }
+    }
+
+    pub(crate) async fn minutes(&self, minutes: u64) {
         self.simulator.advance(Duration::from_secs(60 * minutes)).await;
     }
 
-    fn red(&self) {
-        self.simulator.set_alarm_state("orders-5xx", AlarmState::Alarm, self.simulator.now());
+    pub(crate) fn red(&self) {
+        self.goes("orders-5xx", AlarmState::Alarm);
     }
 
-    fn told(&self) -> Vec<String> {
+    pub(crate) fn goes(&self, alarm: &str, state: AlarmState) {
+        self.simulator.set_alarm_state(alarm, state, self.simulator.now());
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
         let messages = self.simulator.messages();
         let read = messages.iter().map(|message| serde_json::from_str::<Value>(&message.message).unwrap());
         read.map(|body| format!("{} {}", body["content"]["title"], body["content"]["description"])).collect()
     }
 
-    fn says(&self, sentence: &str) {
+    pub(crate) fn says(&self, sentence: &str) {
         let told = self.told();
         assert!(told.iter().any(|one| one.contains(sentence)), "“{sentence}” is not in {told:#?}");
     }
 }
 
 /// Takes two minutes and does not use CodeDeploy.
-fn by_itself() -> Stage {
+pub(crate) fn by_itself() -> Stage {
     Stage::of("Production", Action::deploy_for("Deploy", 120))
 }
 

@@ -538,6 +538,7 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Release,
             requested_by: info.description().and_then(requested_by).into_iter().collect(),
             ..Change::default()
         },
+        again: None,
         course: None,
     })
 }

@@ -166,6 +166,8 @@ pub struct ExecutionSummary {
     pub updated: Option<Timestamp>,
     /// Its source revision in a few words for people: the summary, or else the id.
     pub revision: Option<String>,
+    /// What each of its source revisions says of itself.
+    pub messages: Vec<String>,
     /// The source revision's id.
     pub commit: Option<String>,
     /// The IAM principal that started it, if it was started by hand.
@@ -573,6 +575,12 @@ fn execution_summary(
             let short = |id: &str| id.chars().take(12).collect();
             told.map(|told| past::message(told.to_owned())).or_else(|| source.revision_id().map(short))
         }),
+        messages: summary
+            .source_revisions()
+            .iter()
+            .filter_map(|source| source.revision_summary())
+            .map(|told| past::message(told.to_owned()))
+            .collect(),
         commit: summary.source_revisions().first().and_then(|source| source.revision_id()).map(str::to_owned),
         started_by: summary
             .trigger()

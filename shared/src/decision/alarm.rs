@@ -434,7 +434,14 @@ impl Case<'_> {
         let (undo, half) = standing_undo(release, ledger);
         if let Some(undo) = undo {
             match undo.state {
-                EffectState::Done => return Some(already_undone(alarm, UndoneBy::Belay { at: undo.at })),
+                EffectState::Done => {
+                    return Some(match release.again {
+                        Some(again) if again > undo.at => {
+                            loud(Reason::RunAgainSinceUndone { alarm, undone: undo.at, again })
+                        }
+                        Some(_) | None => already_undone(alarm, UndoneBy::Belay { at: undo.at }),
+                    });
+                }
                 EffectState::Claimed { until } if self.now < until => {
                     return Some(right_now(alarm, undo.at, self.evidence.delivery.known()));
                 }
@@ -448,7 +455,8 @@ impl Case<'_> {
                 EffectState::Overtaken => {}
             }
         }
-        if let Some(would) = &ledger.would {
+        // What was said while Belay only looked on holds nobody back since it acts.
+        if let Some(would) = ledger.would.as_ref().filter(|_| self.service.mode == Mode::Observe) {
             return Some((Verdict::Ignore, Reason::AlreadyWouldHave { alarm, at: would.at }.into()).into());
         }
         if let Some(rollback) = &release.rolled_back_by {

@@ -369,6 +369,7 @@ pub fn not_begun(watch: &Watch, change: Change, revision: Option<String>) -> Rel
         ),
         description: None,
         change,
+        again: None,
         course: None,
     }
 }

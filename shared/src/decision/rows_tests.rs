@@ -157,9 +157,12 @@ fn observing_decides_the_same_and_does_nothing() {
     // The next alarm of the release joins in.
     let mut again = place();
     again.ledger = known(ReleaseLedger { would: Some(would(None)), ..ReleaseLedger::default() });
-    let again = decided(&policy, &evidence(again), &change());
-    assert_eq!(again.verdict, Verdict::Ignore);
-    assert!(matches!(first(&again), Reason::AlreadyWouldHave { .. }));
+    let joined = decided(&policy, &evidence(again.clone()), &change());
+    assert_eq!(joined.verdict, Verdict::Ignore);
+    assert!(matches!(first(&joined), Reason::AlreadyWouldHave { .. }));
+    // Since it acts, what it would have done holds it back no more.
+    let enforced = decided(&super::tests::policy(), &evidence(again), &change());
+    assert_eq!(enforced.verdict, Verdict::RollBack);
 }
 
 fn would(ended: Option<ReleaseStatus>) -> Would {

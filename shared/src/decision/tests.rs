@@ -71,6 +71,7 @@ pub(super) fn release() -> Release {
         revision: Revision::Named("v42".into()),
         description: None,
         change: crate::release::Change::default(),
+        again: None,
         course: None,
     }
 }

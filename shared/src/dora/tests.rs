@@ -293,6 +293,7 @@ fn deployment() -> Release {
         revision: Revision::Named("v42".to_owned()),
         description: None,
         change: Change::default(),
+        again: None,
         course: None,
     }
 }

@@ -436,6 +436,7 @@ mod tests {
                 started: Timestamp::from_second(60 * minute).expect("a time"),
                 updated: None,
                 revision: Some(id.to_owned()),
+                messages: Vec::new(),
                 commit: None,
                 started_by: None,
             },

@@ -90,10 +90,10 @@ async fn services(
         let at = services.len();
         for place in &service.deployed_by {
             let (adapters, place, change) = (adapters.clone(), place.clone(), change.clone());
-            let looked = Arc::clone(looked);
+            let (looked, mode) = (Arc::clone(looked), service.mode);
             places.spawn(async move {
-                let gathered =
-                    tokio::time::timeout(LIMIT, at_place(&adapters, &place, &change, &looked, now)).await;
+                let gathering = at_place(&adapters, &place, &change, mode, &looked, now);
+                let gathered = tokio::time::timeout(LIMIT, gathering).await;
                 (at, gathered.unwrap_or_else(|_| unanswered(place)))
             });
         }
@@ -143,28 +143,37 @@ async fn services(
 }
 
 /// A stage that deployed through a group which the service names as well is the same change, seen from further away:
-/// it is judged once, where it can be undone most directly. What its commit says goes along: only the stage can be asked
-/// for that, and a mark counts wherever it stands.
+/// it is judged once, where it can be undone most directly; also where the group is on its way back from what the stage
+/// deployed. What only the stage tells goes along: a mark in its commit, which counts wherever it stands, and that the
+/// pipeline itself goes back, of which the deployment that it makes for that says nothing.
 fn once_each(service: &mut ServiceEvidence) {
-    let stages: Vec<(Vec<ReleaseId>, Observed<Option<String>>)> = service
-        .places
-        .iter()
-        .filter(|place| !place.within.is_empty())
-        .map(|place| (place.within.clone(), place.marked.clone()))
-        .collect();
-    for place in service.places.iter_mut().filter(|place| matches!(place.place, Place::Group(_))) {
-        let Some(latest) = place.latest.known().ok().and_then(Option::as_ref) else { continue };
-        for (_, marked) in stages.iter().filter(|(within, _)| within.contains(&latest.id)) {
-            place.marked = either(&place.marked, marked);
+    let (mut groups, stages): (Vec<PlaceEvidence>, Vec<PlaceEvidence>) =
+        service.places.drain(..).partition(|place| matches!(place.place, Place::Group(_)));
+    let known = |place: &PlaceEvidence| place.latest.known().ok().and_then(Option::as_ref).cloned();
+    for stage in stages {
+        let mut seen_closer = false;
+        for group in &mut groups {
+            let Some(latest) = known(group) else { continue };
+            let its = |id: &ReleaseId| stage.within.contains(id);
+            if !its(&latest.id) && !latest.rolls_back.as_ref().is_some_and(its) {
+                continue;
+            }
+            seen_closer = true;
+            group.marked = either(&group.marked, &stage.marked);
+            if let (Some(whole), Observed::Known { value: Some(latest), .. }) =
+                (known(&stage), &mut group.latest)
+                && whole.is_rollback()
+                && !latest.is_rollback()
+            {
+                latest.creator = whole.creator;
+            }
+        }
+        if !seen_closer {
+            service.places.push(stage);
         }
     }
-    let deployments: Vec<ReleaseId> = service
-        .places
-        .iter()
-        .filter(|place| matches!(place.place, Place::Group(_)))
-        .filter_map(|place| place.latest.known().ok()?.as_ref().map(|latest| latest.id.clone()))
-        .collect();
-    service.places.retain(|place| !place.within.iter().any(|within| deployments.contains(within)));
+    service.places.extend(groups);
+    service.places.sort_by(|one, other| one.place.cmp(&other.place));
 }
 
 /// The mark of one change that was looked at in two places: one says so, or both must be known to say nothing.
@@ -205,6 +214,7 @@ async fn at_place(
     adapters: &Adapters,
     place: &Place,
     change: &AlarmChange,
+    mode: Mode,
     looked: &Looked,
     now: Timestamp,
 ) -> PlaceEvidence {
@@ -212,7 +222,7 @@ async fn at_place(
     let latest = looked.latest(adapters, place, now).await;
     let release = latest.known().ok().and_then(Option::as_ref);
     let (standing, about) =
-        tokio::join!(looked.at(adapters, place, now), about(adapters, release, change, now));
+        tokio::join!(looked.at(adapters, place, now), about(adapters, release, change, mode, now));
     let About { ledger, taken_back, past, flaps, earlier } = about;
     PlaceEvidence {
         place: place.clone(),
@@ -243,6 +253,7 @@ async fn about(
     adapters: &Adapters,
     release: Option<&Release>,
     change: &AlarmChange,
+    mode: Mode,
     now: Timestamp,
 ) -> About {
     let recorded = async {
@@ -251,7 +262,7 @@ async fn about(
             Some(release) => Observed::from_result(adapters.ledger.release(&release.id, now).await, now),
         };
         let (past, flaps) = match release {
-            Some(release) if !is_settled(release, &ledger, now) => {
+            Some(release) if !is_settled(release, &ledger, mode, now) => {
                 past(&adapters.cloudwatch, change, release, &ledger, now).await
             }
             Some(_) | None => {
@@ -283,12 +294,15 @@ async fn earlier(
         Some((latest, Some(group))) if change.at < latest.created_at => {
             Observed::from_result(adapters.codedeploy.newest_release(group, change.at).await, now)
         }
+        Some((latest, None)) if change.at < latest.created_at => {
+            Observed::Missing { why: "Belay does not look for what was in a stage earlier".to_owned() }
+        }
         Some(_) | None => Observed::Known { value: None, at: now },
     }
 }
 
 /// Whether rows before the alarm's past decide: the release takes another one back, or is being undone.
-fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>, now: Timestamp) -> bool {
+fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>, mode: Mode, now: Timestamp) -> bool {
     if release.is_rollback() || release.is_being_undone() {
         return true;
     }
@@ -299,7 +313,7 @@ fn is_settled(release: &Release, ledger: &Observed<ReleaseLedger>, now: Timestam
         EffectState::Claimed { until } => now < until,
         EffectState::Overtaken => false,
     });
-    undone || ledger.would.is_some()
+    undone || mode == Mode::Observe && ledger.would.is_some()
 }
 
 /// The release that `release` takes back, if it is a rollback that says of which.

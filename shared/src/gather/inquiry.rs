@@ -137,6 +137,7 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             updated: None,
             revision: None,
+            messages: Vec::new(),
             commit: None,
             started_by: None,
         };

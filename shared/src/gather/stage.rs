@@ -45,6 +45,11 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         let operation = "codepipeline:GetPipelineState";
         return missing(&AwsError::unreadable(operation, place, "the pipeline has no such stage"));
     };
+    if structure.parallel {
+        let operation = "codepipeline:GetPipelineState";
+        let why = "its pipeline runs in PARALLEL mode, in which CodePipeline does not say what is in a stage";
+        return missing(&AwsError::unreadable(operation, place, why));
+    }
     let Some((execution, status)) = found.execution else {
         return Standing {
             latest: Observed::Known { value: None, at: now },
@@ -58,16 +63,71 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
             within: Vec::new(),
         };
     };
-    let status = Some(status);
-    let entered = Entered { place, execution: &execution, status, rollback: found.rollback, stages: &stages };
-    let (told, within) = entered.told(adapters, &structure, now).await;
+    let busy = matches!(status, StageStatus::InProgress | StageStatus::Stopping);
+    let (status, rollback) = (Some(status), found.rollback);
+    let entered = Entered { place, execution: &execution, status, rollback, stages: &stages };
+    let mut seen = entered.told(adapters, &structure, now).await;
+    if !seen.begun {
+        // It waits there for a person, or was not let in: what users have is what ran before it.
+        seen = match before(adapters, place, &execution, (&structure, &stages), now).await {
+            Err(error) => return missing(&error),
+            Ok(before) => before,
+        };
+        if busy && seen.told.back.known().is_ok_and(|back| matches!(back, Back::To { .. })) {
+            let why = format!(
+                "the execution {execution} waits in the stage for an approval, and CodePipeline rolls back no stage in which one runs. Answer it, then roll back."
+            );
+            seen.told.back = Observed::Known { value: Back::Nowhere { why }, at: now };
+        }
+    }
+    let Seen { told, within, .. } = seen;
+    let latest = match (told.release, taken_back(adapters, &within).await) {
+        (Observed::Known { .. }, Err(error)) => Observed::Missing { why: error.to_string() },
+        (release, Err(_)) => release,
+        (release, Ok(rolled_back_by)) => release.map(|release| Release { rolled_back_by, ..release }),
+    };
     Standing {
-        latest: told.release.map(Some),
+        latest: latest.map(Some),
         back: told.back,
         marked: told.marked,
         traffic: Observed::Missing { why: "a stage does not say".to_owned() },
         next_stage,
         within,
+    }
+}
+
+/// The execution that released in a stage before one that has released nothing there.
+async fn before(
+    adapters: &Adapters,
+    place: &Stage,
+    execution: &str,
+    (structure, stages): (&Structure, &[StageNow]),
+    now: Timestamp,
+) -> Result<Seen, AwsError> {
+    let all = adapters.codepipeline.executions(&place.pipeline).await?;
+    let earlier = all.iter().skip_while(|one| one.id != execution).skip(1);
+    for one in earlier.take(CANDIDATES) {
+        let entered = Entered { place, execution: &one.id, status: None, rollback: one.rollback, stages };
+        let seen = entered.told(adapters, structure, now).await;
+        if seen.begun {
+            return Ok(seen);
+        }
+    }
+    let why =
+        format!("the execution {execution} has released nothing yet, nor have the {CANDIDATES} before it");
+    Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
+}
+
+/// The rollback that CodeDeploy made of what a stage deployed, if it took back all of that.
+async fn taken_back(adapters: &Adapters, within: &[ReleaseId]) -> Result<Option<ReleaseId>, AwsError> {
+    match adapters.codedeploy.described(within).await {
+        Ok(deployments) => {
+            let all = deployments.iter().all(Release::is_being_undone);
+            Ok(deployments.into_iter().find_map(|one| one.rolled_back_by).filter(|_| all))
+        }
+        // An action may deploy in another region or account, whose deployments are not known here.
+        Err(error) if error.code.as_deref() == Some("DeploymentDoesNotExistException") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -98,7 +158,7 @@ pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseCha
         .and_then(|stage| stage.execution.clone())
         .and_then(|(latest, status)| (latest == execution).then_some(status));
     let entered = Entered { place, execution, status, rollback, stages: &stages };
-    entered.told(adapters, &structure, now).await.0
+    entered.told(adapters, &structure, now).await.told
 }
 
 /// Executions of a pipeline, as far as CodePipeline told.
@@ -142,13 +202,17 @@ struct Entered<'a> {
     stages: &'a [StageNow],
 }
 
+/// What is seen of an execution in a stage.
+struct Seen {
+    told: Told,
+    /// The deployments that it ran there.
+    within: Vec<ReleaseId>,
+    /// Whether anything of it has begun there but approvals; also if that is not known.
+    begun: bool,
+}
+
 impl Entered<'_> {
-    async fn told(
-        self,
-        adapters: &Adapters,
-        structure: &Structure,
-        now: Timestamp,
-    ) -> (Told, Vec<ReleaseId>) {
+    async fn told(self, adapters: &Adapters, structure: &Structure, now: Timestamp) -> Seen {
         let pipelines = &adapters.codepipeline;
         let (pipeline, stage) = (self.place.pipeline.as_str(), self.place.stage.as_str());
         let (runs, succeeded, all) = tokio::join!(
@@ -165,7 +229,7 @@ impl Entered<'_> {
                     back: Observed::Missing { why: missing() },
                     marked: Observed::Missing { why: missing() },
                 };
-                return (told, Vec::new());
+                return Seen { told, within: Vec::new(), begun: true };
             }
         };
         let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
@@ -174,26 +238,37 @@ impl Entered<'_> {
             let all = all.as_deref().unwrap_or_default();
             course(pipeline, &structure.stages, self.stages, &runs, summary, all)
         });
+        // The commit's message is where the owners of a pipeline write their mark, in whichever of its sources.
+        let found = runs.iter().filter_map(|run| run.variables.get("CommitMessage"));
+        let marked = match (&all, summary) {
+            (Err(error), _) => Observed::Missing { why: error.to_string() },
+            (Ok(_), None) => {
+                let why = format!("CodePipeline does not list the execution {} any more", self.execution);
+                Observed::Missing { why }
+            }
+            (Ok(_), Some(summary)) => {
+                let value = summary.messages.iter().chain(found).find_map(|message| no_rollback(message));
+                Observed::Known { value, at: now }
+            }
+        };
         runs.retain(|run| run.stage == stage);
         let within = deployments(&runs, |_| true);
+        let begun = runs.iter().any(|run| !run.is_approval());
         let words = summary.and_then(|summary| summary.revision.clone());
-        // The commit's message is where the owners of a pipeline write their mark.
-        let marked = match (&all, &words) {
-            (Err(error), _) => Observed::Missing { why: error.to_string() },
-            (Ok(_), None) => Observed::Known { value: None, at: now },
-            (Ok(_), Some(words)) => Observed::Known { value: no_rollback(words), at: now },
-        };
         let release = self.release(&runs, words, change).map(|release| Release { course, ..release });
         let back = match &release {
             Err(why) => Observed::Missing { why: why.clone() },
             Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
         };
-        (Told { release: Observed::from_result(release, now), back, marked }, within)
+        Seen { told: Told { release: Observed::from_result(release, now), back, marked }, within, begun }
     }
 
-    /// The execution as a release: it begins with the stage's first action and ends with its last one.
+    /// The execution as a release: it begins with the stage's first action that is no approval, since nothing changes for
+    /// users before, and ends with its last one.
     fn release(&self, runs: &[ActionRun], words: Option<String>, change: Change) -> Result<Release, String> {
-        let began = runs.iter().map(|run| run.started).min();
+        let first = |runs: &mut dyn Iterator<Item = &ActionRun>| runs.map(|run| run.started).min();
+        let began =
+            first(&mut runs.iter().filter(|run| !run.is_approval())).or_else(|| first(&mut runs.iter()));
         let created_at = began.ok_or_else(|| {
             format!("no action of the execution {} has begun in the stage {}", self.execution, self.place)
         })?;
@@ -221,6 +296,7 @@ impl Entered<'_> {
             revision: Revision::Named(words.unwrap_or_else(|| format!("the execution {}", self.execution))),
             description: None,
             change,
+            again: tried_again(runs),
             course: None,
         })
     }
@@ -381,6 +457,13 @@ fn deployments(runs: &[ActionRun], wanted: impl Fn(&ActionRun) -> bool) -> Vec<R
         .filter_map(|run| run.external.as_deref())
         .map(ReleaseId::from)
         .collect()
+}
+
+/// When the newest run began of those actions that ran more than once.
+fn tried_again(runs: &[ActionRun]) -> Option<Timestamp> {
+    let is_again =
+        |run: &&ActionRun| runs.iter().any(|other| other.action == run.action && other.started < run.started);
+    runs.iter().filter(|run| !run.is_approval()).filter(is_again).map(|run| run.started).max()
 }
 
 /// How an execution fared in a stage that holds another one by now: by the last run of each of its actions.
