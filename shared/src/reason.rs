@@ -806,7 +806,7 @@ impl fmt::Display for Reason {
             Self::FoundBySweep => f.write_str("No event had said so; the sweep found it."),
             Self::NoRollbackFollowed { ago } => write!(
                 f,
-                "CodeDeploy stopped the release {} ago and was to go back by itself, but names no rollback.",
+                "CodeDeploy was to stop the release and to go back by itself; it ended {} ago, and CodeDeploy names no rollback.",
                 spoken(*ago)
             ),
             Self::NoGoodTarget { why } => write!(f, "There is nothing good to go back to: {why}"),

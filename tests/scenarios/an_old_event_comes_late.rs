@@ -117,4 +117,7 @@ async fn a_change_to_ok_that_overtakes_its_alarm_does_not_keep_the_release() {
     assert_eq!(taken, 1, "{:?}", story.titles());
     story.minutes(5).await;
     assert_eq!(story.stops().len(), 1);
+    // The incident is over as well, although its end was heard of before its beginning.
+    let again = story.titles().iter().filter(|title| title.contains("orders-5xx is OK again")).count();
+    assert_eq!(again, 1, "{:?}", story.titles());
 }

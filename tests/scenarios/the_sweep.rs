@@ -12,7 +12,7 @@ use belay::{
     signal::HookCall,
     start::Invocation as Ours,
 };
-use belay_tests::{AlarmState, DeliverySettings, Group, Invocation, stage::functions};
+use belay_tests::{AlarmState, DeliverySettings, Fault, Group, Invocation, stage::functions};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -291,4 +291,19 @@ async fn a_split_alias_is_told_and_not_deployed_to() {
     let split = texts.iter().filter(|text| text.contains("its alias is left split over two versions"));
     assert_eq!(split.count(), 1, "{:?}", story.titles());
     assert_eq!(told(&story, &id), story.titles().len(), "{:?}", story.titles());
+}
+
+#[tokio::test]
+async fn who_does_not_answer_about_all_releases_is_not_asked_about_each() {
+    let story = Story::of(lambda()).await;
+    story.release();
+    story.minutes(2).await;
+    for fault in [Fault::InternalError, Fault::Throttle] {
+        story.simulator.fault("BatchGetDeployments", fault, 3);
+        let before = story.simulator.journal().len();
+        story.minutes(1).await;
+        let calls = operations_since(&story, before);
+        assert!(calls.iter().filter(|call| *call == "BatchGetDeployments").count() >= 3, "{calls:?}");
+        assert_eq!(calls.iter().filter(|call| *call == "GetDeployment").count(), 0, "{calls:?}");
+    }
 }

@@ -228,7 +228,7 @@ impl CodeDeploy {
     /// Several deployments at once, 25 a call (its limit).
     ///
     /// # Errors
-    /// When CodeDeploy does not tell, or tells of fewer than it was asked about.
+    /// When CodeDeploy does not tell, or tells of fewer than it was asked about: that counts as a refusal.
     pub async fn described(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, AwsError> {
         const OPERATION: &str = "codedeploy:BatchGetDeployments";
         let mut described: Vec<Release> = Vec::new();
@@ -247,7 +247,10 @@ impl CodeDeploy {
         }
         match ids.iter().find(|id| !described.iter().any(|deployment| deployment.id == **id)) {
             None => Ok(described),
-            Some(absent) => Err(AwsError::unreadable(OPERATION, absent, "the answer does not describe it")),
+            Some(absent) => {
+                let unreadable = AwsError::unreadable(OPERATION, absent, "the answer does not describe it");
+                Err(AwsError { refused: true, ..unreadable })
+            }
         }
     }
 

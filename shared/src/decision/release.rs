@@ -298,7 +298,7 @@ pub fn no_rollback_followed(
     match (&release.platform, back.known()) {
         // The alias is left split over two versions, and every deployment fails until it is not (CodeDeploy User
         // Guide, "Troubleshoot Lambda deployment issues").
-        (Platform::Lambda, _) => {
+        (Platform::Lambda, _) if release.status != ReleaseStatus::Succeeded => {
             let why = "its alias is left split over two versions, which makes every new deployment fail.";
             loud(Reason::NoGoodTarget { why: why.to_owned() })
         }

@@ -107,9 +107,10 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
     if let Some(due) = half(undo, LeftAt::Claimed) {
         return Some(due);
     }
+    // Stopped, and nobody goes back; or CodeDeploy accepted to stop it, and it finished all the same.
     let was_to_go_back = undo.state == EffectState::Done
         && matches!(undo.effect, Some(Effect::Stop { auto_rollback: true }))
-        && release.status == ReleaseStatus::Stopped
+        && matches!(release.status, ReleaseStatus::Stopped | ReleaseStatus::Succeeded)
         && release.rolled_back_by.is_none()
         && ledger.redeploy.is_none();
     let told = format!("{}/no-rollback/{}", service.name, release.id);

@@ -142,6 +142,10 @@ fn a_stop_that_no_rollback_follows_is_noticed_after_a_minute_and_once() {
     assert_eq!(due(&policy(), &at_rest(&ledger), at(159)), []);
     let found = due(&policy(), &at_rest(&ledger), at(160));
     assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Stopped)]), "{found:?}");
+    // As when CodeDeploy accepted to stop it, and it finished all the same.
+    let live = Release { status: ReleaseStatus::Succeeded, ..stopped.clone() };
+    let found = due(&policy(), &seen(live, ledger.clone(), (AlarmState::Ok, -60)), at(160));
+    assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Stopped)]), "{found:?}");
     ledger.told.insert("checkout/no-rollback/d-2".to_owned());
     assert_eq!(due(&policy(), &at_rest(&ledger), at(160)), []);
 }

@@ -187,7 +187,7 @@ fn either(here: &Observed<Option<String>>, there: &Observed<Option<String>>) -> 
 
 /// What was not gathered by then is missing: an invocation has thirty seconds, and the larger part of them is for
 /// doing and telling.
-const LIMIT: Duration = Duration::from_secs(12);
+pub(super) const LIMIT: Duration = Duration::from_secs(12);
 
 /// A place of which nothing was learnt in time.
 fn unanswered(place: Place) -> PlaceEvidence {

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use jiff::Timestamp;
+use tokio::time::timeout;
 
-use super::{card::in_stage, watched};
+use super::{alarm::LIMIT, card::in_stage, watched};
 use crate::{
     aws::{Adapters, AwsError},
     evidence::{Observed, OpenEvidence, WatchedState},
-    ledger::{Open, Watch},
+    ledger::{Open, ReleaseLedger, Watch},
     policy::Policy,
     release::{AlarmName, Place, Release, ReleaseId},
 };
@@ -17,19 +18,38 @@ use crate::{
 /// Gathers what the sweep needs. Nothing is open: no call. Otherwise, for all releases together BatchGetDeployments,
 /// 25 a call, and DescribeAlarms, 100 names a call and one for each pattern; for each release a ledger query; for each
 /// pipeline's stage what its event would have asked.
+///
+/// What is not answered within 12 s is missing: who does not answer must not take the minute of all the others, since
+/// nothing is begun late in an invocation.
 pub async fn gather(adapters: &Adapters, policy: &Policy, open: Open, now: Timestamp) -> OpenEvidence {
     let (releases, ledgers, alarms) = tokio::join!(
         releases(adapters, &open.watches, now),
-        async {
-            let each = open.watches.iter().map(async |watch| {
-                let read = adapters.ledger.release(&watch.release, now).await;
-                (watch.release.clone(), Observed::from_result(read, now))
-            });
-            join_all(each).await.into_iter().collect::<BTreeMap<_, _>>()
-        },
-        alarms(adapters, policy, &open, now),
+        ledgers(adapters, &open.watches, now),
+        timeout(LIMIT, alarms(adapters, policy, &open, now)),
     );
-    OpenEvidence { open, releases, ledgers, alarms: Observed::from_result(alarms, now) }
+    let alarms = alarms.map_or_else(|_| unanswered(), |alarms| Observed::from_result(alarms, now));
+    OpenEvidence { open, releases, ledgers, alarms }
+}
+
+fn unanswered<T>() -> Observed<T> {
+    Observed::Missing { why: format!("nothing was answered within {} s", LIMIT.as_secs()) }
+}
+
+/// So many releases' records are read side by side. Each read that is under way has a connection of its own, and opening
+/// hundreds at once on a share of a processor takes longer than a read may.
+const SIDE_BY_SIDE: usize = 32;
+
+async fn ledgers(
+    adapters: &Adapters,
+    watches: &[Watch],
+    now: Timestamp,
+) -> BTreeMap<ReleaseId, Observed<ReleaseLedger>> {
+    let reads = watches.iter().map(|watch| async move {
+        let read = adapters.ledger.release(&watch.release, now).await;
+        (watch.release.clone(), Observed::from_result(read, now))
+    });
+    let reads: Vec<_> = reads.collect();
+    stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await
 }
 
 async fn releases(
@@ -48,24 +68,39 @@ async fn releases(
     });
     let stages = stages.map(async |(watch, place)| {
         // It may not have begun there yet: its pipeline waits for a person.
-        (watch.release.clone(), Box::pin(in_stage(adapters, place, &watch.release, now)).await)
+        let found = timeout(LIMIT, Box::pin(in_stage(adapters, place, &watch.release, now))).await;
+        (watch.release.clone(), found.unwrap_or_else(|_| unanswered()))
     });
-    let (described, stages) = tokio::join!(adapters.codedeploy.described(&ids), join_all(stages));
-    let mut releases: BTreeMap<ReleaseId, Observed<Release>> = match described {
+    let (described, stages) =
+        tokio::join!(timeout(LIMIT, deployments(adapters, &ids, now)), join_all(stages));
+    let mut releases = described.unwrap_or_else(|_| ids.into_iter().map(|id| (id, unanswered())).collect());
+    releases.extend(stages);
+    releases
+}
+
+async fn deployments(
+    adapters: &Adapters,
+    ids: &[ReleaseId],
+    now: Timestamp,
+) -> BTreeMap<ReleaseId, Observed<Release>> {
+    match adapters.codedeploy.described(ids).await {
         Ok(described) => described
             .into_iter()
             .map(|one| (one.id.clone(), Observed::Known { value: one, at: now }))
             .collect(),
         // One that CodeDeploy does not know must not hide the others.
-        Err(_) => join_all(ids.iter().map(async |id| {
+        Err(error) if error.refused && !error.is_throttling() => join_all(ids.iter().map(async |id| {
             (id.clone(), Observed::from_result(adapters.codedeploy.deployment(id).await, now))
         }))
         .await
         .into_iter()
         .collect(),
-    };
-    releases.extend(stages);
-    releases
+        // Who does not answer about all of them does not about each.
+        Err(error) => {
+            let missing = || Observed::Missing { why: error.to_string() };
+            ids.iter().map(|id| (id.clone(), missing())).collect()
+        }
+    }
 }
 
 async fn alarms(

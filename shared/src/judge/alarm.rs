@@ -16,7 +16,7 @@ use crate::{
     ledger::{Incident, Judged, OwedMessage, Watch},
     plan::{Circumstances, plan},
     reason::{Reason, UndoneBy},
-    signal::{AlarmChange, Signal},
+    signal::{AlarmChange, AlarmState, Signal},
     start::{Failure, Guard, Invocation},
 };
 
@@ -121,7 +121,9 @@ async fn settle(
         return Err(Failure { kind: "EvidenceMissing", message });
     }
     for (judged, outcome) in outcomes {
-        if judged.service.is_some() && !outcome.judged_before {
+        // An OK that ends nothing may have come before its ALARM: once that has opened an incident, it ends it.
+        let ends_nothing = change.to == AlarmState::Ok && outcome.verdict == Verdict::Ignore;
+        if judged.service.is_some() && !outcome.judged_before && !ends_nothing {
             let settled = guard.adapters.ledger.settle(&signal.key(), judged, now).await;
             settled.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
         }
