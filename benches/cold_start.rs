@@ -15,10 +15,9 @@ use belay_benches::{
     control::loopback,
     measure::{Figures, Stage},
     process::Conditions,
-    programs::{self, NAMES, Program},
+    programs::{self, NAMES, NODE, PYTHON, Program},
     report::Measured,
     scene::Scene,
-    share::Share,
     tls::Tls,
 };
 use clap::Parser;
@@ -27,7 +26,7 @@ use clap::Parser;
 const WARMING: usize = 3;
 
 /// Calls of the control for each round.
-const CALLS: usize = 5;
+const CONTROLS: usize = 5;
 
 /// Time from a process's start, or from an event, to StopDeployment on the wire.
 #[derive(Parser)]
@@ -68,15 +67,12 @@ fn main() -> ExitCode {
 
 async fn run(asked: &Asked) -> Result<(), Trouble> {
     let play = recorded()?;
-    let conditions = Conditions {
-        share: asked.share.map(Share::of).transpose()?,
-        tls: asked.tls.then(Tls::made).transpose()?,
-    };
+    let conditions = Conditions { share: asked.share, tls: asked.tls.then(Tls::made).transpose()? };
     let mut measured = Measured::default();
     let programs = make(asked, &mut measured)?;
     for round in 1..=asked.runs {
         eprint!("\rcold: {round} of {} ", asked.runs);
-        for program in &programs {
+        for program in in_turn(&programs, round) {
             let figures = measured.figures.entry(program.name).or_default();
             Stage::cold(program, &play, &conditions, figures).await?.end().await?;
         }
@@ -113,6 +109,8 @@ fn make(asked: &Asked, measured: &mut Measured) -> Result<Vec<Program>, Trouble>
                 }
                 made.push(program);
             }
+            // What the others are compared with must be there.
+            Err(why) if ![PYTHON, NODE].contains(&name) => return Err(format!("{name}: {why}").into()),
             Err(why) => {
                 eprintln!("{name}: not measured: {why}");
                 measured.missing.push((name, why.to_string()));
@@ -123,10 +121,16 @@ fn make(asked: &Asked, measured: &mut Measured) -> Result<Vec<Program>, Trouble>
 }
 
 async fn control(play: &Play, measured: &mut Measured) -> Result<(), Trouble> {
-    let calls = loopback(Arc::new(Scene::of(play, Duration::ZERO)?), CALLS).await?;
+    let calls = loopback(Arc::new(Scene::of(play, Duration::ZERO)?), CONTROLS).await?;
     measured.control.kept.0.extend(calls.kept.0);
     measured.control.new.0.extend(calls.new.0);
     Ok(())
+}
+
+/// Each round begins with another one: what comes after a slow program must not always be the same.
+fn in_turn(programs: &[Program], round: usize) -> impl Iterator<Item = &Program> {
+    let (before, from) = programs.split_at(round % programs.len().max(1));
+    from.iter().chain(before)
 }
 
 /// Further events to one process of each program, in turn.
@@ -148,12 +152,16 @@ async fn warm(
     }
     for round in 1..=runs {
         eprint!("\rwarm: {round} of {runs} ");
+        let first = round % stages.len().max(1);
+        stages.rotate_left(first);
         for (program, stage) in &mut stages {
             stage.warm(play, measured.figures.entry(program.name).or_default()).await?;
         }
+        stages.rotate_right(first);
     }
     for (program, mut stage) in stages {
         let figures = measured.figures.entry(program.name).or_default();
+        stage.weigh(figures)?;
         if program.acts {
             stage.slowly(play, figures).await?;
         }

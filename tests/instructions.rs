@@ -88,6 +88,9 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         };
         return draw(&STACKS.into_iter().fold(counter, Counter::with), programs, pictures).await;
     }
+    if arguments.record && cases.iter().any(|case| compiled::deployed(case.function()).is_none()) {
+        return Err("the landed figures are those of what `sam build` built, as CI counts them: set BELAY_BUILT to the absolute path of .aws-sam/build".to_owned());
+    }
     let programs = programs(&cases, arguments.programs.as_deref())?;
     let mut record = landed()?;
     let rows = count(&counter, programs, arguments.runs).await?;

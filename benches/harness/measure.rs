@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// How long an answer is held back to see which calls wait for which.
-const SLOWLY: Duration = Duration::from_millis(25);
+/// Longer than a program that is held to a share of a CPU stands still, shorter than any client waits.
+const SLOWLY: Duration = Duration::from_millis(150);
 
 /// What was measured of one program; times in milliseconds.
 #[derive(Debug, Default, Serialize)]
@@ -33,6 +34,8 @@ pub struct Figures {
     pub connections: Samples,
     /// MB after the first answer.
     pub memory: Samples,
+    /// MB after all of one process's events.
+    pub memory_in_the_end: Samples,
     /// Event handed over → StopDeployment on the wire, or → the answer.
     pub warm: Samples,
     /// Event handed over → the answer.
@@ -128,6 +131,15 @@ impl Stage {
     pub async fn slowly(&mut self, play: &Play, figures: &mut Figures) -> Result<(), Trouble> {
         let Way { in_a_row, calls } = self.event(play, SLOWLY).await?.scene.way();
         (figures.in_a_row, figures.calls) = (in_a_row, calls);
+        Ok(())
+    }
+
+    /// Puts down how much memory it has taken by now.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn weigh(&self, figures: &mut Figures) -> Result<(), Trouble> {
+        figures.memory_in_the_end.0.push(self.process.peak()?);
         Ok(())
     }
 

@@ -33,8 +33,8 @@ const TRUSTING: [&str; 3] = ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CE
 /// Under which conditions programs run.
 #[derive(Default)]
 pub struct Conditions {
-    /// Held to a share of the CPU.
-    pub share: Option<Share>,
+    /// Each held to this share of one CPU.
+    pub share: Option<f64>,
     /// Asking by TLS, each service at its own address.
     pub tls: Option<Tls>,
 }
@@ -46,6 +46,7 @@ pub struct Process {
     said: Arc<Mutex<Vec<u8>>>,
     /// Just before it was started.
     pub started: Instant,
+    _share: Option<Share>,
 }
 
 /// The moments of one invocation.
@@ -72,7 +73,8 @@ impl Process {
         endpoint: &Endpoint,
         conditions: &Conditions,
     ) -> Result<Self, Trouble> {
-        let held_by = conditions.share.as_ref().map(Share::folder);
+        let share = conditions.share.map(Share::of).transpose()?;
+        let held_by = share.as_ref().map(Share::folder);
         let mut command = match &held_by {
             None => {
                 let mut command = Command::new(&program.command);
@@ -115,7 +117,7 @@ impl Process {
         }
         keep(stdout, &said);
         keep(child.stderr.take().ok_or("no standard error")?, &said);
-        Ok(Self { name: program.name, child, said, started })
+        Ok(Self { name: program.name, child, said, started, _share: share })
     }
 
     /// Waits until it has answered an event.
@@ -158,7 +160,7 @@ impl Process {
         String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// The most memory that it has had so far, in MB of 1024 × 1024 bytes (proc(5), `VmHWM`).
+    /// The most memory that it has had so far, in MB of 1,000,000 bytes (proc(5), `VmHWM`).
     ///
     /// # Errors
     /// When there is no such process any more.
@@ -167,7 +169,7 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
         let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kilobytes / 1024.0)
+        Ok(kilobytes * 1024.0 / 1e6)
     }
 
     /// Ends it, and waits for its end.

@@ -175,9 +175,13 @@ impl Measured {
     pub fn notes(&self, runs: usize) -> String {
         let mut notes = format!(
             "Medians of {runs} runs, in brackets the 10th and the 90th percentile; one run of each in turn, so that a noisy \
-             minute hits all.\n¹ hello world: its answer.\n² what it takes beyond its calls alone: the same calls by the same clients, \
+             minute hits all; warm are the events of one process. MB are 1,000,000 bytes.\n¹ hello world: its answer.\n² what it takes beyond its calls alone: the same calls by the same clients, \
              in the same order and as much of them side by side, with nothing decided.\n"
         );
+        if let Some(peak) = self.median(BELAY, |figures| &figures.memory_in_the_end) {
+            let _ =
+                writeln!(notes, "Belay's peak memory after all events of one process: {} MB.", figure(peak));
+        }
         if let Some(waiting) = self.waiting(BELAY) {
             let _ = writeln!(notes, "Of Belay's warm time {} ms are waiting for answers.", figure(waiting));
         }

@@ -1,7 +1,12 @@
 //! A share of one CPU, as Lambda gives it by memory size: 1,769 MB are one (Lambda Developer Guide, "Configure Lambda
 //! function memory"), so 128 MB are 0.0723.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::Trouble;
 
@@ -12,7 +17,10 @@ const MOUNTED: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"];
 /// 100,000 blur the start less.
 const PERIOD: f64 = 20_000.0;
 
-/// A control group; removed when dropped.
+/// The kernel gives no less in a period, in microseconds.
+const LEAST: f64 = 1_000.0;
+
+/// A control group for one process, as each of Lambda's environments has a share of its own; removed when dropped.
 pub struct Share {
     folder: PathBuf,
 }
@@ -28,12 +36,17 @@ impl Share {
     /// Whoever is in it gets that much of one CPU.
     ///
     /// # Errors
-    /// When the control groups here (version 2 or 1) cannot be written to.
+    /// When it is less than the kernel can give, or the control groups here (version 2 or 1) cannot be written to.
     pub fn of(share: f64) -> Result<Self, Trouble> {
-        let quota = (share * PERIOD).round().max(1_000.0);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let quota = (share * PERIOD).round();
+        if quota.is_nan() || quota < LEAST {
+            return Err(format!("a share of {share} cannot be given: {} is the least", LEAST / PERIOD).into());
+        }
+        let name = format!("belay-bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut why = String::from("there is no CPU controller");
         for mounted in MOUNTED {
-            let folder = PathBuf::from(mounted).join(format!("belay-bench-{}", std::process::id()));
+            let folder = PathBuf::from(mounted).join(&name);
             if let Err(error) = fs::create_dir(&folder) {
                 why = format!("{}: {error}", folder.display());
                 continue;

@@ -15,6 +15,7 @@
 use std::time::{Duration, Instant};
 
 use belay::policy::Policy;
+use belay_benches::samples::Samples;
 use belay_tests::{
     Service,
     stage::scale::{Cost, EVENTS, Scale, Size, policy_text},
@@ -33,16 +34,10 @@ pub async fn run() {
     println!("The simulator answers in this process, so its own time is in all times.\n");
     policies();
     let mut table = header("services in the policy, one past release");
-    let mut all = Vec::new();
-    for services in SERVICES {
-        all.push((services, rounds(Size { services, past: 1, releasing: 1 }).await));
-    }
+    let all = rounds(SERVICES.map(|services| (services, Size { services, past: 1, releasing: 1 }))).await;
     by_event(&mut table, &all);
     let mut table = header("past releases of the service, 100 services");
-    let mut all = Vec::new();
-    for past in PAST {
-        all.push((past, rounds(Size { services: 100, past, releasing: 1 }).await));
-    }
+    let all = rounds(PAST.map(|past| (past, Size { services: 100, past, releasing: 1 }))).await;
     by_event(&mut table, &all);
     bursts().await;
 }
@@ -52,34 +47,39 @@ fn policies() {
     let mut table = table(&["services", "KB", "read, ms", "µs a service"]);
     for services in SERVICES {
         let text = policy_text(services);
-        let mut times: Vec<Duration> = (0..ROUNDS)
-            .map(|_| {
-                let begun = Instant::now();
-                std::hint::black_box(Policy::parse(&text).expect("a right policy"));
-                begun.elapsed()
-            })
-            .collect();
-        let time = median(&mut times);
+        let times = (0..ROUNDS).map(|_| {
+            let begun = Instant::now();
+            std::hint::black_box(Policy::parse(&text).expect("a right policy"));
+            begun.elapsed()
+        });
+        let time = median(times);
         table.add_row([
             services.to_string(),
             (text.len() / 1_024).to_string(),
-            milliseconds(time),
-            format!("{:.1}", time.as_secs_f64() * 1e6 / services as f64),
+            format!("{time:.2}"),
+            format!("{:.1}", time * 1e3 / services as f64),
         ]);
     }
     println!("Reading the policy\n{table}\n");
 }
 
-/// The costs of each event, over the rounds.
-async fn rounds(size: Size) -> Vec<Vec<Cost>> {
-    let scale = Scale::of(size, noon()).await;
-    let mut by_event = vec![Vec::new(); EVENTS.len()];
+/// By size the costs of each event, over the rounds: one of each size in turn, so that a slow minute hits all. The first
+/// of each is thrown away.
+async fn rounds(sizes: [(usize, Size); 3]) -> Vec<(usize, Vec<Vec<Cost>>)> {
+    let mut all = Vec::new();
+    for (name, size) in sizes {
+        let scale = Scale::of(size, noon()).await;
+        scale.round().await;
+        all.push((scale, (name, vec![Vec::new(); EVENTS.len()])));
+    }
     for _ in 0..ROUNDS {
-        for (at, (_, cost)) in scale.round().await.into_iter().enumerate() {
-            by_event[at].push(cost);
+        for (scale, (_, by_event)) in &mut all {
+            for (at, (_, cost)) in scale.round().await.into_iter().enumerate() {
+                by_event[at].push(cost);
+            }
         }
     }
-    by_event
+    all.into_iter().map(|(_, measured)| measured).collect()
 }
 
 const COLUMNS: [&str; 10] = [
@@ -104,15 +104,11 @@ fn by_event(table: &mut Table, all: &[(usize, Vec<Vec<Cost>>)]) {
     for (at, event) in EVENTS.into_iter().enumerate() {
         let mut times = Vec::new();
         for (size, costs) in all {
-            let mut took: Vec<Duration> = costs[at].iter().map(|cost| cost.took).collect();
-            let time = median(&mut took);
-            times.push(time.as_secs_f64());
-            table.add_row(row(event, &size.to_string(), &milliseconds(time), &costs[at][0], 1));
+            let time = median(costs[at].iter().map(|cost| cost.took));
+            times.push(time);
+            table.add_row(row(event, &size.to_string(), &format!("{time:.2}"), &costs[at][0], 1));
         }
-        let (first, last) = (&all[0].1[at][0], &all[all.len() - 1].1[at][0]);
-        let same = first.calls == last.calls && first.units == last.units;
-        let read = ratio(last.units.read, first.units.read);
-        let verdict = if same { "the same".to_owned() } else { format!("read units × {read}") };
+        let verdict = verdict(&all.iter().map(|(_, costs)| &costs[at][0]).collect::<Vec<_>>());
         let slower = format!("× {}", ratio(times[times.len() - 1], times[0]));
         let mut cells = vec![String::new(), "largest / smallest".to_owned(), slower, verdict];
         cells.resize(COLUMNS.len(), String::new());
@@ -121,8 +117,27 @@ fn by_event(table: &mut Table, all: &[(usize, Vec<Vec<Cost>>)]) {
     println!("{table}\n");
 }
 
+/// What of an event's cost is not the same at all sizes.
+fn verdict(costs: &[&Cost]) -> String {
+    let differs =
+        |of: fn(&Cost) -> f64| costs.iter().any(|cost| (of(cost) - of(costs[0])).abs() > f64::EPSILON);
+    let mut different = Vec::new();
+    if costs.iter().any(|cost| cost.calls != costs[0].calls) {
+        different.push("calls");
+    }
+    if differs(|cost| cost.units.read) {
+        different.push("read units");
+    }
+    if differs(|cost| cost.units.write) {
+        different.push("write units");
+    }
+    if different.is_empty() { "the same".to_owned() } else { format!("{} differ", different.join(", ")) }
+}
+
 /// Many events at once: of as many services, and of one.
 async fn bursts() {
+    // What is done for the first time in this process is not the burst's.
+    Scale::of(Size { services: 100, past: 1, releasing: 10 }, noon()).await.burst(10).await;
     println!("Bursts through alarm-transitions, eight invocations at a time; all figures for one event");
     let mut table = table(&COLUMNS);
     for size in BURSTS {
@@ -169,9 +184,9 @@ fn table(columns: &[&str]) -> Table {
     table
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// In milliseconds.
+fn median(times: impl Iterator<Item = Duration>) -> f64 {
+    Samples(times.map(|time| time.as_secs_f64() * 1e3).collect()).median().expect("some rounds")
 }
 
 fn milliseconds(time: Duration) -> String {

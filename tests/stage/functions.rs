@@ -135,6 +135,27 @@ pub fn guards(endpoint: &str, policy: Policy, function: &str) -> Guards {
     Guards::of(policy, &sdk_config(endpoint, function), &settings, PATIENCE).expect("settings for any policy")
 }
 
+/// The same, whose calls may take twenty times as long: where so many are under way that the simulator is what is slow.
+pub fn unhurried(endpoint: &str, policy: Policy, function: &str) -> Guards {
+    let settings = settings(endpoint, &policy);
+    let config = sdk_config(endpoint, function).into_builder().sleep_impl(SharedAsyncSleep::new(Unhurried));
+    Guards::of(policy, &config.build(), &settings, PATIENCE).expect("settings for any policy")
+}
+
+/// The SDK takes its timeouts by this as well as its pauses between attempts. Timeouts are a second and more.
+#[derive(Debug)]
+struct Unhurried;
+
+impl AsyncSleep for Unhurried {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let times = if duration < TIMEOUTS { 1 } else { 20 };
+        TokioSleep::new().sleep(duration * times)
+    }
+}
+
+/// The least that is a timeout, and no pause.
+const TIMEOUTS: Duration = Duration::from_millis(900);
+
 /// A request id, as Lambda gives one to each invocation.
 pub fn id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -240,7 +261,7 @@ struct NoBackoff;
 
 impl AsyncSleep for NoBackoff {
     fn sleep(&self, duration: Duration) -> Sleep {
-        if duration < Duration::from_millis(900) {
+        if duration < TIMEOUTS {
             Sleep::new(std::future::ready(()))
         } else {
             TokioSleep::new().sleep(duration)

@@ -1,6 +1,7 @@
 //! The stage: Belay's functions in the simulator, playing scripted releases.
 
 pub mod as_read;
+pub mod burst;
 pub mod compiled;
 pub mod deployed;
 pub mod everyday;

@@ -11,9 +11,11 @@ use std::{
 use belay::{aws::ledger::Ledger, policy::Policy, start::Guards};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use super::functions::{self, RELEASE_WIDGET, id, invocation};
+use super::{
+    burst::{Failed, deliver},
+    functions::{self, RELEASE_WIDGET, id, invocation},
+};
 use crate::{Alarm, AlarmState, Difference, Group, Resource, Service, Shifting, Simulator, Stack, Units};
 
 /// How large.
@@ -63,9 +65,6 @@ pub const EVENTS: [&str; 7] = [
 
 /// Flapping alarms are another story: an hour is looked back.
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(3_700);
-
-/// Invocations at a time, in a burst.
-const AT_ONCE: usize = 8;
 
 /// The policy of so many services: each with a group of its own, three alarms and a pattern, and a budget that rounds do
 /// not use up.
@@ -247,30 +246,14 @@ impl Scale {
     /// Gives the events to alarm-transitions, some at a time, and again a minute later what failed, three times in all.
     async fn deliver(&self, events: Vec<Vec<u8>>) -> Cost {
         let (before, begun) = (self.simulator.call_count(), clock());
-        let guards = &self.guards["alarm-transitions"];
-        let mut left = events;
-        for delivery in 0..3 {
-            let now = self.simulator.now() + SignedDuration::from_mins(delivery);
-            let (mut again, mut running) = (Vec::new(), JoinSet::new());
-            let mut waiting = std::mem::take(&mut left).into_iter();
-            loop {
-                while running.len() < AT_ONCE
-                    && let Some(payload) = waiting.next()
-                {
-                    let guards = guards.clone();
-                    running.spawn(async move {
-                        let handled = handle("alarm-transitions", &guards, &payload, now).await;
-                        handled.err().map(|_| payload)
-                    });
-                }
-                match running.join_next().await {
-                    Some(failed) => again.extend(failed.expect("an invocation ends")),
-                    None => break,
-                }
+        deliver(events, self.simulator.now(), |payload, now| {
+            let guards = self.guards["alarm-transitions"].clone();
+            async move {
+                let handled = handle("alarm-transitions", &guards, &payload, now).await;
+                handled.map(drop).map_err(|why| Failed { again: payload, why })
             }
-            left = again;
-        }
-        assert!(left.is_empty(), "{} deliveries failed three times", left.len());
+        })
+        .await;
         self.cost_since(before, begun.elapsed())
     }
 }
