@@ -1,29 +1,44 @@
-//! How long ago something was, for what an adapter keeps or leaves alone. No clock is read for it: a timer is looked at.
+//! How long ago something was, for what an adapter keeps or leaves alone. Nothing is decided by it.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 
+use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use futures_util::FutureExt;
 use tokio::time::{Sleep, sleep};
 
-/// A timer that nobody waits for. In real time, by a clock that only goes forward; what is decided does not hang on it.
+/// A timer that nobody waits for. It is over when either clock says so: the one that only goes forward may stand still
+/// while Lambda has a function frozen, which is not documented, and half an hour must not pass for a second; the one on
+/// the wall may be set back.
 #[derive(Debug)]
-pub(crate) struct Timer(Pin<Box<Sleep>>);
+pub(crate) struct Timer {
+    forward: Pin<Box<Sleep>>,
+    wall: SystemTime,
+}
 
 impl Timer {
     /// One that begins now. Only inside tokio's runtime, and each belongs to the one that it began in.
     pub(crate) fn of(length: Duration) -> Self {
-        Self(Box::pin(sleep(length)))
+        Self { forward: Box::pin(sleep(length)), wall: on_the_wall() + length }
     }
 
     /// Whether its time is up.
     pub(crate) fn is_over(&mut self) -> bool {
-        self.0.is_elapsed() || self.0.as_mut().now_or_never().is_some()
+        self.forward.is_elapsed()
+            || self.forward.as_mut().now_or_never().is_some()
+            || self.wall <= on_the_wall()
     }
 
     /// Whether it ends later than another one.
     pub(crate) fn outlasts(&self, other: &Self) -> bool {
-        self.0.deadline() > other.0.deadline()
+        self.forward.deadline() > other.forward.deadline()
     }
+}
+
+fn on_the_wall() -> SystemTime {
+    SystemTimeSource::new().now()
 }
 
 /// Whether there is a timer, and it still runs.
@@ -46,5 +61,15 @@ mod tests {
         let unseen = Timer::of(Duration::from_millis(20));
         sleep(Duration::from_millis(30)).await;
         assert!(!runs(&mut Some(unseen)) && !runs(&mut None) && runs(&mut Some(long)));
+    }
+
+    #[tokio::test]
+    async fn a_timer_is_over_also_when_only_the_wall_says_so() {
+        let hour = Duration::from_secs(3_600);
+        let mut frozen = Timer { forward: Box::pin(sleep(hour)), wall: on_the_wall() };
+        assert!(frozen.is_over());
+        let mut set_back = Timer { forward: Box::pin(sleep(Duration::ZERO)), wall: on_the_wall() + hour };
+        sleep(Duration::from_millis(5)).await;
+        assert!(set_back.is_over());
     }
 }
