@@ -110,6 +110,7 @@ fn evidence() -> AlarmEvidence {
                 taken_back: known(None),
                 next_stage: None,
                 within: Vec::new(),
+                deploys_to: Vec::new(),
                 traffic: known(10),
             }],
             taken_back: known(Vec::new()),

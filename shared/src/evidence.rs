@@ -137,6 +137,8 @@ pub struct PlaceEvidence {
     pub next_stage: Option<String>,
     /// The CodeDeploy deployments that the stage ran, if this is a pipeline's stage: the same change, seen closer.
     pub within: Vec<ReleaseId>,
+    /// The groups in which those are, as far as they are known here, each with when the newest of them was created.
+    pub deploys_to: Vec<(DeploymentGroup, Timestamp)>,
     /// How much of the traffic the new revision gets, in percent. For the message only: no decision
     /// depends on it.
     pub traffic: Observed<u8>,

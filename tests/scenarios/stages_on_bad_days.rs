@@ -225,3 +225,19 @@ async fn a_mark_counts_in_whichever_source_it_stands() {
     nothing(&line, "RollbackStage");
     line.says("it migrates the schema");
 }
+
+#[tokio::test]
+async fn what_was_deployed_past_the_pipeline_is_taken_back_and_the_stage_stays() {
+    let line = Line::of(production(), &both(), Some(ecs())).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(40).await;
+    let fix = line.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    line.minutes(3).await;
+    line.red();
+    line.minutes(30).await;
+    let stops = line.simulator.effects("StopDeployment");
+    assert_eq!((stops.len(), &stops[0]["deploymentId"]), (1, &Value::from(fix)));
+    nothing(&line, "RollbackStage");
+    assert_eq!(count(&line, "taking back"), 1, "{:#?}", line.told());
+    assert_eq!(line.simulator.traffic("prod").old_label, "v2");
+}

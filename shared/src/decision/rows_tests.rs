@@ -251,6 +251,7 @@ fn stage_place(status: ReleaseStatus, way: Option<Way>) -> PlaceEvidence {
         back: known(back),
         next_stage: Some("After".into()),
         within: vec!["d-9".into()],
+        deploys_to: Vec::new(),
         ..place()
     }
 }

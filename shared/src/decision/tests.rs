@@ -103,6 +103,7 @@ pub(super) fn place() -> PlaceEvidence {
         taken_back: known(None),
         next_stage: None,
         within: Vec::new(),
+        deploys_to: Vec::new(),
         traffic: known(10),
     }
 }
@@ -658,6 +659,7 @@ fn any_place() -> impl Strategy<Value = PlaceEvidence> {
                 taken_back,
                 next_stage: None,
                 within: Vec::new(),
+                deploys_to: Vec::new(),
                 traffic,
             }
         })

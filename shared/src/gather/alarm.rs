@@ -144,8 +144,9 @@ async fn services(
 
 /// A stage that deployed through a group which the service names as well is the same change, seen from further away:
 /// it is judged once, where it can be undone most directly; also where the group is on its way back from what the stage
-/// deployed. What only the stage tells goes along: a mark in its commit, which counts wherever it stands, and that the
-/// pipeline itself goes back, of which the deployment that it makes for that says nothing.
+/// deployed, or has had another release since, past the pipeline: then the stage's is not what users have. What only the
+/// stage tells goes along: a mark in its commit, which counts wherever it stands, and that the pipeline itself goes back,
+/// of which the deployment that it makes for that says nothing.
 fn once_each(service: &mut ServiceEvidence) {
     let (mut groups, stages): (Vec<PlaceEvidence>, Vec<PlaceEvidence>) =
         service.places.drain(..).partition(|place| matches!(place.place, Place::Group(_)));
@@ -155,6 +156,11 @@ fn once_each(service: &mut ServiceEvidence) {
         for group in &mut groups {
             let Some(latest) = known(group) else { continue };
             let its = |id: &ReleaseId| stage.within.contains(id);
+            // What was read before the stage began to deploy does not stand for it.
+            seen_closer |= stage
+                .deploys_to
+                .iter()
+                .any(|(to, at)| latest.group() == Some(to) && *at <= latest.created_at);
             if !its(&latest.id) && !latest.rolls_back.as_ref().is_some_and(its) {
                 continue;
             }
@@ -206,6 +212,7 @@ fn unanswered(place: Place) -> PlaceEvidence {
         taken_back: missing(),
         next_stage: None,
         within: Vec::new(),
+        deploys_to: Vec::new(),
         traffic: missing(),
     }
 }
@@ -236,6 +243,7 @@ async fn at_place(
         taken_back,
         next_stage: standing.next_stage,
         within: standing.within,
+        deploys_to: standing.deploys_to,
         traffic: standing.traffic,
     }
 }

@@ -158,6 +158,7 @@ pub async fn at_place(
         taken_back: Observed::Missing { why: unasked() },
         next_stage: standing.next_stage,
         within: standing.within,
+        deploys_to: standing.deploys_to,
         traffic: standing.traffic,
     }
 }

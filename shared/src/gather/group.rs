@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) next_stage: Option<String>,
     /// The deployments that a stage ran.
     pub(super) within: Vec<ReleaseId>,
+    /// Where those were deployed, as far as that is known, and when last.
+    pub(super) deploys_to: Vec<(DeploymentGroup, Timestamp)>,
 }
 
 /// What one invocation has looked at already. A burst of alarms is about few places: each is looked at once, however
@@ -94,6 +96,7 @@ async fn group(
             traffic: Observed::Missing { why: "nothing is being released".to_owned() },
             next_stage: None,
             within: Vec::new(),
+            deploys_to: Vec::new(),
         };
     };
     let (back, marked, traffic) = if release.status.phase() == Phase::Running {
@@ -115,7 +118,7 @@ async fn group(
         }
     };
     let latest = Observed::Known { value: Some(release), at: now };
-    Standing { latest, back, marked, traffic, next_stage: None, within: Vec::new() }
+    Standing { latest, back, marked, traffic, next_stage: None, within: Vec::new(), deploys_to: Vec::new() }
 }
 
 fn nothing_released(now: Timestamp) -> Observed<Back> {

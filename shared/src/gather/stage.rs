@@ -1,5 +1,7 @@
 //! What is known of a pipeline's stage: the execution in it, and the way back from it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{group::Standing, release::Told, way_back::not_good};
@@ -12,7 +14,8 @@ use crate::{
     evidence::{Back, Observed, Target, Way},
     ledger::Watch,
     release::{
-        Change, Course, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision, Stage,
+        Change, Course, DeploymentGroup, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision,
+        Stage,
         course::{self, Run, Stands, StepState, Usual},
         no_rollback, requested_by,
     },
@@ -35,6 +38,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         traffic: Observed::Missing { why: "a stage does not say".to_owned() },
         next_stage: None,
         within: Vec::new(),
+        deploys_to: Vec::new(),
     };
     let (stages, structure) = match (stages, structure) {
         (Err(error), _) | (_, Err(error)) => return missing(&error),
@@ -61,6 +65,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
             traffic: Observed::Missing { why: "nothing is being released".to_owned() },
             next_stage,
             within: Vec::new(),
+            deploys_to: Vec::new(),
         };
     };
     let busy = matches!(status, StageStatus::InProgress | StageStatus::Stopping);
@@ -81,10 +86,12 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         }
     }
     let Seen { told, within, .. } = seen;
-    let latest = match (told.release, taken_back(adapters, &within).await) {
-        (Observed::Known { .. }, Err(error)) => Observed::Missing { why: error.to_string() },
-        (release, Err(_)) => release,
-        (release, Ok(rolled_back_by)) => release.map(|release| Release { rolled_back_by, ..release }),
+    let (latest, deploys_to) = match (told.release, deployed(adapters, &within).await) {
+        (Observed::Known { .. }, Err(error)) => (Observed::Missing { why: error.to_string() }, Vec::new()),
+        (release, Err(_)) => (release, Vec::new()),
+        (release, Ok(Deployed { rolled_back_by, to })) => {
+            (release.map(|release| Release { rolled_back_by, ..release }), to)
+        }
     };
     Standing {
         latest: latest.map(Some),
@@ -93,6 +100,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         traffic: Observed::Missing { why: "a stage does not say".to_owned() },
         next_stage,
         within,
+        deploys_to,
     }
 }
 
@@ -118,17 +126,32 @@ async fn before(
     Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
 }
 
-/// The rollback that CodeDeploy made of what a stage deployed, if it took back all of that.
-async fn taken_back(adapters: &Adapters, within: &[ReleaseId]) -> Result<Option<ReleaseId>, AwsError> {
-    match adapters.codedeploy.described(within).await {
-        Ok(deployments) => {
-            let all = deployments.iter().all(Release::is_being_undone);
-            Ok(deployments.into_iter().find_map(|one| one.rolled_back_by).filter(|_| all))
-        }
+/// What CodeDeploy knows of the deployments of a stage.
+#[derive(Default)]
+struct Deployed {
+    /// The rollback that CodeDeploy made of them, if it takes back all.
+    rolled_back_by: Option<ReleaseId>,
+    /// In which groups, and when last.
+    to: Vec<(DeploymentGroup, Timestamp)>,
+}
+
+async fn deployed(adapters: &Adapters, within: &[ReleaseId]) -> Result<Deployed, AwsError> {
+    let deployments = match adapters.codedeploy.described(within).await {
+        Ok(deployments) => deployments,
         // An action may deploy in another region or account, whose deployments are not known here.
-        Err(error) if error.code.as_deref() == Some("DeploymentDoesNotExistException") => Ok(None),
-        Err(error) => Err(error),
+        Err(error) if error.is("DeploymentDoesNotExistException") => return Ok(Deployed::default()),
+        Err(error) => return Err(error),
+    };
+    let all = deployments.iter().all(Release::is_being_undone);
+    let mut to: BTreeMap<DeploymentGroup, Timestamp> = BTreeMap::new();
+    for one in &deployments {
+        if let Some(group) = one.group() {
+            let newest = to.entry(group.clone()).or_insert(one.created_at);
+            *newest = one.created_at.max(*newest);
+        }
     }
+    let rolled_back_by = deployments.into_iter().find_map(|one| one.rolled_back_by).filter(|_| all);
+    Ok(Deployed { rolled_back_by, to: to.into_iter().collect() })
 }
 
 /// What is told about a stage's beginning or end: as [`stage`], for the execution that the event names.
