@@ -123,6 +123,20 @@ async fn who_waits_for_an_approval_in_the_stage_is_not_blamed_for_what_runs() {
 }
 
 #[tokio::test]
+async fn where_the_first_of_all_waits_for_an_approval_no_release_is_to_blame() {
+    let production =
+        Stage::of("Production", Action::approval("Sign-off")).then(Action::deploy_for("Deploy", 120));
+    let pipeline = Pipeline::v2("release").stage(Stage::source("Source")).stage(production);
+    let line = Line::waiting(pipeline, STAGE, None).await;
+    line.simulator.start_pipeline("release", "v1");
+    line.minutes(2).await;
+    line.red();
+    line.minutes(5).await;
+    line.says("no release is to blame");
+    nothing(&line, "StopPipelineExecution");
+}
+
+#[tokio::test]
 async fn another_stages_rollback_is_not_taken_for_this_ones() {
     let pipeline = Pipeline::v2("release")
         .stage(Stage::source("Source"))

@@ -25,6 +25,10 @@ use crate::{
 /// How many earlier executions are looked at for a good one.
 const CANDIDATES: usize = 5;
 
+/// How many executions before one that waits are looked at for the one that users have: others may have waited, and been
+/// superseded.
+const EARLIER: usize = 20;
+
 /// The stage now: GetPipelineState and GetPipeline, then ListActionExecutions of the execution that is in it and
 /// ListPipelineExecutions, which names the ones that it could go back to.
 pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) -> Standing {
@@ -54,19 +58,20 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         let why = "its pipeline runs in PARALLEL mode, in which CodePipeline does not say what is in a stage";
         return missing(&AwsError::unreadable(operation, place, why));
     }
+    let nothing = |next_stage| Standing {
+        latest: Observed::Known { value: None, at: now },
+        back: Observed::Known {
+            value: Back::Nowhere { why: "nothing is being released.".to_owned() },
+            at: now,
+        },
+        marked: Observed::Known { value: None, at: now },
+        traffic: Observed::Missing { why: "nothing is being released".to_owned() },
+        next_stage,
+        within: Vec::new(),
+        deploys_to: Vec::new(),
+    };
     let Some((execution, status)) = found.execution else {
-        return Standing {
-            latest: Observed::Known { value: None, at: now },
-            back: Observed::Known {
-                value: Back::Nowhere { why: "nothing is being released.".to_owned() },
-                at: now,
-            },
-            marked: Observed::Known { value: None, at: now },
-            traffic: Observed::Missing { why: "nothing is being released".to_owned() },
-            next_stage,
-            within: Vec::new(),
-            deploys_to: Vec::new(),
-        };
+        return nothing(next_stage);
     };
     let busy = matches!(status, StageStatus::InProgress | StageStatus::Stopping);
     let (status, rollback) = (Some(status), found.rollback);
@@ -76,7 +81,8 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
         // It waits there for a person, or was not let in: what users have is what ran before it.
         seen = match before(adapters, place, &execution, (&structure, &stages), now).await {
             Err(error) => return missing(&error),
-            Ok(before) => before,
+            Ok(None) => return nothing(next_stage),
+            Ok(Some(before)) => before,
         };
         if busy && seen.told.back.known().is_ok_and(|back| matches!(back, Back::To { .. })) {
             let why = format!(
@@ -104,25 +110,28 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
     }
 }
 
-/// The execution that released in a stage before one that has released nothing there.
+/// The execution that released in a stage before one that has released nothing there; none if there never was one.
 async fn before(
     adapters: &Adapters,
     place: &Stage,
     execution: &str,
     (structure, stages): (&Structure, &[StageNow]),
     now: Timestamp,
-) -> Result<Seen, AwsError> {
-    let all = adapters.codepipeline.executions(&place.pipeline).await?;
-    let earlier = all.iter().skip_while(|one| one.id != execution).skip(1);
-    for one in earlier.take(CANDIDATES) {
-        let entered = Entered { place, execution: &one.id, status: None, rollback: one.rollback, stages };
-        let seen = entered.told(adapters, structure, now).await;
-        if seen.begun {
-            return Ok(seen);
+) -> Result<Option<Seen>, AwsError> {
+    let pipelines = &adapters.codepipeline;
+    let all = pipelines.executions(&place.pipeline).await?;
+    let earlier: Vec<&ExecutionSummary> = all.iter().skip_while(|one| one.id != execution).skip(1).collect();
+    for one in earlier.iter().take(EARLIER) {
+        let runs = pipelines.actions(&place.pipeline, &one.id).await?;
+        if runs.iter().any(|run| run.stage == place.stage && !run.is_approval()) {
+            let entered = Entered { place, execution: &one.id, status: None, rollback: one.rollback, stages };
+            return Ok(Some(entered.told(adapters, structure, now).await));
         }
     }
-    let why =
-        format!("the execution {execution} has released nothing yet, nor have the {CANDIDATES} before it");
+    if earlier.len() <= EARLIER && all.iter().any(|one| one.id == execution) {
+        return Ok(None);
+    }
+    let why = format!("the execution {execution} has released nothing yet, nor have the {EARLIER} before it");
     Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
 }
 
@@ -138,8 +147,12 @@ struct Deployed {
 async fn deployed(adapters: &Adapters, within: &[ReleaseId]) -> Result<Deployed, AwsError> {
     let deployments = match adapters.codedeploy.described(within).await {
         Ok(deployments) => deployments,
-        // An action may deploy in another region or account, whose deployments are not known here.
-        Err(error) if error.is("DeploymentDoesNotExistException") => return Ok(Deployed::default()),
+        // An action may deploy in another region or account, whose deployments are not known here: said, or left out.
+        Err(error)
+            if error.is("DeploymentDoesNotExistException") || error.refused && error.code.is_none() =>
+        {
+            return Ok(Deployed::default());
+        }
         Err(error) => return Err(error),
     };
     let all = deployments.iter().all(Release::is_being_undone);
