@@ -167,7 +167,8 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         outcome.done.push(format!("{release} had moved on before it could be undone"));
                         return outcome;
                     }
-                    Undoing::Followed { by } => {
+                    Undoing::Followed { by, claim: ours } => {
+                        claim = Some(ours);
                         outcome
                             .done
                             .push(format!("{by} has followed {release}, which is not undone any more"));
@@ -244,7 +245,7 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
             | Action::Measure(_)
                 if ledger_is_down(&outcome) => {}
             // What did not happen, or was somebody else's doing, is not counted.
-            Action::Keep(Note::TookBack(..)) if claim.is_none() => {}
+            Action::Keep(Note::TookBack(..)) if claim.is_none() || matches!(came, Came::Followed { .. }) => {}
             // A hook that CodeDeploy took no answer for still waits: the sweep answers it. A press that could not be
             // carried out is not handled: Lambda's repetition or the sweep does.
             Action::Keep(Note::Replied(_) | Note::Handled(..) | Note::Unpressed(_))
@@ -289,7 +290,11 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                         | Came::Retried
                         | Came::AnsweredBefore => key.clone(),
                     };
-                    let telling = tell(&mut outcome, partition, &key, &message, claim.take(), scene);
+                    let effect = claim.take().map(|claim| match came {
+                        Came::Followed { .. } => telling::Effect::GivenUp(claim),
+                        _ => telling::Effect::Done(claim),
+                    });
+                    let telling = tell(&mut outcome, partition, &key, &message, effect, scene);
                     let written = Box::pin(telling).await;
                     told = Some((written, message));
                 }

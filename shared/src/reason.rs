@@ -101,7 +101,7 @@ pub enum Reason {
         /// By whom.
         by: UndoneBy,
     },
-    /// Belay took the stage's execution back, and somebody has run it there again since.
+    /// Belay took the stage's execution back, and it has been run there again since.
     RunAgainSinceUndone {
         /// The alarm.
         alarm: AlarmName,

@@ -407,3 +407,27 @@ async fn a_retry_that_is_not_possible_is_told() {
     assert!(told.contains("could not be tried again") && told.contains("Unable to retry"), "{told}");
     assert_eq!(waiting.simulator.dead_letters(), []);
 }
+
+/// What an alarm is about is what users have; what a person pressed is about what the card shows.
+#[tokio::test]
+async fn a_stage_whose_approval_ran_out_is_retried_although_nothing_of_it_has_begun() {
+    let production = Stage::of("Production", Action::approval("Sign-off").expiring_after(3));
+    let waiting = Waiting::in_pipeline(
+        Pipeline::v2("release")
+            .stage(Stage::source("Source"))
+            .stage(production.then(Action::deploy_for("Deploy", 60))),
+    )
+    .await
+    .starts("v1")
+    .await;
+    waiting.press_why(BOB, "Approve", None).await;
+    waiting.minutes(5).await;
+    let waiting = waiting.starts("v2").await;
+    waiting.minutes(5).await;
+    assert_eq!(waiting.status(), ExecutionStatus::Failed);
+    waiting.press_why(ANNA, "Retry", None).await;
+    waiting.minutes(2).await;
+    let retried = waiting.simulator.effects("RetryStageExecution");
+    assert_eq!(retried.len(), 1, "{:#?}", waiting.simulator.messages());
+    assert_eq!(retried[0]["pipelineExecutionId"], json!(waiting.execution));
+}

@@ -71,6 +71,8 @@ async fn what_codedeploy_takes_back_by_itself_is_not_taken_back_in_the_stage_as_
     line.minutes(30).await;
     nothing(&line, "RollbackStage");
     assert_eq!(count(&line, "taking back"), 0, "{:#?}", line.told());
+    // And an alarm that goes off after that is not passed over in silence.
+    line.says("A rollback is never rolled back");
     assert_eq!(line.simulator.traffic("prod").old_label, "v1");
 }
 
@@ -120,6 +122,44 @@ async fn who_waits_for_an_approval_in_the_stage_is_not_blamed_for_what_runs() {
     assert_eq!(count(&line, &format!("taking back Production/{waits}")), 0, "{:#?}", line.told());
     line.says(&format!("Production/{bad}"));
     line.says("waits in the stage");
+}
+
+#[tokio::test]
+async fn a_rollback_that_overtook_who_waits_is_what_users_have() {
+    let production =
+        Stage::of("Production", Action::approval("Sign-off")).then(Action::deploy_for("Deploy", 60));
+    let pipeline = Pipeline::v2("release")
+        .stage(Stage::source("Source"))
+        .stage(Stage::build("Build", 600))
+        .stage(production);
+    let line = Line::waiting(pipeline, STAGE, None).await;
+    let mut good = None;
+    for version in ["v0", "v1"] {
+        good = good.or(Some(line.simulator.start_pipeline("release", version)));
+        if version == "v1" {
+            line.simulator.start_pipeline("release", version);
+        }
+        line.minutes(11).await;
+        line.simulator.approve("release", "Production", true, "it looks good");
+        line.minutes(3).await;
+    }
+    // The fix is on its way already when somebody goes back.
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(2).await;
+    let back = by_hand(&line.simulator)
+        .rollback_stage()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .target_pipeline_execution_id(good.unwrap())
+        .send();
+    back.await.unwrap();
+    line.minutes(1).await;
+    line.simulator.approve("release", "Production", true, "back");
+    line.minutes(10).await;
+    line.red();
+    line.minutes(5).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
+    line.says("A rollback is never rolled back");
 }
 
 #[tokio::test]
@@ -254,4 +294,20 @@ async fn what_was_deployed_past_the_pipeline_is_taken_back_and_the_stage_stays()
     nothing(&line, "RollbackStage");
     assert_eq!(count(&line, "taking back"), 1, "{:#?}", line.told());
     assert_eq!(line.simulator.traffic("prod").old_label, "v2");
+}
+
+#[tokio::test]
+async fn what_failed_past_the_pipeline_does_not_keep_the_stage_from_being_taken_back() {
+    let line = Line::of(production(), &both(), Some(ecs())).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(40).await;
+    let fix = line.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    line.minutes(1).await;
+    let codedeploy = functions::sdk_config(&line.simulator.endpoint(), "a-person");
+    let stop = aws_sdk_codedeploy::Client::new(&codedeploy).stop_deployment().deployment_id(fix).send();
+    stop.await.unwrap();
+    line.minutes(1).await;
+    line.red();
+    line.minutes(20).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
 }

@@ -142,11 +142,25 @@ impl CodeDeploy {
         before: Timestamp,
     ) -> Result<Option<Release>, AwsError> {
         let start = before.checked_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::MIN);
-        let range = TimeRange::builder().start(date_time(start)).end(date_time(before)).build();
+        Ok(self.releases_between(group, start, before).await?.pop())
+    }
+
+    /// The releases at a group that were created in a time, oldest first.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not tell.
+    pub async fn releases_between(
+        &self,
+        group: &DeploymentGroup,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Vec<Release>, AwsError> {
+        let range = TimeRange::builder().start(date_time(start)).end(date_time(end)).build();
         let ids = self.listed(group, None, Some(range)).await?;
         let mut deployments = self.described(&ids).await?;
-        deployments.retain(|one| one.is_release() && one.created_at <= before);
-        Ok(deployments.into_iter().max_by_key(|deployment| deployment.created_at))
+        deployments.retain(|one| one.is_release() && one.created_at <= end);
+        deployments.sort_by_key(|one| one.created_at);
+        Ok(deployments)
     }
 
     async fn listed(
@@ -228,7 +242,7 @@ impl CodeDeploy {
     /// Several deployments at once, 25 a call (its limit).
     ///
     /// # Errors
-    /// When CodeDeploy does not tell, or tells of fewer than it was asked about: that counts as a refusal.
+    /// When CodeDeploy does not tell, or tells of fewer than it was asked about: that counts as a refusal, like one that cannot be read.
     pub async fn described(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, AwsError> {
         const OPERATION: &str = "codedeploy:BatchGetDeployments";
         let mut described: Vec<Release> = Vec::new();
@@ -242,7 +256,8 @@ impl CodeDeploy {
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
             for info in output.deployments_info() {
-                described.push(deployment(OPERATION, info)?);
+                let one = deployment(OPERATION, info);
+                described.push(one.map_err(|unreadable| AwsError { refused: true, ..unreadable })?);
             }
         }
         match ids.iter().find(|id| !described.iter().any(|deployment| deployment.id == **id)) {

@@ -258,7 +258,8 @@ impl Connect {
         plain.enforce_http(false);
         // Head and body are two writes: the second one would wait for the first one's acknowledgement.
         plain.set_nodelay(true);
-        plain.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        // A check's patience is its own.
+        plain.set_tcp_user_timeout(limit.map(|_| UNACKNOWLEDGED));
         plain.set_keepalive(Some(SILENT));
         Self { plain, tls, ahead, limit }
     }

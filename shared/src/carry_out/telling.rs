@@ -32,6 +32,14 @@ pub(super) struct Written {
     claim: Option<Claim>,
 }
 
+/// The claim on an effect, and what became of it.
+pub(super) enum Effect {
+    /// It happened.
+    Done(Claim),
+    /// It is not done any more.
+    GivenUp(Claim),
+}
+
 /// Writes a message down for every destination, finishes the effect that it tells of, and sends it to the topic. What is
 /// left is for the chat products.
 pub(super) async fn tell(
@@ -39,7 +47,7 @@ pub(super) async fn tell(
     partition: &Partition,
     key: &str,
     message: &Message,
-    effect: Option<Claim>,
+    effect: Option<Effect>,
     scene: Scene<'_>,
 ) -> Vec<Written> {
     let owed_to =
@@ -52,11 +60,12 @@ pub(super) async fn tell(
         rest.extend(written.filter(|written| written.claim.is_some()));
     }
     let recorded = topic.as_ref().is_none_or(|topic| topic.claim.is_some());
-    if recorded
-        && let Some(effect) = effect
-        && let Err(error) = scene.adapters.ledger.done(effect).await
-    {
-        outcome.failures.push(error);
+    if recorded && let Some(effect) = effect {
+        let finished = match effect {
+            Effect::Done(claim) => scene.adapters.ledger.done(claim).await,
+            Effect::GivenUp(claim) => scene.adapters.ledger.overtaken(claim).await,
+        };
+        outcome.failures.extend(finished.err());
     }
     if let Some(topic) = topic {
         send(outcome, topic, message, scene).await;

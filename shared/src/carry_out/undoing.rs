@@ -29,7 +29,8 @@ pub(super) enum Undoing {
     /// The release moved on: look again, and decide again.
     Overtaken,
     /// Another release has followed in the same place, and would be taken back with it: it is not done any more.
-    Followed { by: ReleaseId },
+    /// The claim ends with the message.
+    Followed { by: ReleaseId, claim: Claim },
     /// This invocation must not act any more: another one will, and that one tells.
     TooLate(AwsError),
     /// It failed, or nobody knows.
@@ -71,7 +72,7 @@ pub(super) async fn undo(
     if look_first || half == Half::Second {
         match at_work.followed_by().await {
             Err(error) => return at_work.gave_up(claim, error).await,
-            Ok(Some(newer)) => return at_work.too_old(claim, newer).await,
+            Ok(Some(by)) => return Undoing::Followed { by, claim },
             Ok(None) => {}
         }
     }
@@ -170,9 +171,9 @@ impl AtWork<'_> {
                 && one.rollback_target.as_deref() == Some(target)
                 && one.started >= self.release.created_at
         });
+        // A moment after its start no action of it has begun, and it is in its stage already.
+        let stages = pipelines.stages(&stage.pipeline).await?;
         for rollback in rollbacks {
-            // A moment after its start no action of it has begun, and it is in its stage already.
-            let stages = pipelines.stages(&stage.pipeline).await?;
             let is_in = |now: &StageNow| {
                 now.name == stage.stage && now.execution.as_ref().is_some_and(|(id, _)| *id == rollback.id)
             };
@@ -201,20 +202,29 @@ impl AtWork<'_> {
         let id = &self.release.id;
         match (self.effect, &self.release.place) {
             (Effect::Redeploy(redeploy), _) => {
-                let newest =
-                    self.adapters().codedeploy.newest_release(&redeploy.group, self.scene.invocation.now);
-                let newest = newest.await?.filter(|one| one.created_at > self.release.created_at);
-                Ok(newest
-                    .filter(|one| one.id != *id && one.rolls_back.as_ref() != Some(id))
-                    .map(|one| one.id))
+                let (since, now) = (self.release.created_at, self.scene.invocation.now);
+                let later = self.adapters().codedeploy.releases_between(&redeploy.group, since, now).await?;
+                // One that failed or was stopped changed nothing for users.
+                let follows = |one: &Release| {
+                    one.id != *id
+                        && one.created_at > since
+                        && one.rolls_back.as_ref() != Some(id)
+                        && !matches!(one.status, ReleaseStatus::Failed | ReleaseStatus::Stopped)
+                };
+                Ok(later.into_iter().rfind(follows).map(|one| one.id))
             }
             (Effect::RollBackStage { .. }, Place::Stage(stage)) => {
-                let stages = self.adapters().codepipeline.stages(&stage.pipeline).await?;
+                let pipelines = &self.adapters().codepipeline;
+                let stages = pipelines.stages(&stage.pipeline).await?;
                 let now = stages.into_iter().find(|now| now.name == stage.stage);
                 let inside = now.and_then(|now| now.execution).map(|(execution, _)| execution);
-                Ok(inside
-                    .filter(|execution| id.execution() != Some(execution))
-                    .map(|execution| ReleaseId::of_stage(&stage.stage, &execution)))
+                let Some(other) = inside.filter(|execution| id.execution() != Some(execution)) else {
+                    return Ok(None);
+                };
+                // One that waits for an approval, or was not let in, changed nothing either.
+                let runs = pipelines.actions(&stage.pipeline, &other).await?;
+                let begun = runs.iter().any(|run| run.stage == stage.stage && !run.is_approval());
+                Ok(begun.then(|| ReleaseId::of_stage(&stage.stage, &other)))
             }
             (
                 Effect::RollBackStage { .. }
@@ -431,14 +441,6 @@ impl AtWork<'_> {
         match self.adapters().ledger.overtaken(claim).await {
             Ok(()) => Undoing::Overtaken,
             Err(error) => Undoing::Failed(error),
-        }
-    }
-
-    /// It is not done any more, and people hear of it.
-    async fn too_old(&self, claim: Claim, by: ReleaseId) -> Undoing {
-        match self.overtaken(claim).await {
-            Undoing::Overtaken => Undoing::Followed { by },
-            failed => failed,
         }
     }
 

@@ -459,6 +459,14 @@ impl Case<'_> {
         if let Some(would) = ledger.would.as_ref().filter(|_| self.service.mode == Mode::Observe) {
             return Some((Verdict::Ignore, Reason::AlreadyWouldHave { alarm, at: would.at }.into()).into());
         }
+        if let (Some(_), Place::Stage(_), Some(ended)) =
+            (&release.rolled_back_by, &release.place, release.completed_at)
+            && self.change.at > ended
+        {
+            // As it would be of the rollback itself, where its group is named.
+            let (of, since_start) = (Some(release.id.clone()), self.change.at.duration_since(ended));
+            return Some(loud(Reason::RollbackIsFailing { alarm, of, since_start, over: false }));
+        }
         if let Some(rollback) = &release.rolled_back_by {
             return Some(already_undone(alarm, UndoneBy::Deployer { rollback: rollback.clone() }));
         }

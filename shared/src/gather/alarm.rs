@@ -156,16 +156,23 @@ fn once_each(service: &mut ServiceEvidence) {
         for group in &mut groups {
             let Some(latest) = known(group) else { continue };
             let its = |id: &ReleaseId| stage.within.contains(id);
-            // What was read before the stage began to deploy does not stand for it.
-            seen_closer |= stage
-                .deploys_to
-                .iter()
-                .any(|(to, at)| latest.group() == Some(to) && *at <= latest.created_at);
+            // What was read before the stage began to deploy does not stand for it, nor does what came to nothing.
+            seen_closer |= !latest.is_rollback()
+                && !matches!(latest.status, ReleaseStatus::Failed | ReleaseStatus::Stopped)
+                && stage
+                    .deploys_to
+                    .iter()
+                    .any(|(to, at)| latest.group() == Some(to) && *at <= latest.created_at);
             if !its(&latest.id) && !latest.rolls_back.as_ref().is_some_and(its) {
                 continue;
             }
             seen_closer = true;
             group.marked = either(&group.marked, &stage.marked);
+            if let Err(why) = stage.latest.known() {
+                // It may be the pipeline's own rollback.
+                group.latest = Observed::Missing { why: why.to_owned() };
+                continue;
+            }
             if let (Some(whole), Observed::Known { value: Some(latest), .. }) =
                 (known(&stage), &mut group.latest)
                 && whole.is_rollback()

@@ -1,7 +1,5 @@
 //! What is known when a person has answered.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tracing::warn;
@@ -135,7 +133,7 @@ pub async fn at_place(
     ledger: &ReleaseLedger,
     now: Timestamp,
 ) -> PlaceEvidence {
-    let standing = Arc::new(Looked::default()).at(adapters, place, now).await;
+    let standing = Looked::at_what_waits().at(adapters, place, now).await;
     // The ledger that is known is that of the release which was answered about; of another one nothing is asked.
     let same = standing
         .latest
@@ -172,7 +170,7 @@ pub async fn current(
     service: &Service,
     now: Timestamp,
 ) -> Result<Vec<(Release, ReleaseLedger)>, AwsError> {
-    let looked = Looked::default();
+    let looked = Looked::at_what_waits();
     let found = join_all(service.deployed_by.iter().map(async |place| {
         let standing = looked.at(adapters, place, now).await;
         let latest =

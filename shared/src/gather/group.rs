@@ -34,6 +34,8 @@ pub(super) struct Standing {
 #[derive(Debug, Default)]
 pub struct Looked {
     places: Mutex<HashMap<Place, Arc<Look>>>,
+    /// Whether an execution is looked at that only waits in its stage.
+    waiting: bool,
 }
 
 /// A look at one place.
@@ -44,6 +46,11 @@ struct Look {
 }
 
 impl Looked {
+    /// For whoever answered about what is in a place, also if that only waits there; an alarm is about what users have.
+    pub(super) fn at_what_waits() -> Self {
+        Self { waiting: true, ..Self::default() }
+    }
+
     /// What is released at a place.
     pub(super) async fn latest(
         &self,
@@ -71,7 +78,7 @@ impl Looked {
                 let found = look.latest.get_or_init(|| latest(&adapters.codedeploy, deployment_group)).await;
                 group(adapters, deployment_group, found.clone(), now).await
             }
-            Place::Stage(stage) => super::stage::stage(adapters, stage, now).await,
+            Place::Stage(stage) => super::stage::stage(adapters, stage, self.waiting, now).await,
         });
         standing.await.clone()
     }

@@ -19,7 +19,7 @@ use crate::{
 /// 25 a call, and DescribeAlarms, 100 names a call and one for each pattern; for each release a ledger query; for each
 /// pipeline's stage what its event would have asked.
 ///
-/// What is not answered within 12 s is missing: who does not answer must not take the minute of all the others, since
+/// What deployers and CloudWatch do not answer within 12 s is missing: who does not answer must not take the minute of all the others, since
 /// nothing is begun late in an invocation.
 pub async fn gather(adapters: &Adapters, policy: &Policy, open: Open, now: Timestamp) -> OpenEvidence {
     let (releases, ledgers, alarms) = tokio::join!(

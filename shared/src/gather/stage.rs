@@ -31,7 +31,10 @@ const EARLIER: usize = 20;
 
 /// The stage now: GetPipelineState and GetPipeline, then ListActionExecutions of the execution that is in it and
 /// ListPipelineExecutions, which names the ones that it could go back to.
-pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) -> Standing {
+///
+/// Where that execution has released nothing there, because it waits for an approval or was not let in, the one before it is
+/// what users have, and is described in its place, unless `waiting`.
+pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: bool, now: Timestamp) -> Standing {
     let pipelines = &adapters.codepipeline;
     let (stages, structure) =
         tokio::join!(pipelines.stages(&place.pipeline), pipelines.structure(&place.pipeline));
@@ -77,8 +80,8 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, now: Timestamp) ->
     let (status, rollback) = (Some(status), found.rollback);
     let entered = Entered { place, execution: &execution, status, rollback, stages: &stages };
     let mut seen = entered.told(adapters, &structure, now).await;
-    if !seen.begun {
-        // It waits there for a person, or was not let in: what users have is what ran before it.
+    // One that has entered a moment ago has no runs yet: then it is not known.
+    if !seen.begun && !waiting && (seen.asks || !busy) {
         seen = match before(adapters, place, &execution, (&structure, &stages), now).await {
             Err(error) => return missing(&error),
             Ok(None) => return nothing(next_stage),
@@ -120,7 +123,8 @@ async fn before(
 ) -> Result<Option<Seen>, AwsError> {
     let pipelines = &adapters.codepipeline;
     let all = pipelines.executions(&place.pipeline).await?;
-    let earlier: Vec<&ExecutionSummary> = all.iter().skip_while(|one| one.id != execution).skip(1).collect();
+    // The newest first, and also those that began after it: a rollback overtakes what is on its way.
+    let earlier: Vec<&ExecutionSummary> = all.iter().filter(|one| one.id != execution).collect();
     for one in earlier.iter().take(EARLIER) {
         let runs = pipelines.actions(&place.pipeline, &one.id).await?;
         if runs.iter().any(|run| run.stage == place.stage && !run.is_approval()) {
@@ -128,10 +132,10 @@ async fn before(
             return Ok(Some(entered.told(adapters, structure, now).await));
         }
     }
-    if earlier.len() <= EARLIER && all.iter().any(|one| one.id == execution) {
+    if earlier.len() <= EARLIER {
         return Ok(None);
     }
-    let why = format!("the execution {execution} has released nothing yet, nor have the {EARLIER} before it");
+    let why = format!("the execution {execution} has released nothing yet, nor have {EARLIER} others");
     Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
 }
 
@@ -155,16 +159,18 @@ async fn deployed(adapters: &Adapters, within: &[ReleaseId]) -> Result<Deployed,
         }
         Err(error) => return Err(error),
     };
-    let all = deployments.iter().all(Release::is_being_undone);
-    let mut to: BTreeMap<DeploymentGroup, Timestamp> = BTreeMap::new();
-    for one in &deployments {
-        if let Some(group) = one.group() {
-            let newest = to.entry(group.clone()).or_insert(one.created_at);
-            *newest = one.created_at.max(*newest);
+    // What was tried again deployed more than once into the same group.
+    let mut newest: BTreeMap<DeploymentGroup, Release> = BTreeMap::new();
+    for one in deployments {
+        let Some(group) = one.group().cloned() else { continue };
+        if newest.get(&group).is_none_or(|other| other.created_at < one.created_at) {
+            newest.insert(group, one);
         }
     }
-    let rolled_back_by = deployments.into_iter().find_map(|one| one.rolled_back_by).filter(|_| all);
-    Ok(Deployed { rolled_back_by, to: to.into_iter().collect() })
+    let all = newest.values().all(Release::is_being_undone);
+    let rolled_back_by = newest.values().find_map(|one| one.rolled_back_by.clone()).filter(|_| all);
+    let to = newest.into_iter().map(|(group, one)| (group, one.created_at)).collect();
+    Ok(Deployed { rolled_back_by, to })
 }
 
 /// What is told about a stage's beginning or end: as [`stage`], for the execution that the event names.
@@ -245,6 +251,8 @@ struct Seen {
     within: Vec<ReleaseId>,
     /// Whether anything of it has begun there but approvals; also if that is not known.
     begun: bool,
+    /// Whether an approval of it has.
+    asks: bool,
 }
 
 impl Entered<'_> {
@@ -265,7 +273,7 @@ impl Entered<'_> {
                     back: Observed::Missing { why: missing() },
                     marked: Observed::Missing { why: missing() },
                 };
-                return Seen { told, within: Vec::new(), begun: true };
+                return Seen { told, within: Vec::new(), begun: true, asks: false };
             }
         };
         let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
@@ -289,14 +297,20 @@ impl Entered<'_> {
         };
         runs.retain(|run| run.stage == stage);
         let within = deployments(&runs, |_| true);
-        let begun = runs.iter().any(|run| !run.is_approval());
+        let (asks, begun) =
+            (runs.iter().any(ActionRun::is_approval), runs.iter().any(|run| !run.is_approval()));
         let words = summary.and_then(|summary| summary.revision.clone());
         let release = self.release(&runs, words, change).map(|release| Release { course, ..release });
         let back = match &release {
             Err(why) => Observed::Missing { why: why.clone() },
             Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
         };
-        Seen { told: Told { release: Observed::from_result(release, now), back, marked }, within, begun }
+        Seen {
+            told: Told { release: Observed::from_result(release, now), back, marked },
+            within,
+            begun,
+            asks,
+        }
     }
 
     /// The execution as a release: it begins with the stage's first action that is no approval, since nothing changes for

@@ -28,7 +28,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
             "Look whether what runs now carries the same fault: it came after a release that went wrong."
         }
         Reason::RunAgainSinceUndone { .. } => {
-            "Talk to whoever ran it again, and stop it or roll the stage back by hand if users are hurt."
+            "Find out who or what ran it again, and stop it or roll the stage back by hand if users are hurt."
         }
         Reason::RollbackIsFailing { .. } => {
             "Look now: if the alarm stays red once the rollback is done, what it went back to is bad as well."
