@@ -1,12 +1,10 @@
 //! How long ago something was, for what an adapter keeps or leaves alone. Nothing is decided by it.
 
-use std::{
-    pin::Pin,
-    time::{Duration, SystemTime},
-};
+use std::{pin::Pin, time::Duration};
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::time::{Sleep, sleep};
 
 /// A timer that nobody waits for. It is over when either clock says so: the one that only goes forward may stand still
@@ -15,13 +13,14 @@ use tokio::time::{Sleep, sleep};
 #[derive(Debug)]
 pub(crate) struct Timer {
     forward: Pin<Box<Sleep>>,
-    wall: SystemTime,
+    wall: Timestamp,
 }
 
 impl Timer {
     /// One that begins now. Only inside tokio's runtime, and each belongs to the one that it began in.
     pub(crate) fn of(length: Duration) -> Self {
-        Self { forward: Box::pin(sleep(length)), wall: on_the_wall() + length }
+        let wall = on_the_wall().checked_add(length).unwrap_or(Timestamp::MAX);
+        Self { forward: Box::pin(sleep(length)), wall }
     }
 
     /// Whether its time is up.
@@ -37,8 +36,9 @@ impl Timer {
     }
 }
 
-fn on_the_wall() -> SystemTime {
-    SystemTimeSource::new().now()
+/// By the clock that the SDK signs by. One that cannot be right ends nothing.
+fn on_the_wall() -> Timestamp {
+    Timestamp::try_from(SystemTimeSource::new().now()).unwrap_or(Timestamp::MIN)
 }
 
 /// Whether there is a timer, and it still runs.
