@@ -311,3 +311,15 @@ async fn what_failed_past_the_pipeline_does_not_keep_the_stage_from_being_taken_
     line.minutes(20).await;
     assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
 }
+
+#[tokio::test]
+async fn whether_codedeploy_goes_back_by_itself_is_not_guessed() {
+    let line = Line::of(production(), STAGE, Some(ecs())).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(40).await;
+    line.simulator.fault("BatchGetDeployments", Fault::InternalError, 1_000);
+    line.red();
+    line.minutes(6).await;
+    nothing(&line, "RollbackStage");
+    line.says("somebody has to decide");
+}

@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// CodeDeploy's code for a deployment that it does not know, here also of one that an answer leaves out.
+pub const UNKNOWN: &str = "DeploymentDoesNotExistException";
+
 made!(Client);
 placed!(aws_sdk_codedeploy, "CodeDeploy");
 
@@ -242,7 +245,8 @@ impl CodeDeploy {
     /// Several deployments at once, 25 a call (its limit).
     ///
     /// # Errors
-    /// When CodeDeploy does not tell, or tells of fewer than it was asked about: that counts as a refusal, like one that cannot be read.
+    /// When CodeDeploy does not tell, or one cannot be read, or is left out of the answer ([`UNKNOWN`]). The last two count
+    /// as refusals: it did answer.
     pub async fn described(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, AwsError> {
         const OPERATION: &str = "codedeploy:BatchGetDeployments";
         let mut described: Vec<Release> = Vec::new();
@@ -264,7 +268,7 @@ impl CodeDeploy {
             None => Ok(described),
             Some(absent) => {
                 let unreadable = AwsError::unreadable(OPERATION, absent, "the answer does not describe it");
-                Err(AwsError { refused: true, ..unreadable })
+                Err(AwsError { refused: true, code: Some(UNKNOWN.to_owned()), ..unreadable })
             }
         }
     }

@@ -8,6 +8,7 @@ use super::{group::Standing, release::Told, way_back::not_good};
 use crate::{
     aws::{
         Adapters, AwsError,
+        codedeploy::UNKNOWN,
         codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure, committed},
     },
     decision::approval::not_begun,
@@ -152,11 +153,7 @@ async fn deployed(adapters: &Adapters, within: &[ReleaseId]) -> Result<Deployed,
     let deployments = match adapters.codedeploy.described(within).await {
         Ok(deployments) => deployments,
         // An action may deploy in another region or account, whose deployments are not known here: said, or left out.
-        Err(error)
-            if error.is("DeploymentDoesNotExistException") || error.refused && error.code.is_none() =>
-        {
-            return Ok(Deployed::default());
-        }
+        Err(error) if error.is(UNKNOWN) => return Ok(Deployed::default()),
         Err(error) => return Err(error),
     };
     // What was tried again deployed more than once into the same group.
