@@ -70,18 +70,31 @@ fn around(captures: &Captures<'_>) -> String {
 fn assigned(captures: &Captures<'_>) -> String {
     let group = |number| captures.get(number).map_or("", |group| group.as_str());
     let (before, name, by, value) = (group(1), group(2), group(3), group(4));
-    let name = name.to_ascii_lowercase();
-    let names = ["name", "arn", "id", "expected", "type", "version", "length", "count"];
     let bare = value.trim_start_matches(['\\', '"', '\'']);
     // `RequestToken`, `nextToken`, and the parser's "Unexpected token: …".
-    let of_paging = name.starts_with("token") && before.len() > 3;
-    let in_arn = before.ends_with(':') && by.starts_with(':');
-    if names.iter().any(|ending| name.ends_with(ending)) || bare.starts_with("arn:aws") || in_arn || of_paging
-    {
+    let of_paging = name.to_ascii_lowercase().starts_with("token") && before.len() > 3;
+    let in_arn = before.contains("secretsmanager:") && by.starts_with(':');
+    if is_about_a_secret(name) || bare.starts_with("arn:aws") || in_arn || of_paging {
         return group(0).to_owned();
     }
     let quote = value.len() - bare.len();
     format!("{before}{}{by}{}{MASKED}", group(2), &value[..quote])
+}
+
+/// Whether the last word of a name says that it holds no secret: `SecretName`, `KEY_ID`. In the middle of a word such an
+/// ending says nothing: `PASSWORD_ANDROID`.
+fn is_about_a_secret(name: &str) -> bool {
+    let endings = ["name", "arn", "id", "expected", "type", "version", "length", "count"];
+    endings.iter().any(|ending| {
+        let Some((before, last)) =
+            name.len().checked_sub(ending.len()).and_then(|at| name.split_at_checked(at))
+        else {
+            return false;
+        };
+        let hump = before.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && last.starts_with(|c: char| c.is_ascii_uppercase());
+        last.eq_ignore_ascii_case(ending) && (hump || before.ends_with(['_', '-']))
+    })
 }
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -144,7 +157,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(
             &["pass", "secret", "token", "key", "credential", "pwd"],
             concat!(
-                r"((?i:request|next|continuation|idempotency|unexpected )|[^\n]??)",
+                r"((?i:request|next|continuation|idempotency|unexpected )|:?secretsmanager:[\w-]*:\d*:|[^\n]??)",
                 r"((?i:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|encryption[_-]?key|credentials?)[A-Za-z0-9_-]{0,40}|[Pp]wd)",
                 r#"(\\?["']? *[:=]>? *)"#,
                 r#"(\\"[^"\\\n]*|"[^"\n]*|'[^'\n]*|[^\s"']+)"#,
@@ -238,6 +251,12 @@ mod tests {
             ("login --password hunter2 ci", "login --password [masked] ci"),
             ("docker login -u AWS -p s3cr3t host", "docker login -u AWS -p [masked] host"),
             ("Server=db;Pwd=hunter2", "Server=db;Pwd=[masked]"),
+            ("KEYSTORE_PASSWORD_ANDROID=hunter2", "KEYSTORE_PASSWORD_ANDROID=[masked]"),
+            (
+                "API_TOKEN_DISCOUNT=s3cr3t AWS_ACCESS_KEY_ID=kept",
+                "API_TOKEN_DISCOUNT=[masked] AWS_ACCESS_KEY_ID=kept",
+            ),
+            ("db:password:hunter2", "db:password:[masked]"),
         ];
         for (text, masked) in cases {
             assert_eq!(mask(text), masked);
@@ -266,6 +285,7 @@ mod tests {
             "secret: arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/orders/db-AbCdEf",
             "Secrets Manager can't find the specified secret.",
             "SecretName: prod/orders/db",
+            "secret_version=7 tokenType: bearer privateKeyId=4f",
             "account 123456789012, role AROAEXAMPLEID1234567:session",
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/orders@sha256:6ccc2ae1df9d155ba83c597051611c42d60e09c6329dcb14a312cecc0a8e3900",
             "https://registry.npmjs.org/@aws-sdk/client-s3/-/client-s3-3.600.0.tgz",

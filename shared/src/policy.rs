@@ -39,7 +39,7 @@ pub use pipelines::RetryRule;
 use self::{defaults::Defaults, index::Index, path::Path, reading::Reading, taken::Taken};
 use crate::{
     release::{AlarmName, LifecycleEvent, Place, ServiceName, Stage},
-    yaml::{self, Node},
+    yaml::{self, Node, Value},
 };
 
 /// What the owners asked for. It is read once and shared: a clone, and the part of one account, cost nothing.
@@ -363,7 +363,12 @@ fn service(reading: &mut Reading, node: &Node, name: &str, path: &Path<'_>, defa
         None => BTreeMap::new(),
         Some(node) => hooks::read(reading, node, &fields.path("hooks")),
     };
-    if fields.get("alarms").is_none() && fields.get("hooks").is_none() {
+    let lacks = |field: &str| match fields.get(field).map(|node| &node.value) {
+        None => true,
+        Some(Value::Mapping(entries)) => entries.is_empty(),
+        Some(Value::Scalar { .. } | Value::List(_)) => false,
+    };
+    if lacks("alarms") && lacks("hooks") {
         reading.wrong(node.line, path, "has neither alarms nor hooks: nothing of it would be guarded");
     }
     let (role_line, account_role) = account_role::account_role(reading, &fields).unzip();

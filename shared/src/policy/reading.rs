@@ -205,6 +205,20 @@ impl Reading {
                 self.wrong(node.line, path, said);
                 return None;
             }
+            // Where `m` was meant, an alarm would count against its release for months.
+            if text.contains('M') || text.contains("month") {
+                let meant = text.replace('M', "m");
+                let said = if humantime::parse_duration(&meant).is_ok() && meant != *text {
+                    format!("found `{text}`, which is months; did you mean `{meant}`?")
+                } else {
+                    format!(
+                        "found {}, expected a duration such as `{example}` (ms, s, m, h, d)",
+                        node.shown()
+                    )
+                };
+                self.wrong(node.line, path, said);
+                return None;
+            }
             match humantime::parse_duration(text) {
                 Ok(duration) if duration.is_zero() => {
                     self.wrong(node.line, path, format!("found `{text}`, expected longer than nothing"));

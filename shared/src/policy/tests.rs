@@ -224,6 +224,26 @@ fn every_mistake_has_its_words() {
 }
 
 #[test]
+fn what_would_be_accepted_and_was_not_meant_is_a_mistake() {
+    for (text, expected) in [
+        (
+            with("    alarms:", "    watch_for: 10M\n    alarms:"),
+            "line 5: services.checkout.watch_for: found `10M`, which is months; did you mean `10m`?",
+        ),
+        (
+            with("    alarms:", "    watch_for: 1 month\n    alarms:"),
+            "line 5: services.checkout.watch_for: found `1 month`, expected a duration such as `30m` (ms, s, m, h, d)",
+        ),
+        (
+            with("{ checkout-5xx: roll_back }", "{}"),
+            "line 4: services.checkout: has neither alarms nor hooks: nothing of it would be guarded",
+        ),
+    ] {
+        assert_eq!(mistakes(&text), expected, "\nof\n{text}");
+    }
+}
+
+#[test]
 fn broken_yaml_is_one_mistake_with_its_line() {
     let said = mistakes("version: 1\nservices: [\n");
     assert!(said.contains("this is not YAML"), "{said}");
