@@ -114,6 +114,11 @@ fn stacks_are_looked_at_once_a_day_and_only_where_that_was_asked_for() {
     }
     let role = &with_chat().resources["StackDriftRole"]["Properties"];
     assert_eq!(role["ManagedPolicyArns"], serde_json::json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]));
+    let own = "arn:aws:iam::123456789012:policy/stacks/read";
+    let narrowed = [("Drift", "yes"), ("DriftReadPolicyArn", own)];
+    let stack = super::deployed::template().stack(&narrowed).unwrap();
+    let role = &stack.resources["StackDriftRole"]["Properties"];
+    assert_eq!(role["ManagedPolicyArns"], serde_json::json!([own]));
 }
 
 #[test]

@@ -53,8 +53,12 @@ const SAMPLES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "DriftReadPolicyArn",
-        &["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws-us-gov:iam::123456789012:policy/stacks/read"],
-        &["", "ReadOnlyAccess", "arn:aws:iam::123456789012:role/x", "*"],
+        &[
+            "",
+            "arn:aws:iam::aws:policy/ReadOnlyAccess",
+            "arn:aws-us-gov:iam::123456789012:policy/stacks/read",
+        ],
+        &["ReadOnlyAccess", "arn:aws:iam::123456789012:role/x", "*"],
     ),
     ("ExternalId", &["", "a-long-external-id", "a:b/c"], &["x", "with space", "ü-ü-ü"]),
     ("NotifyEmail", &["", "anna@example.com"], &["anna", "@example.com", "a b@example.com", "anna@example"]),
