@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
+    decision::{Asking, HookAnswer},
     ledger::{Answered, Incident, Judged, Open, ReleaseLedger, Would},
     policy::Service,
+    reason::Reasons,
     release::{
         AlarmArn, AlarmName, DeploymentGroup, LifecycleEvent, Place, Release, ReleaseId, Revision,
         ServiceName,
@@ -354,6 +356,8 @@ pub struct ApprovalEvidence {
 /// What is known when a lifecycle hook was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookEvidence {
+    /// What was decided about this very call before.
+    pub before: Option<HookBefore>,
     /// The deployment that waits.
     pub deployment: Observed<Release>,
     /// The lifecycle event that waits for this answer.
@@ -364,6 +368,29 @@ pub struct HookEvidence {
     pub answered: Option<Answered>,
     /// When it was called: a person's time to answer counts from here.
     pub called: Timestamp,
+}
+
+/// What was decided about a hook's call that comes again: it is not judged twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookBefore {
+    /// It was answered, or was to be: CodeDeploy may not have taken it.
+    Answered {
+        /// For which service, if it was known.
+        service: Option<ServiceName>,
+        /// What.
+        answer: HookAnswer,
+        /// Why.
+        reasons: Reasons,
+    },
+    /// A person was asked, and is still.
+    Asked {
+        /// Which lifecycle event.
+        event: LifecycleEvent,
+        /// Until when, and what silence means.
+        asking: Asking,
+        /// Why.
+        reasons: Reasons,
+    },
 }
 
 /// What one check found.

@@ -19,6 +19,7 @@ mod deployments_are_explained;
 mod every_rehearsal_comes_true;
 mod failures_are_explained;
 mod from_outside;
+mod hooks_on_bad_days;
 mod it_scales;
 mod many_at_once;
 mod other_accounts;

@@ -47,7 +47,7 @@ pub(crate) fn cold(story: &Story, policy: &str) {
     register!("lifecycle-hooks", |guard, call, now| lifecycle_hooks::handle(
         guard.own(),
         &call.payload,
-        now,
+        || now,
         Pace { left: call.deadline, retry_every: std::time::Duration::from_millis(20) }
     ));
 }

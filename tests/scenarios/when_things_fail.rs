@@ -214,6 +214,8 @@ async fn hooks_are_answered_while_everything_is_throttled() {
     story.minutes(2).await;
     let answers = story.simulator.effects("PutLifecycleEventHookExecutionStatus");
     assert_eq!(answers.len(), 1);
+    // Nothing but the throttling was wrong.
+    assert_eq!(answers[0]["status"], "Succeeded");
 }
 
 #[tokio::test]

@@ -378,9 +378,8 @@ fn install_with(
         let guards = guards("lifecycle-hooks", &call);
         Box::pin(async move {
             let pace = Pace { left: call.deadline, retry_every };
-            let handled =
-                lifecycle_hooks::handle(guards.own(), &call.payload, invocation(&call.id, call.now), pace)
-                    .await;
+            let begins = || invocation(&call.id, call.now);
+            let handled = lifecycle_hooks::handle(guards.own(), &call.payload, begins, pace).await;
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });

@@ -81,16 +81,19 @@ impl SoFar {
 /// Handles one call of a hook. CodeDeploy ignores what a hook returns and waits for an hour for a call that
 /// answers it; so whatever happens here, that call is made before the time is up.
 ///
+/// Checks may take minutes, and leases and fences count from an invocation's beginning: `begins` is asked for it at the
+/// start, and once more when everything is decided and is to be done. Nothing is claimed before.
+///
 /// # Errors
 /// When the payload is not a hook's call, so that there is nothing to answer; when CodeDeploy did not take the
 /// answer; or when the message about it could not be sent. The hook is called again then.
-pub async fn handle(
+pub async fn handle<'a>(
     guard: &Guard,
     payload: &[u8],
-    invocation: Invocation<'_>,
+    begins: impl Fn() -> Invocation<'a>,
     pace: Pace,
 ) -> Result<Value, Failure> {
-    let now = invocation.now;
+    let now = begins().now;
     let call = events::hook(payload).map_err(|refusal| {
         error!(kind = refusal.kind(), %refusal, "refused");
         Failure { kind: refusal.kind(), message: refusal.to_string() }
@@ -119,7 +122,7 @@ pub async fn handle(
         }
     };
     let signal = Signal::Hook(call.clone());
-    let outcome = Box::pin(carry_out(plan, &signal, now, guard.scene(invocation))).await;
+    let outcome = Box::pin(carry_out(plan, &signal, now, guard.scene(begins()))).await;
     answered(&call, &outcome)
 }
 
@@ -199,37 +202,40 @@ async fn learn_and_decide(
 ) -> Decision {
     let deadline = tokio::time::sleep(pace.checks());
     tokio::pin!(deadline);
+    // What is decided when the time is up needs whose it is: learnt as soon as it is known.
+    let learnt = |deployment: &Release| {
+        let service = guard.policy.deployed_by(&deployment.place);
+        so_far.learn(service.map(hook::in_doubt_for), deployment);
+        hook::needs_event(&guard.policy, deployment)
+    };
     let ((deployment, event), ledger) = tokio::join!(
-        gather::hook::caller(&guard.adapters, call, now),
+        gather::hook::caller(&guard.adapters, call, learnt, pace.retry_every, now),
         guard.adapters.ledger.release(&call.deployment, now),
     );
     // Without the ledger nobody can be asked either, and an answer that was given before is given again by whoever
     // gave it.
     let key = Signal::Hook(call.clone()).key();
-    let (answered, called) = match ledger {
+    let (before, answered, called) = match ledger {
         Ok(ledger) => {
             let asked = ledger.asked.iter().find(|offer| offer.key == key).map(|offer| offer.asked);
-            (ledger.answers.get(&key).cloned(), asked.unwrap_or(now))
+            let before = hook::before(&ledger, call);
+            (before, ledger.answers.get(&key).cloned(), asked.unwrap_or(now))
         }
         Err(error) => {
             warn!(%error, "whether the hook was answered before is not known");
-            (None, now)
+            (None, None, now)
         }
     };
     let mut checks = Vec::new();
-    if let Ok(deployment) = deployment.known() {
-        let service = guard.policy.deployed_by(&deployment.place);
-        so_far.learn(service.map(hook::in_doubt_for), deployment);
-        if let Ok(event) = event.known()
-            && let Asked::Checks(asked, service) = hook::asked(&guard.policy, deployment, event)
-        {
-            let (adapters, retry_every) = (&guard.adapters, pace.retry_every);
-            let deadline = deadline.as_mut();
-            checks =
-                gather::hook::run(adapters, service, asked, deployment, retry_every, deadline, now).await;
-        }
+    if before.is_none()
+        && let (Ok(deployment), Ok(event)) = (deployment.known(), event.known())
+        && let Asked::Checks(asked, service) = hook::asked(&guard.policy, deployment, event)
+    {
+        let (adapters, retry_every) = (&guard.adapters, pace.retry_every);
+        let deadline = deadline.as_mut();
+        checks = gather::hook::run(adapters, service, asked, deployment, retry_every, deadline, now).await;
     }
-    let evidence = HookEvidence { deployment, event, checks, answered, called };
+    let evidence = HookEvidence { before, deployment, event, checks, answered, called };
     hook::decide(&guard.policy, &evidence, call)
 }
 

@@ -20,13 +20,13 @@ async fn main() -> Result<(), Error> {
     let started = Guards::start(variable).inspect_err(|error| eprintln!("{error}"));
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let payload = event.payload.get().as_bytes();
-        let invocation = program.invocation(&event.context);
+        let begins = || program.invocation(&event.context);
         match &started {
             // A hook is answered in its own account: other accounts' services have none.
             Ok(guards) => {
-                guards.http().begins(invocation.now);
-                let pace = pace(event.context.deadline, invocation.now);
-                let handled = handle(guards.own(), payload, invocation, pace).await;
+                let now = begins().now;
+                guards.http().begins(now);
+                let handled = handle(guards.own(), payload, begins, pace(event.context.deadline, now)).await;
                 guards.http().ends((program.now)());
                 handled
             }

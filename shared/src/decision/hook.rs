@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     approval::Choice,
     decision::{Asking, Decision, HookAnswer, Verdict},
-    evidence::{CheckResult, Finding, HookEvidence, Observed},
-    ledger::{About, Answered, Answerer, WaitingHook},
+    evidence::{CheckResult, Finding, HookBefore, HookEvidence, Observed},
+    ledger::{About, Answered, Answerer, ReleaseLedger, WaitingHook},
     policy::{ApprovalOtherwise, Check, Mode, OnDoubt, Policy, Service},
     reason::{Reason, Reasons, Silent},
-    release::{LifecycleEvent, Release},
-    signal::HookCall,
+    release::{LifecycleEvent, Release, ServiceName},
+    signal::{HookCall, Signal},
 };
 
 /// What a hook's call asks of the policy, once it is known which deployment and which event called.
@@ -45,13 +45,51 @@ pub fn in_doubt_for(service: &Service) -> OnDoubt {
     }
 }
 
+/// Whether what a deployment's hook is answered depends on the event that called it.
+pub fn needs_event(policy: &Policy, deployment: &Release) -> bool {
+    !deployment.is_rollback() && policy.deployed_by(&deployment.place).is_some()
+}
+
+/// What the ledger of a release knows of a call that was judged before.
+pub fn before(ledger: &ReleaseLedger, call: &HookCall) -> Option<HookBefore> {
+    let key = Signal::Hook(call.clone()).key();
+    let of_this = || ledger.decisions.iter().filter(|decision| decision.signal == key);
+    // What was answered without knowing whose hook it is was no judgement: it may be that of a service which is only observed.
+    let known = || of_this().filter(|decision| decision.service.is_some());
+    let answered = known().find_map(|decision| match decision.verdict {
+        Verdict::Answer(answer) => Some((decision, answer)),
+        _ => None,
+    });
+    if let Some((decision, answer)) = answered {
+        let (service, reasons) = (decision.service.clone(), decision.reasons.clone());
+        return Some(HookBefore::Answered { service, answer, reasons });
+    }
+    let asked = of_this().find(|decision| decision.verdict == Verdict::Ask)?;
+    let offer = ledger.asked.iter().find(|offer| offer.key == key)?;
+    let (About::Hook { event, .. }, Some(deadline), Some(otherwise)) =
+        (&offer.about, offer.deadline, offer.otherwise)
+    else {
+        return None;
+    };
+    let (event, asking) = (event.clone(), Asking { deadline, otherwise });
+    Some(HookBefore::Asked { event, asking, reasons: asked.reasons.clone() })
+}
+
 /// Decides what a lifecycle hook answers. Total: there is always an answer, or a question whose silence is one.
 pub fn decide(policy: &Policy, evidence: &HookEvidence, call: &HookCall) -> Decision {
+    // One call has one answer. By the time it comes again another event may be in progress.
+    if let Some(HookBefore::Answered { service, answer, reasons }) = &evidence.before {
+        return as_before(policy, service.as_ref(), evidence.deployment.known().ok(), *answer, reasons);
+    }
     let deployment = match evidence.deployment.known() {
         Ok(deployment) => deployment,
         Err(why) => {
             // Which service is it? Unknown, and so is its `on_doubt`: the answer that lets nothing through.
             let what = "which deployment called the hook".to_owned();
+            if evidence.before.is_some() {
+                // A person is thinking about it, and the sweep answers for their silence.
+                return Decision::plain(None, None, Verdict::LookAgain, learn(what, why).into());
+            }
             return answer(None, None, HookAnswer::Failed, learn(what, why).into());
         }
     };
@@ -63,6 +101,11 @@ pub fn decide(policy: &Policy, evidence: &HookEvidence, call: &HookCall) -> Deci
     // Called again after somebody answered: that answer stands, and nobody is asked twice.
     if let Some(answered) = &evidence.answered {
         return as_answered(guarding, deployment, answered);
+    }
+    // Called again while a person is thinking: that question stands.
+    if let (Some(HookBefore::Asked { event, asking, reasons }), Some(service)) = (&evidence.before, guarding)
+    {
+        return still_asked(service, deployment, call, (event, *asking), reasons);
     }
     let event = match evidence.event.known() {
         Ok(event) => event,
@@ -179,6 +222,21 @@ fn ask(
     }
 }
 
+/// The question that stands, with its reasons and its deadline.
+fn still_asked(
+    service: &Service,
+    deployment: &Release,
+    call: &HookCall,
+    (event, asking): (&LifecycleEvent, Asking),
+    reasons: &Reasons,
+) -> Decision {
+    Decision {
+        question: Some(asking),
+        waits: Some(About::Hook { call: call.clone(), event: event.clone() }),
+        ..Decision::plain(Some(&service.name), Some(deployment), Verdict::Ask, reasons.clone())
+    }
+}
+
 /// The answer that was given before, again.
 fn as_answered(service: Option<&Service>, deployment: &Release, answered: &Answered) -> Decision {
     // Nothing but an approval lets it through.
@@ -191,6 +249,19 @@ fn as_answered(service: Option<&Service>, deployment: &Release, answered: &Answe
         (Answerer::Silence, _) | (_, None) => Reason::NobodyApproved { asked: answered.at, succeeded },
     };
     answer(service, Some(deployment), verdict, reason.into())
+}
+
+/// The answer that was decided before, again, with its reasons: what `observe` made of it is in them.
+fn as_before(
+    policy: &Policy,
+    service: Option<&ServiceName>,
+    deployment: Option<&Release>,
+    answer: HookAnswer,
+    reasons: &Reasons,
+) -> Decision {
+    let observed =
+        service.and_then(|name| policy.service(name)).is_some_and(|service| service.mode == Mode::Observe);
+    Decision { observed, ..Decision::plain(service, deployment, Verdict::Answer(answer), reasons.clone()) }
 }
 
 /// Decides about a hook that waited for a person, when nobody has answered in time.
@@ -236,13 +307,17 @@ pub fn cannot_ask(decision: Decision, what: String) -> Decision {
 const PATIENCE: SignedDuration = SignedDuration::from_mins(40);
 
 /// The decision about a hook whose call nobody has answered, long after whoever was at it must be dead. Whose it is
-/// may be learnt in the next minute, as long as there is one.
+/// may be learnt in the next minute, as long as there is one. What was decided about it and did not get through stands.
 pub fn left_waiting(
     policy: &Policy,
     deployment: &Observed<Release>,
+    before: Option<&HookBefore>,
     since: Timestamp,
     now: Timestamp,
 ) -> Decision {
+    if let Some(HookBefore::Answered { service, answer, reasons }) = before {
+        return as_before(policy, service.as_ref(), deployment.known().ok(), *answer, reasons);
+    }
     let reason = Reason::HookLeftWaiting { since };
     match deployment.known() {
         Ok(deployment) if deployment.is_rollback() => {

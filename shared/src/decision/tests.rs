@@ -512,6 +512,7 @@ fn hook_evidence(findings: Vec<Finding>) -> HookEvidence {
         .map(|(number, finding)| CheckResult { check: format!("check {number}"), finding })
         .collect();
     HookEvidence {
+        before: None,
         deployment: known(release()),
         event: known("AfterAllowTraffic".into()),
         checks,

@@ -15,11 +15,39 @@ use crate::{
     signal::{AlarmState, HookCall},
 };
 
-/// A check that could not be measured so many times in a row is given up.
+/// A check that could not be measured so many times in a row is given up, and so is looking for who called.
 pub const CONSECUTIVE_ERRORS: u32 = 4;
 
-/// Which deployment called, and which of its lifecycle events waits: the call names neither.
+/// Which deployment called, and which of its lifecycle events waits: the call names neither. What CodeDeploy does not say
+/// is asked again after `retry_every`, like a check: there is time, and whoever calls may be on the way back. `learnt` is
+/// told which deployment it is as soon as that is known, and says whether the event matters.
 pub async fn caller(
+    adapters: &Adapters,
+    call: &HookCall,
+    learnt: impl Fn(&Release) -> bool,
+    retry_every: Duration,
+    now: Timestamp,
+) -> (Observed<Release>, Observed<LifecycleEvent>) {
+    let mut known: Option<Observed<Release>> = None;
+    let mut looks = 0;
+    loop {
+        let (deployment, event) = look(adapters, call, now).await;
+        // What was learnt stays known, also if the next look, which is for the event's sake, does not get through.
+        let deployment = known.take().unwrap_or(deployment);
+        looks += 1;
+        let enough = match deployment.known() {
+            Ok(deployment) => !learnt(deployment) || event.known().is_ok(),
+            Err(_) => false,
+        };
+        if enough || looks >= CONSECUTIVE_ERRORS {
+            return (deployment, event);
+        }
+        known = deployment.known().is_ok().then_some(deployment);
+        tokio::time::sleep(retry_every).await;
+    }
+}
+
+async fn look(
     adapters: &Adapters,
     call: &HookCall,
     now: Timestamp,

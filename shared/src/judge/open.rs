@@ -132,7 +132,12 @@ pub async fn hook_left(
         Observed::from_result(guard.adapters.codedeploy.deployment(&waiting.call.deployment).await, now);
     let decision = match waiting.otherwise {
         Some(_) => decision::hook::unanswered(&guard.policy, &deployment, waiting),
-        None => decision::hook::left_waiting(&guard.policy, &deployment, waiting.since, now),
+        None => {
+            let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
+            let ledger = guard.adapters.ledger.release(&waiting.call.deployment, now).await;
+            let before = decision::hook::before(&ledger.map_err(failed)?, &waiting.call);
+            decision::hook::left_waiting(&guard.policy, &deployment, before.as_ref(), waiting.since, now)
+        }
     };
     let over = vec![Note::Replied(waiting.call.clone())];
     finish(guard, decision, Circumstances { over, ..Circumstances::of(&signal, now) }, now, invocation).await

@@ -76,11 +76,12 @@ fn about_an_alarm(service: &str, release: &str, decision: &Decision) -> Words {
 
 pub(super) fn hook_answered(service: &str, release: &str, answer: HookAnswer, came: &Came) -> Words {
     if *came == Came::AnsweredBefore {
-        // What was found this time is news to nobody: an earlier answer, or the end of CodeDeploy's hour, stands.
+        // This one, if only its receipt was lost; an earlier one; or CodeDeploy's hour is over.
+        let urgency = if answer == HookAnswer::Failed { Urgency::Loud } else { Urgency::Calm };
         return (
             format!("{service}: a hook of {release} had its answer already"),
-            Urgency::Calm,
-            "Belay was called again for a hook that CodeDeploy does not wait for any more; what follows from it is decided already.".to_owned(),
+            urgency,
+            "CodeDeploy has an answer for this hook: this one, if only its receipt was lost, or an earlier one. Its deployment shows which.".to_owned(),
             Vec::new(),
         );
     }
@@ -116,13 +117,18 @@ pub(super) fn approval_given(
         About::Question(_) | About::Release => "the question".to_owned(),
     };
     if *came == Came::AnsweredBefore {
-        return (
-            format!("{service}: {what} had its answer already"),
-            Urgency::Calm,
-            "Somebody was first, in the console, by the CLI or in chat, or its time was over; nothing was changed by this answer."
-                .to_owned(),
-            Vec::new(),
-        );
+        // A pipeline says whose answer it has. CodeDeploy does not: it may be this one, whose receipt was lost.
+        let (urgency, did) = match &approval.offer.about {
+            About::Hook { .. } => (
+                if answer == HookAnswer::Failed { Urgency::Loud } else { Urgency::Calm },
+                "CodeDeploy has an answer for this hook: this one, if only its receipt was lost, or another that was first. Its deployment shows which.",
+            ),
+            About::Pipeline(_) | About::Question(_) | About::Release => (
+                Urgency::Calm,
+                "Somebody was first, in the console, by the CLI or in chat, or its time was over; nothing was changed by this answer.",
+            ),
+        };
+        return (format!("{service}: {what} had its answer already"), urgency, did.to_owned(), Vec::new());
     }
     match answer {
         HookAnswer::Succeeded => (
