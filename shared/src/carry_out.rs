@@ -123,6 +123,9 @@ pub struct Scene<'a> {
     pub log: &'a Log,
 }
 
+/// What a question says where nobody can answer it.
+const NOBODY_MAY: &str = "The policy names nobody in `approvers` for this service, so there are no buttons: act by hand, or silence is the answer.";
+
 #[allow(
     clippy::too_many_lines,
     reason = "one arm per action; their order is the point and must be seen whole"
@@ -250,6 +253,9 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
             // carried out is not handled: Lambda's repetition or the sweep does.
             Action::Keep(Note::Replied(_) | Note::Handled(..) | Note::Unpressed(_))
                 if matches!(came, Came::Failed(_)) && !outcome.failures.is_empty() => {}
+            // Nor is one that somebody else is at, who may yet die.
+            Action::Keep(Note::Handled(..) | Note::Unpressed(_) | Note::Answered(_))
+                if effect_happened_before && outcome.look_again => {}
             Action::Keep(note) => {
                 if let Err(error) = scene.adapters.ledger.keep(note, scene.invocation.now).await {
                     outcome.failures.push(error);
@@ -276,7 +282,11 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     let service = decision.service.as_ref().and_then(|name| scene.policy.service(name));
                     let channel = service.and_then(|service| service.chat.slack.as_deref());
                     let channel = channel.filter(|_| scene.adapters.chat.is_some());
-                    let message = card::of(decision, &came, signal, at, scene.console, channel);
+                    let mut message = card::of(decision, &came, signal, at, scene.console, channel);
+                    if message.asks && service.is_some_and(|service| service.approvers.is_empty()) {
+                        message.asks = false;
+                        message.next_steps.push(NOBODY_MAY.to_owned());
+                    }
                     // An effect that failed is another message than the one of its success, which may follow.
                     let key = match came {
                         Came::Failed(_) => format!("failed/{}", signal.key()),

@@ -26,6 +26,7 @@ mod other_accounts;
 mod over_tls;
 mod people_decide;
 mod people_in_chat;
+mod people_on_bad_days;
 mod pipelines_are_guarded;
 mod pipelines_ask;
 mod protocol;

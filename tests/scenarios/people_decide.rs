@@ -243,6 +243,9 @@ async fn a_service_without_approvers_has_no_buttons_and_nobody_may() {
     assert_ne!(policy, TALKED);
     let (story, _) = asked_about(lambda(), &policy, None).await;
     assert_eq!(buttons(&story.card()), [] as [&str; 0], "{}", shown(&story.card()));
+    let asked = story.thread().iter().map(shown).find(|text| text.contains("somebody has to decide"));
+    let asked = asked.expect("it is asked");
+    assert!(asked.contains("there are no buttons") && !asked.contains("Answer on the card"), "{asked}");
     assert!(story.types(ANNA, "rollback orders").await.contains("not among the approvers"));
     story.minutes(2).await;
     assert_eq!(story.stops(), Vec::<Value>::new());

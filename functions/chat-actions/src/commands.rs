@@ -159,7 +159,8 @@ impl Asked<'_> {
         let guard = self.guards.of_service(&service.name);
         let mut offers: Vec<Offer> = Vec::new();
         let mut seen = Vec::new();
-        for (release, known) in gather::approval::current(&guard.adapters, service, now).await? {
+        let (current, unread) = gather::approval::current(&guard.adapters, service, now).await;
+        for (release, known) in current {
             if named.is_some_and(|named| named != release.id.as_str()) {
                 continue;
             }
@@ -191,6 +192,13 @@ impl Asked<'_> {
                 ledger.keep(&Note::Handled(offer.release.clone(), pressed), now).await?;
             }
             return Ok(Refused::NotAnApprover.to_string());
+        }
+        for (place, why) in &unread {
+            warn!(%place, why, "what is released there could not be read");
+        }
+        // Of a release that is named it does not matter what is elsewhere.
+        if !unread.is_empty() && (named.is_none() || offers.is_empty()) {
+            return Ok(replies::not_read(choice, service, &offers, &unread));
         }
         match &offers[..] {
             [] => Ok(replies::nothing_to(choice, service, named, &seen)),

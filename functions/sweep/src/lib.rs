@@ -8,7 +8,7 @@ use belay::{
     evidence::OpenEvidence,
     gather::{self, Looked, inquiry::InBrief},
     judge::{self, Found, Origin},
-    ledger::{Destination, Note, Open},
+    ledger::{Destination, Note, Open, Press},
     metric,
     release::ReleaseId,
     signal::{PipelineChange, ReleaseHappening},
@@ -67,7 +67,8 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
             let (last, first): (Vec<Due>, Vec<Due>) = due.into_iter().partition(after_cards);
             part.last = last;
             for due in first {
-                match settle(part.guard, due, &part.looked, &stale, invocation).await {
+                let (looked, presses) = (&part.looked, part.evidence.open.presses.as_slice());
+                match settle(part.guard, due, looked, presses, &stale, invocation).await {
                     Ok(settled) => outcomes.extend(settled),
                     // One that fails must not keep the others waiting.
                     Err(failure) => failures.push(failure.to_string()),
@@ -78,12 +79,13 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
         // only once its card says how it ended.
         let shown: Vec<_> = parts.iter().map(|part| (part.guard, &part.evidence)).collect();
         stale.extend(Box::pin(judge::cards(&shown, invocation)).await);
-        for Part { guard, evidence: _, looked, last } in parts {
+        for Part { guard, evidence, looked, last } in parts {
             for due in last {
                 if matches!(&due, Due::Unwatched(release) if stale.contains(release)) {
                     continue;
                 }
-                match settle(guard, due, &looked, &stale, invocation).await {
+                let presses = evidence.open.presses.as_slice();
+                match settle(guard, due, &looked, presses, &stale, invocation).await {
                     Ok(settled) => outcomes.extend(settled),
                     Err(failure) => failures.push(failure.to_string()),
                 }
@@ -121,6 +123,7 @@ async fn settle(
     guard: &Guard,
     due: Due,
     looked: &Arc<Looked>,
+    presses: &[Press],
     cardless: &BTreeSet<ReleaseId>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
@@ -130,11 +133,11 @@ async fn settle(
             Box::pin(judge::left(guard, &release, &undo, what, invocation)).await.map(|outcome| vec![outcome])
         }
         Due::Silence(question) => {
-            Box::pin(judge::silence(guard, &question, invocation)).await.map(|outcome| vec![outcome])
+            Box::pin(judge::silence(guard, &question, presses, invocation)).await.map(|outcome| vec![outcome])
         }
-        Due::HookLeft(waiting) => {
-            Box::pin(judge::hook_left(guard, &waiting, invocation)).await.map(|outcome| vec![outcome])
-        }
+        Due::HookLeft(waiting) => Box::pin(judge::hook_left(guard, &waiting, presses, invocation))
+            .await
+            .map(|outcome| vec![outcome]),
         Due::Pressed(press) => {
             Box::pin(judge::pressed(guard, &press, invocation)).await.map(|outcome| vec![outcome])
         }

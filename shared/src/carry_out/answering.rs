@@ -1,6 +1,6 @@
 //! What a person's answer does to a pipeline: a manual approval, and running again what failed.
 
-use super::Scene;
+use super::{Scene, undoing::too_late};
 use crate::{
     aws::{
         AwsError,
@@ -46,6 +46,11 @@ pub(super) async fn retry(
             ledger.overtaken(claim).await?;
             return Ok(Retrying::NotPossible("Belay is undoing this release".to_owned()));
         }
+    }
+    if too_late(scene.invocation.begun).await {
+        ledger.give_back(claim, now).await?;
+        let why = "the time in which this invocation may act was up before it could";
+        return Err(AwsError::unreadable("belay:retry", release, why));
     }
     match scene.adapters.codepipeline.retry(stage, execution).await {
         Ok(RetryAnswer::Started) => Ok(Retrying::Done(claim)),

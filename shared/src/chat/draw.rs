@@ -126,10 +126,13 @@ fn open_offers(facts: &CardFacts) -> Vec<Offer> {
     if facts.service.approvers.is_empty() {
         return Vec::new();
     }
-    let Ok(release) = facts.release.known() else { return Vec::new() };
+    let unanswered = facts.ledger.asked.iter().filter(|offer| !facts.ledger.answers.contains_key(&offer.key));
+    let Ok(release) = facts.release.known() else {
+        // The deadline goes on while the release cannot be read: whether an answer still matters is looked at then.
+        return unanswered.cloned().collect();
+    };
     let standing = standing(&facts.service, release, &facts.ledger);
     let over = release.status.phase() == Phase::Over;
-    let unanswered = facts.ledger.asked.iter().filter(|offer| !facts.ledger.answers.contains_key(&offer.key));
     let mut open: Vec<Offer> = unanswered
         .filter(|offer| match &offer.about {
             // Once the release is being undone, or is to be let alone, there is nothing to answer.

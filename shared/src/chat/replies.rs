@@ -2,12 +2,12 @@
 
 use crate::{
     approval::Choice,
-    chat::release_card::ReleaseCard,
+    chat::{release_card::ReleaseCard, text::escape},
     decision::{HookAnswer, Verdict},
     ledger::{EffectState, Offer, Open, ReleaseLedger, Watch},
     policy::{Policy, Service},
     reason::spoken,
-    release::{Release, ReleaseId, ReleaseStatus},
+    release::{Place, Release, ReleaseId, ReleaseStatus},
 };
 
 /// How many releases a history shows.
@@ -220,10 +220,26 @@ pub fn nothing_to(choice: Choice, service: &Service, named: Option<&str>, seen: 
 
 /// A service is released in several places.
 pub fn which(choice: Choice, service: &Service, offers: &[Offer]) -> String {
+    let lines = commands(choice, service, offers);
+    format!("{} is released in several places. Which one?\n{lines}", service.name)
+}
+
+/// What is released in some of a service's places could not be read: it may be what is meant.
+pub fn not_read(choice: Choice, service: &Service, offers: &[Offer], unread: &[(Place, String)]) -> String {
+    let places = unread.iter().map(|(place, why)| format!("• {place}: {}", escape(why)));
+    let places = places.collect::<Vec<_>>().join("\n");
+    let rest = if offers.is_empty() {
+        "Nothing was done. Try again in a moment.".to_owned()
+    } else {
+        format!("Nothing was done. If it is not that which you mean:\n{}", commands(choice, service, offers))
+    };
+    format!("Belay could not read what {} has there just now:\n{places}\n{rest}", service.name)
+}
+
+/// The commands by which each of some releases is named.
+fn commands(choice: Choice, service: &Service, offers: &[Offer]) -> String {
     let word = if choice == Choice::Halt { "halt" } else { "rollback" };
-    let lines: Vec<String> = offers
-        .iter()
-        .map(|offer| format!("• `/belay {word} {} {}` ({})", service.name, offer.release, offer.place))
-        .collect();
-    format!("{} is released in several places. Which one?\n{}", service.name, lines.join("\n"))
+    let line =
+        |offer: &Offer| format!("• `/belay {word} {} {}` ({})", service.name, offer.release, offer.place);
+    offers.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::alarm::{halting, standing_undo};
 use crate::{
     approval::{Choice, Person},
-    decision::{Decision, Effect, HookAnswer, Urgency, Verdict, could_not_learn},
+    decision::{DELIVERIES, Decision, Effect, HookAnswer, Urgency, Verdict, could_not_learn},
     evidence::{ApprovalEvidence, Back, PlaceEvidence},
     ledger::{About, Answered, EffectState, Offer, Press, Question, ReleaseLedger, Watch},
     policy::{Mode, Policy, Service},
@@ -33,6 +33,8 @@ pub enum Refused {
     AnsweredBefore(Box<Answered>),
     /// It could not be carried out for so long that doing it now would surprise everybody.
     GivenUp,
+    /// The same, of an undo that has begun.
+    GoesOn,
 }
 
 /// For how long a press that cannot be carried out is tried again. A hook's answer is wanted for as long as CodeDeploy
@@ -60,6 +62,9 @@ impl fmt::Display for Refused {
             Self::NotGuarded => f.write_str("The policy does not guard this service any more."),
             Self::GivenUp => f.write_str(
                 "Belay could not carry this out for too long, and will not do it any more. Look at the release, and press again.",
+            ),
+            Self::GoesOn => f.write_str(
+                "Belay has not been able to carry this out yet. It goes on trying every minute; look at the release.",
             ),
             // Who was first, and what came of it, is said where the product's way of naming people is known.
             Self::AnsweredBefore(_) => f.write_str("Somebody was first."),
@@ -156,6 +161,18 @@ pub fn lasting(offer: Offer) -> Offer {
         (About::Question(_) | About::Hook { .. } | About::Pipeline(_), _) => return offer,
     };
     Offer { choices, ..offer }
+}
+
+/// Somebody else is at what a person wants, and may yet die. By the last delivery people have to know.
+fn right_now(by: UndoneBy, since: Timestamp, delivery: Result<&u32, &str>) -> (Verdict, Reasons) {
+    match delivery {
+        Ok(number) if *number < DELIVERIES => (Verdict::LookAgain, Reason::UndoneAlready { by }.into()),
+        Ok(_) | Err(_) => {
+            let what = "whether the release is really being taken back".to_owned();
+            let why = format!("another invocation claimed it at {since:.0} and has not said that it is done");
+            (Verdict::Notify(Urgency::Loud), Reason::CouldNotLearn { what, why }.into())
+        }
+    }
 }
 
 /// What follows from an answer that counts.
@@ -277,16 +294,18 @@ impl Answering<'_> {
             Ok(ledger) => ledger,
         };
         let (undo, half) = standing_undo(release, ledger);
-        let stands = undo.and_then(|undo| match undo.state {
-            EffectState::Done => Some(UndoneBy::Belay { at: undo.at }),
-            EffectState::Claimed { until } if self.now < until => {
-                Some(UndoneBy::BelayRightNow { since: undo.at })
+        let done = match undo.map(|undo| (undo.at, undo.state)) {
+            Some((at, EffectState::Done)) => Some(UndoneBy::Belay { at }),
+            // Whoever is at it may yet die, and it is done only then: the press is not used up before.
+            Some((since, EffectState::Claimed { until })) if self.now < until => {
+                let (verdict, reasons) = right_now(UndoneBy::BelayRightNow { since }, since, delivery);
+                return self.decision(verdict, reasons.and(self.chose.clone().into()));
             }
             // Whoever claimed it died: this one takes it over.
-            EffectState::Claimed { .. } | EffectState::Overtaken => None,
-        });
+            Some((_, EffectState::Claimed { .. } | EffectState::Overtaken)) | None => None,
+        };
         let deployer = release.rolled_back_by.clone().map(|rollback| UndoneBy::Deployer { rollback });
-        if let Some(by) = stands.or(deployer) {
+        if let Some(by) = done.or(deployer) {
             return self.calm(Reason::UndoneAlready { by });
         }
         self.act_on(release, place, half, missing)

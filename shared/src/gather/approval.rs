@@ -161,28 +161,30 @@ pub async fn at_place(
     }
 }
 
-/// The latest release of a service in each of its places, with what the ledger holds of it.
-///
-/// # Errors
-/// When a place or the ledger does not tell.
+/// The latest release of a service in each of its places, with what the ledger holds of it; and each place of which that
+/// cannot be read, with the reason.
 pub async fn current(
     adapters: &Adapters,
     service: &Service,
     now: Timestamp,
-) -> Result<Vec<(Release, ReleaseLedger)>, AwsError> {
+) -> (Vec<(Release, ReleaseLedger)>, Vec<(Place, String)>) {
     let looked = Looked::at_what_waits();
     let found = join_all(service.deployed_by.iter().map(async |place| {
         let standing = looked.at(adapters, place, now).await;
-        let latest =
-            standing.latest.known().map_err(|why| AwsError::unreadable("belay:gather", place, why))?;
-        match latest {
-            None => Ok(None),
-            Some(release) => {
-                let ledger = adapters.ledger.release(&release.id, now).await?;
-                Ok(Some((release.clone(), ledger)))
-            }
-        }
+        let unread = |why: String| (place.clone(), why);
+        let Some(release) = standing.latest.known().map_err(|why| unread(why.to_owned()))? else {
+            return Ok(None);
+        };
+        let ledger = adapters.ledger.release(&release.id, now).await;
+        Ok(Some((release.clone(), ledger.map_err(|error| unread(error.to_string()))?)))
     }))
     .await;
-    found.into_iter().filter_map(Result::transpose).collect()
+    let (mut releases, mut unread) = (Vec::new(), Vec::new());
+    for found in found {
+        match found {
+            Ok(release) => releases.extend(release),
+            Err(place) => unread.push(place),
+        }
+    }
+    (releases, unread)
 }

@@ -11,15 +11,16 @@ use crate::{
     carry_out::carry_out,
     chat::{draw, text::escape},
     decision::{
-        self, Verdict,
+        self, Decision, Urgency, Verdict,
         approval::{Refused, is_this, lets_go_on},
         manual::{Known, answer, is_ours},
     },
     evidence::{Ahead, Notice, Observed},
     gather,
-    ledger::{About, Answered, Answerer, Note, Offer, Press, Pressed, ReleaseLedger, Watch},
+    ledger::{About, Answered, Answerer, EffectState, Note, Offer, Press, Pressed, ReleaseLedger, Watch},
     plan::{Circumstances, plan},
     policy::Service,
+    reason::{Reason, Reasons},
     release::{Change, Place, Release, Stage},
     signal::{Approval, ApprovalNotice, ManualChange, ManualHappening, Signal},
     start::{Failure, Guard, Invocation},
@@ -54,7 +55,16 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         return Ok(json!({ "press": "handled before" }));
     }
     if now.duration_since(press.at) > decision::approval::patience(&offer.about) {
-        return Box::pin(refuse(guard, press, &offer, &known, &Refused::GivenUp, now)).await;
+        let counted = known.answers.get(&offer.key).is_some_and(|first| is_this(first, press));
+        return if counted {
+            Box::pin(give_up(guard, press, &offer, &known, invocation)).await
+        } else {
+            Box::pin(refuse(guard, press, &offer, &known, &Refused::GivenUp, now)).await
+        };
+    }
+    // Who may not answer is told so, and holds nothing up, whatever else is not known.
+    if let Err(refused) = decision::approval::may(&guard.policy, &offer, &known, None, press) {
+        return Box::pin(refuse(guard, press, &offer, &known, &refused, now)).await;
     }
     // Nobody approves what they may have wanted themselves: while that is not known, nothing is taken for an answer.
     let wanted = if lets_go_on(press.choice) {
@@ -87,7 +97,11 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
     let counted = Pressed { press: press.clone(), refused: None };
     let mut over = Vec::from_iter(closing(&offer));
     over.extend([Note::Handled(offer.release.clone(), counted), Note::Unpressed(press.clone())]);
-    let around = Circumstances { over, owed: &known.owed, ..Circumstances::of(&signal, now) };
+    // However long ago it was let go: what is to be undone is looked after until it is.
+    let release = decision.release.as_ref().map(|subject| &subject.deployment);
+    let watch =
+        release.filter(|_| decision.effect.is_some()).map(|release| Watch::of(&offer.service, release));
+    let around = Circumstances { watch, over, owed: &known.owed, ..Circumstances::of(&signal, now) };
     let outcome =
         Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
     settled(&outcome, &signal.key())
@@ -125,6 +139,38 @@ async fn first(
     Ok(if is_this(&first, press) { Ok(()) } else { Err(Refused::AnsweredBefore(Box::new(first))) })
 }
 
+/// An answer that counted and could not be carried out for too long: everybody is told, since nobody else can answer any
+/// more. An undo that was begun is gone on with all the same, by the sweep.
+async fn give_up(
+    guard: &Guard,
+    press: &Press,
+    offer: &Offer,
+    known: &ReleaseLedger,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let undo = [&known.undo, &known.redeploy].into_iter().flatten();
+    let begun = undo.map(|undo| undo.state).any(|state| matches!(state, EffectState::Claimed { .. }));
+    let refused = if begun { Refused::GoesOn } else { Refused::GivenUp };
+    whisper(guard, press, &refused.to_string()).await;
+    let minutes = decision::approval::patience(&offer.about).as_mins();
+    let then = if begun {
+        "It goes on trying every minute"
+    } else {
+        "It does not try any more: look at the release, and do it in the console"
+    };
+    let what = format!("it could not carry out “{}” for {minutes} minutes. {then}", press.choice);
+    let chose = Reason::PersonChose { choice: press.choice, why: press.why.clone() };
+    let reasons = Reasons::new(Reason::OwnFailure { what }, vec![chose]);
+    let decision = Decision::plain(Some(&offer.service), None, Verdict::Notify(Urgency::Loud), reasons);
+    let pressed = Pressed { press: press.clone(), refused: Some(refused.to_string()) };
+    let over = vec![Note::Handled(offer.release.clone(), pressed), Note::Unpressed(press.clone())];
+    let signal = Signal::Approval(Box::new(Approval { offer: offer.clone(), press: press.clone() }));
+    let around = Circumstances { over, ..Circumstances::of(&signal, invocation.now) };
+    let outcome =
+        Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
+    settled(&outcome, &signal.key())
+}
+
 /// A press that does not count: written down, and told to nobody but who pressed.
 async fn refuse(
     guard: &Guard,
@@ -141,6 +187,7 @@ async fn refuse(
         | Refused::NotOffered(_)
         | Refused::TooLate(_)
         | Refused::GivenUp
+        | Refused::GoesOn
         | Refused::NotGuarded => refused.to_string(),
     };
     info!(choice = press.choice.word(), why = %refused, "an answer does not count");

@@ -14,8 +14,8 @@ use crate::{
     gather::{self, Looked},
     judge::{Origin, approval::handled, settled},
     ledger::{
-        Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Question,
-        WaitingHook,
+        About, Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition,
+        Press, Question, WaitingHook,
     },
     plan::{Circumstances, plan},
     reason::Silent,
@@ -24,7 +24,7 @@ use crate::{
     start::{Failure, Guard, Invocation},
 };
 
-/// Nobody answered a question in time: `otherwise` does.
+/// Nobody answered a question in time: `otherwise` does. `presses` are those that are not judged yet.
 ///
 /// # Errors
 /// When something that the answer depends on could not be learnt, or when a call kept failing. The question stays
@@ -32,11 +32,13 @@ use crate::{
 pub async fn silence(
     guard: &Guard,
     question: &Question,
+    presses: &[Press],
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
     let now = invocation.now;
     if let Some(release) = &question.release {
         let key = format!("question/{}", question.key);
+        was_not_silent(guard, release, &key, presses, now).await?;
         let over = Note::Answered(question.key.clone());
         if !silence_answers(guard, release, &key, None, &over, now).await? {
             // A person's answer came in time, and is being carried out: that closes the question.
@@ -79,6 +81,45 @@ pub async fn silence(
     .await
 }
 
+/// How long after a hook was called a press is waited for at most: CodeDeploy waits for an hour.
+const LAST_CALL: SignedDuration = SignedDuration::from_mins(58);
+
+/// A press that came in time and could not be judged yet is no silence: it is judged first, for as long as that is tried.
+///
+/// # Errors
+/// That there is one, or that it cannot be read whether there is.
+async fn was_not_silent(
+    guard: &Guard,
+    release: &ReleaseId,
+    key: &str,
+    presses: &[Press],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
+    for press in presses {
+        let Some(offer) = guard.adapters.ledger.offered(&press.offer, now).await.map_err(failed)? else {
+            continue;
+        };
+        if offer.release != *release || offer.key != key {
+            continue;
+        }
+        let since = now.duration_since(press.at);
+        let over = matches!(offer.about, About::Hook { .. }) && now.duration_since(offer.asked) > LAST_CALL;
+        let known = guard.adapters.ledger.release(release, now).await.map_err(failed)?;
+        // Whoever may not answer holds nothing up. Of those who may not let it go on, what is known counts.
+        let may = decision::approval::may(&guard.policy, &offer, &known, None, press).is_ok();
+        if may
+            && !over
+            && since <= decision::approval::patience(&offer.about)
+            && handled(&known, &press.by, &press.stamp).is_none()
+        {
+            let message = format!("{key}: an answer of {:.0} is not judged yet", press.at);
+            return Err(Failure { kind: "EvidenceMissing", message });
+        }
+    }
+    Ok(())
+}
+
 /// Gives an offer silence for its answer; false if another came first. `over` closes what was open.
 async fn silence_answers(
     guard: &Guard,
@@ -116,6 +157,7 @@ async fn silence_answers(
 pub async fn hook_left(
     guard: &Guard,
     waiting: &WaitingHook,
+    presses: &[Press],
     invocation: Invocation<'_>,
 ) -> Result<Value, Failure> {
     let now = invocation.now;
@@ -124,6 +166,7 @@ pub async fn hook_left(
         let key = Signal::Hook(waiting.call.clone()).key();
         let choice = if otherwise == Silent::LetsThrough { Choice::Approve } else { Choice::Reject };
         let over = Note::Replied(waiting.call.clone());
+        was_not_silent(guard, &waiting.call.deployment, &key, presses, now).await?;
         if !silence_answers(guard, &waiting.call.deployment, &key, Some(choice), &over, now).await? {
             return Ok(json!({ "question": "answered" }));
         }
