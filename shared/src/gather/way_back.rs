@@ -211,6 +211,9 @@ async fn redeploy(
             }
         }
         location @ (Revision::S3 { .. } | Revision::GitHub { .. }) => {
+            if let Some(why) = fixed(&release.platform, &good.id, location) {
+                return Ok(Err(why));
+            }
             (Sent::Location(location.clone()), location.to_string())
         }
         Revision::Named(name) => {
@@ -227,6 +230,16 @@ async fn redeploy(
     Ok(Ok((Redeploy { group: group.clone(), revision, config }, name)))
 }
 
+/// Why what a release of Lambda deployed cannot be deployed again from where it lies: its AppSpec names the version that the
+/// alias had then, and CodeDeploy refuses one that it has not now.
+fn fixed(platform: &Platform, good: &ReleaseId, location: &Revision) -> Option<String> {
+    (*platform == Platform::Lambda).then(|| {
+        format!(
+            "the AppSpec that {good} deployed lies in {location}, and names the version that the alias had then: CodeDeploy would refuse it now. Deploy the version before with a new AppSpec."
+        )
+    })
+}
+
 /// Why a release that succeeded is nothing to go back to all the same, if Belay knows a reason.
 pub(super) fn not_good(id: &ReleaseId, ledger: &ReleaseLedger, now: Timestamp) -> Option<String> {
     if ledger.undo.as_ref().is_some_and(|undo| undo.state != EffectState::Overtaken) {
@@ -239,4 +252,24 @@ pub(super) fn not_good(id: &ReleaseId, ledger: &ReleaseLedger, now: Timestamp) -
     Some(format!(
         "the last deployment that succeeded, {id}, had its alarm {alarm} go off when it had finished."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_spec_that_lies_in_s3_cannot_be_deployed_again_to_lambda() {
+        let location = Revision::S3 {
+            bucket: "specs".to_owned(),
+            key: "orders.yaml".to_owned(),
+            bundle_type: Some("YAML".to_owned()),
+            version: None,
+            e_tag: None,
+        };
+        let why = |platform| fixed(&platform, &"d-1".into(), &location);
+        let said = why(Platform::Lambda).unwrap();
+        assert!(said.contains("d-1") && said.contains("s3://specs/orders.yaml"), "{said}");
+        assert_eq!((why(Platform::Ecs), why(Platform::Server)), (None, None));
+    }
 }
