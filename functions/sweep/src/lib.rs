@@ -31,7 +31,7 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     async fn gathered(guard: &'a Guard, open: Open, now: Timestamp) -> Self {
         let evidence = gather::open::gather(&guard.adapters, &guard.policy, open, now).await;
-        Self { guard, evidence, looked: Arc::default(), last: Vec::new() }
+        Self { guard, evidence, looked: Arc::new(Looked::in_brief()), last: Vec::new() }
     }
 }
 

@@ -76,7 +76,11 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
         }
     }
     let mut due = left;
-    due.extend(alarms(policy, evidence, &on_watch).into_iter().map(Due::Alarm));
+    // Who is known not to answer keeps the others waiting: it comes after them.
+    let (unread, read): (Vec<_>, Vec<_>) = alarms(policy, evidence, &on_watch)
+        .into_iter()
+        .partition(|change| is_unread(policy, evidence, change));
+    due.extend(read.into_iter().map(Due::Alarm));
     let open = &evidence.open;
     // Before silence answers anything, whatever was pressed in time is judged, however young it is.
     let silent = open.questions.iter().any(|question| question.deadline <= now)
@@ -85,10 +89,21 @@ pub fn due(policy: &Policy, evidence: &OpenEvidence, now: Timestamp) -> Vec<Due>
     due.extend(open.presses.iter().filter(late).cloned().map(Due::Pressed));
     due.extend(open.questions.iter().filter(|question| question.deadline <= now).cloned().map(Due::Silence));
     due.extend(open.hooks.iter().filter(|hook| hook.until <= now).cloned().map(Due::HookLeft));
+    due.extend(unread.into_iter().map(Due::Alarm));
     due.extend(told);
     due.extend(open.owed.iter().cloned().map(Due::Owed));
     due.extend(over);
     due
+}
+
+/// Whether an alarm is about a release that could not be read a moment ago.
+fn is_unread(policy: &Policy, evidence: &OpenEvidence, change: &AlarmChange) -> bool {
+    let watched = |watch: &Watch| {
+        policy.service(&watch.service).is_some_and(|service| service.watched(&change.alarm).is_some())
+    };
+    let unread =
+        |watch: &Watch| evidence.releases.get(&watch.release).is_some_and(|release| release.known().is_err());
+    evidence.open.watches.iter().any(|watch| watched(watch) && unread(watch))
 }
 
 /// A release that was left behind in the middle of its undo. This is looked for whatever its alarm says by now: an undo

@@ -68,6 +68,20 @@ fn an_alarm_that_no_event_told_of_is_judged_under_the_events_key() {
 }
 
 #[test]
+fn what_does_not_answer_is_judged_after_what_does() {
+    let mut evidence = seen(release(), told(), (AlarmState::Alarm, 90));
+    let call = HookCall { deployment: "d-7".into(), execution: "x".into() };
+    evidence.open.hooks.push(WaitingHook { call, since: at(0), until: at(50), otherwise: None });
+    let order = |evidence: &OpenEvidence| {
+        let due = due(&policy(), evidence, at(100));
+        due.iter().map(|due| matches!(due, Due::Alarm(_))).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&evidence), [true, false], "a bad release comes first");
+    evidence.releases.insert("d-2".into(), missing());
+    assert_eq!(order(&evidence), [false, true]);
+}
+
+#[test]
 fn a_beginning_and_an_end_that_no_event_told_of_are_told() {
     let unseen = due(&policy(), &seen(release(), ReleaseLedger::default(), (AlarmState::Ok, -60)), at(100));
     let [Due::Release(began)] = &unseen[..] else { panic!("{unseen:?}") };

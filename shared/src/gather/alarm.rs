@@ -65,7 +65,7 @@ pub async fn gather_again(
     change: &AlarmChange,
     now: Timestamp,
 ) -> AlarmEvidence {
-    let looked = Arc::new(Looked::default());
+    let looked = Arc::new(Looked::in_brief());
     let services = services(adapters, policy, vec![service], change, &looked, now).await;
     AlarmEvidence {
         services,
@@ -93,8 +93,8 @@ async fn services(
             let (looked, mode) = (Arc::clone(looked), service.mode);
             places.spawn(async move {
                 let gathering = at_place(&adapters, &place, &change, mode, &looked, now);
-                let gathered = tokio::time::timeout(LIMIT, gathering).await;
-                (at, gathered.unwrap_or_else(|_| unanswered(place)))
+                let gathered = tokio::time::timeout(looked.limit(), gathering).await;
+                (at, gathered.unwrap_or_else(|_| unanswered(place, looked.limit())))
             });
         }
         let (adapters, name) = (adapters.clone(), service.name.clone());
@@ -203,24 +203,25 @@ fn either(here: &Observed<Option<String>>, there: &Observed<Option<String>>) -> 
 pub(super) const LIMIT: Duration = Duration::from_secs(12);
 
 /// A place of which nothing was learnt in time.
-fn unanswered(place: Place) -> PlaceEvidence {
-    fn missing<T>() -> Observed<T> {
-        Observed::Missing { why: format!("nothing was answered within {} s", LIMIT.as_secs()) }
+fn unanswered(place: Place, limit: Duration) -> PlaceEvidence {
+    fn missing_for<T>(why: &str) -> Observed<T> {
+        Observed::Missing { why: why.to_owned() }
     }
+    let why = format!("nothing was answered within {} s", limit.as_secs());
     PlaceEvidence {
         place,
-        latest: missing(),
-        back: missing(),
-        marked: missing(),
-        ledger: missing(),
-        earlier: missing(),
-        past: missing(),
-        flaps: missing(),
-        taken_back: missing(),
+        latest: missing_for(&why),
+        back: missing_for(&why),
+        marked: missing_for(&why),
+        ledger: missing_for(&why),
+        earlier: missing_for(&why),
+        past: missing_for(&why),
+        flaps: missing_for(&why),
+        taken_back: missing_for(&why),
         next_stage: None,
         within: Vec::new(),
         deploys_to: Vec::new(),
-        traffic: missing(),
+        traffic: missing_for(&why),
     }
 }
 

@@ -3,12 +3,16 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::way_back::{marked, once_it_ended, spec, while_it_runs};
+use super::{
+    alarm::LIMIT,
+    way_back::{marked, once_it_ended, spec, while_it_runs},
+};
 use crate::{
     aws::{Adapters, AwsError, codedeploy::CodeDeploy},
     evidence::{Back, Observed},
@@ -31,11 +35,19 @@ pub(super) struct Standing {
 
 /// What one invocation has looked at already. A burst of alarms is about few places: each is looked at once, however
 /// many changes an invocation carries. What the ledger holds is never kept: that is how invocations see each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Looked {
     places: Mutex<HashMap<Place, Arc<Look>>>,
     /// Whether an execution is looked at that only waits in its stage.
     waiting: bool,
+    /// What a place does not tell by then is missing.
+    limit: Duration,
+}
+
+impl Default for Looked {
+    fn default() -> Self {
+        Self { places: Mutex::default(), waiting: false, limit: LIMIT }
+    }
 }
 
 /// A look at one place.
@@ -49,6 +61,16 @@ impl Looked {
     /// For whoever answered about what is in a place, also if that only waits there; an alarm is about what users have.
     pub(super) fn at_what_waits() -> Self {
         Self { waiting: true, ..Self::default() }
+    }
+
+    /// For the sweep, which has looked at everything before, and has others to judge: half of the time.
+    pub fn in_brief() -> Self {
+        Self { limit: LIMIT / 2, ..Self::default() }
+    }
+
+    /// How long a look at a place may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// What is released at a place.

@@ -39,6 +39,9 @@ fn unanswered<T>() -> Observed<T> {
 /// hundreds at once on a share of a processor takes longer than a read may.
 const SIDE_BY_SIDE: usize = 32;
 
+/// And so many releases of stages.
+const STAGES_SIDE_BY_SIDE: usize = 8;
+
 async fn ledgers(
     adapters: &Adapters,
     watches: &[Watch],
@@ -66,13 +69,15 @@ async fn releases(
         Place::Group(_) => None,
         Place::Stage(stage) => Some((watch, stage)),
     });
-    let stages = stages.map(async |(watch, place)| {
-        // It may not have begun there yet: its pipeline waits for a person.
-        let found = timeout(LIMIT, Box::pin(in_stage(adapters, place, &watch.release, now))).await;
-        (watch.release.clone(), found.unwrap_or_else(|_| unanswered()))
+    let stages = stages.map(|(watch, place)| {
+        // It may not have begun there yet: its pipeline waits for a person. The time of all runs from here on.
+        let found = timeout(LIMIT, Box::pin(in_stage(adapters, place, &watch.release, now)));
+        async move { (watch.release.clone(), found.await.unwrap_or_else(|_| unanswered())) }
     });
-    let (described, stages) =
-        tokio::join!(timeout(LIMIT, deployments(adapters, &ids, now)), join_all(stages));
+    let stages: Vec<_> = stages.collect();
+    // Each asks CodePipeline for half a dozen things, which alarms' events ask for as well.
+    let stages = stream::iter(stages).buffer_unordered(STAGES_SIDE_BY_SIDE).collect::<Vec<_>>();
+    let (described, stages) = tokio::join!(timeout(LIMIT, deployments(adapters, &ids, now)), stages);
     let mut releases = described.unwrap_or_else(|_| ids.into_iter().map(|id| (id, unanswered())).collect());
     releases.extend(stages);
     releases
