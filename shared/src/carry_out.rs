@@ -37,6 +37,7 @@ use crate::{
     plan::{Action, Plan, check},
     policy::Policy,
     reason::Reason,
+    release::{Place, ReleaseId},
     signal::Signal,
     start::{Invocation, Log},
 };
@@ -348,23 +349,26 @@ fn pointer(owed: &OwedMessage, scene: Scene<'_>) -> Owed {
     }
 }
 
-/// The deployment by which a release is taken back is looked after from its beginning: its START may be lost, too.
+/// By what a release is taken back is looked after from its beginning: its events may be lost, too.
 async fn look_after(outcome: &mut Outcome, decision: &Decision, came: &Came, scene: Scene<'_>) {
     let (Some(service), Some(subject)) = (&decision.service, &decision.release) else {
         return;
     };
     // A rollback of CodeDeploy's own is named by the release itself.
-    let Came::Redeployed { deployment: by } = came else { return };
-    let notes = [
-        Note::GoesBackBy { release: subject.deployment.id.clone(), by: by.clone() },
-        Note::Watched(Watch {
-            release: by.clone(),
-            service: service.clone(),
-            place: subject.deployment.place.clone(),
-            began: scene.invocation.now,
-        }),
-    ];
-    for note in notes {
+    let place = &subject.deployment.place;
+    let (by, names_it) = match (came, place) {
+        (Came::Redeployed { deployment }, _) => (deployment.clone(), true),
+        // CodePipeline names the execution's target itself.
+        (Came::StageRolledBack { execution, .. }, Place::Stage(stage)) => {
+            (ReleaseId::of_stage(&stage.stage, execution), false)
+        }
+        (_, _) => return,
+    };
+    let release = subject.deployment.id.clone();
+    let named = names_it.then(|| Note::GoesBackBy { release, by: by.clone() });
+    let (service, place, began) = (service.clone(), place.clone(), scene.invocation.now);
+    let watched = Note::Watched(Watch { release: by, service, place, began });
+    for note in named.into_iter().chain([watched]) {
         if let Err(error) = scene.adapters.ledger.keep(&note, scene.invocation.now).await {
             outcome.failures.push(error);
         }

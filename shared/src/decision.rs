@@ -83,6 +83,10 @@ pub enum Effect {
     StopWithin {
         /// Which.
         deployments: Vec<ReleaseId>,
+        /// The actions that have deployed in the stage already, which stopping does not take back. Records from before this
+        /// was written have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stays: Vec<String>,
     },
     /// The pipeline's execution is stopped, and nothing more enters the next stage.
     HaltStage {
@@ -98,8 +102,10 @@ impl From<Way> for Effect {
         match way {
             Way::Stop => Self::Stop { auto_rollback: true },
             Way::Redeploy(redeploy) => Self::Redeploy(redeploy),
-            Way::RollBackStage { running: Some(_), deployments, .. } if !deployments.is_empty() => {
-                Self::StopWithin { deployments }
+            Way::RollBackStage { running: Some(_), deployments, finished, target: _ }
+                if !deployments.is_empty() =>
+            {
+                Self::StopWithin { deployments, stays: finished }
             }
             Way::RollBackStage { target, running, .. } => Self::RollBackStage { target, running },
         }

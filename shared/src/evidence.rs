@@ -204,7 +204,23 @@ pub enum Way {
         running: Option<String>,
         /// The CodeDeploy deployments that run in the stage.
         deployments: Vec<ReleaseId>,
+        /// The actions that have deployed in the stage already.
+        #[serde(default)]
+        finished: Vec<String>,
     },
+}
+
+/// What has become of a pipeline's stage in which everything that ran was stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// Whether anything of it still runs, or is still on its way back.
+    pub moves: bool,
+    /// The actions whose deployments still have the release.
+    pub actions: Vec<String>,
+    /// What has been released there since, by the stage or past it: with the stage it would go back as well.
+    pub followed: Option<ReleaseId>,
+    /// What the stage could be rolled back to.
+    pub back: Observed<Back>,
 }
 
 /// A deployment that takes a finished release back.

@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod approval;
 pub mod card;
 pub mod drift;
+mod execution;
 pub mod failure;
 mod group;
 pub mod hook;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use group::Looked;
+pub use stage::remains;
 pub use way_back::way_back;
 
 /// Which delivery of a signal this is. Asked for only when a decision turns on it, since counting is a write.

@@ -216,6 +216,11 @@ pub enum Reason {
         /// How long ago it stopped.
         ago: SignedDuration,
     },
+    /// The rest of a stage was stopped, and this of it still has the release.
+    StillDeployed {
+        /// The actions that deployed it, or began to.
+        actions: Vec<String>,
+    },
     /// There is nothing good to go back to.
     NoGoodTarget {
         /// Why not.
@@ -808,6 +813,11 @@ impl fmt::Display for Reason {
                 f,
                 "CodeDeploy was to stop the release and to go back by itself; it ended {} ago, and CodeDeploy names no rollback.",
                 spoken(*ago)
+            ),
+            Self::StillDeployed { actions } => write!(
+                f,
+                "What ran in the stage was stopped; {} deployed the release, or began to, and nobody has taken that back.",
+                actions.join(" and ")
             ),
             Self::NoGoodTarget { why } => write!(f, "There is nothing good to go back to: {why}"),
             Self::FinishedBeforeAlarm { alarm, ago } => write!(

@@ -29,9 +29,13 @@ impl Line {
     }
 
     /// A pipeline in which nothing has run yet.
-    pub(crate) async fn waiting(pipeline: Pipeline, deployed_by: &str, group: Option<Group>) -> Self {
+    pub(crate) async fn waiting(
+        pipeline: Pipeline,
+        deployed_by: &str,
+        groups: impl IntoIterator<Item = Group>,
+    ) -> Self {
         let simulator = Simulator::start(noon()).await;
-        if let Some(group) = group {
+        for group in groups {
             simulator.create_group(group);
         }
         for alarm in ["orders-5xx", "orders-latency", "its-own"] {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use belay::policy::Policy;
 use belay_tests::{
-    Action, Alarm, ExecutionStatus, Fault, Pipeline, Press, Simulator, SlackMessage, Stage, stage::functions,
+    Action, Alarm, AlarmState, ExecutionStatus, Fault, Message, Pipeline, Press, Simulator, SlackMessage,
+    Stage, stage::functions,
 };
 use serde_json::{Value, json};
 
@@ -120,6 +121,24 @@ pub(crate) fn buttons(message: &SlackMessage) -> Vec<String> {
     let elements = elements.flat_map(|block| block["elements"].as_array().unwrap());
     let pressed = elements.filter(|element| element["url"].is_null());
     pressed.map(|element| element["text"]["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_waits_while_a_hundred_others_start_is_answered_and_watched() {
+    let waiting = Waiting::to_begin().await;
+    for count in 0..101 {
+        waiting.simulator.start_pipeline("release", &format!("v{}", count + 3));
+    }
+    waiting.minutes(2).await;
+    waiting.press_why(ANNA, "Approve", None).await;
+    waiting.minutes(1).await;
+    assert_eq!(waiting.answers().len(), 1, "{:?}", waiting.whispers(ANNA));
+    waiting.minutes(3).await;
+    // What it brings is known as well: an alarm takes it back, or says that there is nothing to go back to.
+    waiting.simulator.set_alarm_state("orders-5xx", AlarmState::Alarm, waiting.simulator.now());
+    waiting.minutes(5).await;
+    let unknown = |message: &Message| message.message.contains("does not list");
+    assert!(!waiting.simulator.messages().iter().any(unknown), "{:#?}", waiting.simulator.messages());
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 
 use aws_sdk_codepipeline::types::StageRetryMode;
 use belay_tests::{
-    Action, AlarmState, ExecutionMode, Fault, Group, Pipeline, Simulator, Stage, stage::functions,
+    Action, AlarmState, Break, Cause, DeliverySettings, Diagnosed, ExecutionMode, FailedDeployment, Fault,
+    Group, Pipeline, Simulator, Stage, stage::functions,
 };
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -229,6 +230,203 @@ async fn a_stage_that_is_run_again_after_its_undo_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_stage_that_is_run_again_after_its_undo_and_fails_by_itself_is_told_of() {
+    let line = Line::of(production(), STAGE, Some(ecs())).await;
+    let bad = line.simulator.start_pipeline("release", "v2");
+    line.minutes(3).await;
+    line.red();
+    line.minutes(30).await;
+    assert_eq!(line.simulator.effects("StopDeployment").len(), 1);
+    assert_eq!(count(&line, "Production failed"), 0, "Belay asked for it: {:#?}", line.told());
+    line.goes("orders-5xx", AlarmState::Ok);
+    let why = Cause::Deployment {
+        failure: FailedDeployment {
+            code: "TIMEOUT".to_owned(),
+            message: "The deployment timed out while waiting for the replacement task set to become healthy."
+                .to_owned(),
+            events: vec![Diagnosed::of("Install", "Failed")],
+        },
+        tasks: None,
+    };
+    line.simulator.break_stage("release", Break::of("Production", why));
+    let again = by_hand(&line.simulator)
+        .retry_stage_execution()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .pipeline_execution_id(bad)
+        .retry_mode(StageRetryMode::AllActions)
+        .send();
+    again.await.unwrap();
+    line.minutes(10).await;
+    assert_eq!(count(&line, "Production failed"), 1, "{:#?}", line.told());
+}
+
+/// A stage that deploys to Production and then to America, in which v2 has got as far as America.
+async fn halfway(west: Group, minutes: u64) -> (Line, String) {
+    let both = production().then(Action::deploy("America", "orders", "west"));
+    let pipeline = Pipeline::v2("release").stage(Stage::source("Source")).stage(both);
+    let line = Line::waiting(pipeline, STAGE, [ecs(), west]).await;
+    line.simulator.start_pipeline("release", "v1");
+    line.minutes(120).await;
+    let bad = line.simulator.start_pipeline("release", "v2");
+    line.minutes(minutes).await;
+    (line, bad)
+}
+
+fn west() -> Group {
+    Group::ecs("orders", "west").shifting(canary()).baseline("v0")
+}
+
+/// What each of the groups gives all of its traffic.
+fn serve(line: &Line) -> [String; 2] {
+    ["prod", "west"].map(|group| line.simulator.traffic(group).old_label)
+}
+
+#[tokio::test]
+async fn what_had_been_deployed_in_a_stage_before_the_rest_was_stopped_goes_back_with_it() {
+    // One that is back at once, and one whose way back takes minutes, in which nothing else may be deployed there.
+    for (west, minutes) in [(west(), 40), (Group::server("orders", "west").baseline("v0"), 31)] {
+        let (line, bad) = halfway(west, minutes).await;
+        line.red();
+        line.simulator.advance(std::time::Duration::from_secs(30)).await;
+        assert_eq!(line.simulator.effects("StopDeployment").len(), 1, "{:#?}", line.told());
+        line.says("Production had deployed before: once that is done, the stage is rolled back");
+        nothing(&line, "RollbackStage");
+        line.minutes(120).await;
+        assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
+        line.says("Production deployed the release, or began to, and nobody has taken that back");
+        let back = line.simulator.pipeline_execution(&newest(&line));
+        assert_eq!(back.status.name(), "Succeeded", "{:#?}", line.told());
+        assert_eq!(serve(&line), ["v1", "v1"], "{:#?}", line.told());
+        assert_eq!(count(&line, &format!("taking back Production/{bad}")), 2, "{:#?}", line.told());
+        assert_eq!(line.simulator.effects("StopDeployment").len(), 1);
+        assert_eq!(line.simulator.dead_letters(), []);
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_deployed_since_past_the_pipeline_does_not_go_back_with_the_stage() {
+    let (line, _) = halfway(west(), 40).await;
+    line.red();
+    line.simulator.advance(std::time::Duration::from_secs(10)).await;
+    let fix = line.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    line.minutes(60).await;
+    nothing(&line, "RollbackStage");
+    line.says(&format!("{fix} has been deployed there since"));
+    assert_eq!(serve(&line), ["v3", "v1"], "{:#?}", line.told());
+}
+
+#[tokio::test]
+async fn what_somebody_deployed_while_the_stage_could_not_be_rolled_back_stays() {
+    let (line, _) = halfway(west(), 40).await;
+    line.simulator.fault("RollbackStage", Fault::InternalError, 1_000);
+    line.red();
+    line.minutes(4).await;
+    line.says("could not be taken back");
+    let fix = line.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    line.minutes(1).await;
+    line.simulator.clear_faults();
+    line.minutes(90).await;
+    nothing(&line, "RollbackStage");
+    line.says(&format!("{fix} has followed it"));
+    assert_eq!(serve(&line), ["v3", "v1"], "{:#?}", line.told());
+}
+
+#[tokio::test]
+async fn the_next_execution_is_not_stopped_for_the_rest_of_the_one_before() {
+    let (line, bad) = halfway(west(), 40).await;
+    line.red();
+    line.simulator.advance(std::time::Duration::from_secs(10)).await;
+    let next = line.simulator.start_pipeline("release", "v3");
+    line.minutes(90).await;
+    assert_eq!(line.simulator.effects("StopDeployment").len(), 1, "{:#?}", line.told());
+    nothing(&line, "RollbackStage");
+    nothing(&line, "StopPipelineExecution");
+    line.says(&format!("Production/{next} has been deployed there since"));
+    assert_eq!(count(&line, &format!("taking back Production/{bad}")), 1, "{:#?}", line.told());
+    assert_eq!(serve(&line), ["v3", "v3"], "{:#?}", line.told());
+}
+
+#[tokio::test]
+async fn a_stage_that_somebody_rolled_back_first_is_back() {
+    let (line, bad) = halfway(west(), 40).await;
+    let good = line.simulator.pipeline_executions("release")[0].id.clone();
+    line.red();
+    line.simulator.advance(std::time::Duration::from_secs(10)).await;
+    let back = by_hand(&line.simulator)
+        .rollback_stage()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .target_pipeline_execution_id(good)
+        .send();
+    back.await.unwrap();
+    line.minutes(90).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "the one by hand: {:#?}", line.told());
+    line.says(&format!("What ran before Production/{bad} gets the traffic again"));
+    assert_eq!(serve(&line), ["v1", "v1"], "{:#?}", line.told());
+}
+
+#[tokio::test]
+async fn a_stage_of_which_everything_went_back_is_told_and_left_alone() {
+    let line = Line::of(production(), STAGE, Some(ecs())).await;
+    let bad = line.simulator.start_pipeline("release", "v2");
+    line.minutes(3).await;
+    line.red();
+    line.minutes(60).await;
+    nothing(&line, "RollbackStage");
+    line.says(&format!("What ran before Production/{bad} gets the traffic again"));
+    assert_eq!(count(&line, "gets the traffic again"), 1, "{:#?}", line.told());
+}
+
+#[tokio::test]
+async fn a_stage_whose_deployment_codedeploy_does_not_take_back_is_rolled_back() {
+    let line = Line::of(production(), STAGE, Some(ecs())).await;
+    line.simulator.forget_rollbacks(true);
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(3).await;
+    line.red();
+    line.minutes(60).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
+    assert_eq!(line.simulator.traffic("prod").old_label, "v1");
+}
+
+#[tokio::test]
+async fn a_stage_that_somebody_runs_again_before_its_rest_has_gone_back_is_left_to_them() {
+    let (line, bad) = halfway(west(), 40).await;
+    line.red();
+    line.simulator.advance(std::time::Duration::from_secs(30)).await;
+    line.goes("orders-5xx", AlarmState::Ok);
+    let again = by_hand(&line.simulator)
+        .retry_stage_execution()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .pipeline_execution_id(bad)
+        .retry_mode(StageRetryMode::FailedActions)
+        .send();
+    again.await.unwrap();
+    line.minutes(120).await;
+    nothing(&line, "RollbackStage");
+}
+
+#[tokio::test]
+async fn a_rollback_of_a_stage_of_which_no_event_tells_is_looked_after() {
+    let line = Line::of(by_itself(), STAGE, None).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(10).await;
+    line.simulator.set_delivery(DeliverySettings { lose: 1.0, seed: 4, ..DeliverySettings::default() });
+    line.simulator.fail_action("release", "Deploy", true);
+    line.red();
+    line.minutes(15).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1);
+    let back = newest(&line);
+    assert!(
+        line.told().iter().any(|one| one.contains(&back) && one.contains("failed")),
+        "{:#?}",
+        line.told()
+    );
+}
+
+#[tokio::test]
 async fn a_pipeline_that_does_not_say_what_is_in_a_stage_is_not_taken_for_idle() {
     let pipeline = Pipeline::v2("release")
         .mode(ExecutionMode::Parallel)
@@ -322,4 +520,18 @@ async fn whether_codedeploy_goes_back_by_itself_is_not_guessed() {
     line.minutes(6).await;
     nothing(&line, "RollbackStage");
     line.says("somebody has to decide");
+}
+
+#[tokio::test]
+async fn where_a_stage_cannot_be_read_its_group_is_asked_about_once() {
+    let line = Line::of(production(), &both(), Some(ecs())).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(3).await;
+    // A mark in the commit, and that the pipeline itself goes back, is known to CodePipeline only.
+    line.simulator.fault("GetPipelineState", Fault::InternalError, 1_000);
+    line.red();
+    line.minutes(6).await;
+    nothing(&line, "StopDeployment");
+    line.says("whether d-");
+    assert_eq!(count(&line, "somebody has to decide"), 1, "{:#?}", line.told());
 }

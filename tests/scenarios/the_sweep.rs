@@ -278,6 +278,34 @@ async fn a_stop_that_no_rollback_follows_is_followed_by_a_redeploy_once() {
 }
 
 #[tokio::test]
+async fn a_way_back_that_cannot_be_read_for_a_while_is_gone_once_it_can() {
+    // For a minute, and for so long that people have to hear of it.
+    for (minutes, heard) in [(3, 0), (8, 1)] {
+        let group = Group::ecs("orders", "prod").shifting(canary()).baseline("v1");
+        let story = Story::of(group).await;
+        story.simulator.forget_rollbacks(true);
+        let id = story.release();
+        story.simulator.advance(Duration::from_secs(20)).await;
+        story.red("orders-5xx");
+        story.simulator.advance(Duration::from_secs(30)).await;
+        assert_eq!(story.stops().len(), 1);
+        story.simulator.fault("GetApplicationRevision", Fault::InternalError, 1_000);
+        story.minutes(minutes).await;
+        let unknown = |story: &Story| {
+            let all = story.messages();
+            all.iter().filter(|message| message.to_string().contains("could go back to")).count()
+        };
+        assert_eq!(unknown(&story), heard, "{minutes}: {:?}", story.titles());
+        story.simulator.clear_faults();
+        story.minutes(15).await;
+        let redeploys = story.simulator.effects("CreateDeployment");
+        assert_eq!(redeploys.len(), 1, "{minutes}: {:?}", story.titles());
+        assert_eq!(story.simulator.traffic("prod").old_label, "v1");
+        assert_eq!((unknown(&story), told(&story, &format!("taking back {id}"))), (heard, 2));
+    }
+}
+
+#[tokio::test]
 async fn a_split_alias_is_told_and_not_deployed_to() {
     let story = Story::of(lambda()).await;
     story.simulator.forget_rollbacks(true);

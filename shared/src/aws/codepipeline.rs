@@ -283,7 +283,7 @@ impl CodePipeline {
     pub async fn succeeded_in(&self, pipeline: &str, stage: &str) -> Result<Vec<ExecutionSummary>, AwsError> {
         let succeeded = SucceededInStageFilter::builder().stage_name(stage).build();
         let filter = PipelineExecutionFilter::builder().succeeded_in_stage(succeeded).build();
-        self.listed(pipeline, Some(filter)).await
+        Ok(self.page(pipeline, Some(filter), None).await?.0)
     }
 
     /// A pipeline's executions, newest first: at most a hundred.
@@ -291,14 +291,38 @@ impl CodePipeline {
     /// # Errors
     /// When CodePipeline does not tell.
     pub async fn executions(&self, pipeline: &str) -> Result<Vec<ExecutionSummary>, AwsError> {
-        self.listed(pipeline, None).await
+        Ok(self.page(pipeline, None, None).await?.0)
     }
 
-    async fn listed(
+    /// The same, and so many more, by the hundred, as have begun since this one: it may have waited for days. Not for ever:
+    /// one that two thousand others have followed is not found.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell.
+    pub async fn executions_since(
+        &self,
+        pipeline: &str,
+        execution: &str,
+    ) -> Result<Vec<ExecutionSummary>, AwsError> {
+        const PAGES: usize = 20;
+        let (mut all, mut token) = self.page(pipeline, None, None).await?;
+        for _ in 1..PAGES {
+            if token.is_none() || all.iter().any(|one| one.id == execution) {
+                break;
+            }
+            let (more, next) = self.page(pipeline, None, token).await?;
+            all.extend(more);
+            token = next;
+        }
+        Ok(all)
+    }
+
+    async fn page(
         &self,
         pipeline: &str,
         filter: Option<PipelineExecutionFilter>,
-    ) -> Result<Vec<ExecutionSummary>, AwsError> {
+        token: Option<String>,
+    ) -> Result<(Vec<ExecutionSummary>, Option<String>), AwsError> {
         const OPERATION: &str = "codepipeline:ListPipelineExecutions";
         let page = self
             .client
@@ -306,13 +330,14 @@ impl CodePipeline {
             .pipeline_name(pipeline)
             .set_filter(filter)
             .max_results(100)
+            .set_next_token(token)
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
-        page.pipeline_execution_summaries()
-            .iter()
-            .map(|summary| execution_summary(OPERATION, pipeline, summary))
-            .collect()
+        let summaries = page.pipeline_execution_summaries().iter();
+        let read = summaries.map(|summary| execution_summary(OPERATION, pipeline, summary));
+        let next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        Ok((read.collect::<Result<_, _>>()?, next))
     }
 
     /// An execution's status, in AWS's word, and whether it is a rollback.

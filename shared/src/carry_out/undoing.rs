@@ -16,6 +16,7 @@ use crate::{
     chat::card::{Came, Stopped},
     decision::{Decision, Effect},
     evidence::Redeploy,
+    gather,
     ledger::{FENCE, Half},
     release::{Phase, Place, Release, ReleaseId, ReleaseStatus, Stage},
 };
@@ -70,7 +71,7 @@ pub(super) async fn undo(
     }
     // However long ago it was decided: what has been released since must not be taken back for this one.
     if look_first || half == Half::Second {
-        match at_work.followed_by().await {
+        match at_work.followed_by(half).await {
             Err(error) => return at_work.gave_up(claim, error).await,
             Ok(Some(by)) => return Undoing::Followed { by, claim },
             Ok(None) => {}
@@ -131,7 +132,7 @@ impl AtWork<'_> {
     async fn look(&self) -> Result<Look, AwsError> {
         match self.effect {
             Effect::Stop { .. } => self.look_at_deployment(&self.release.id).await,
-            Effect::StopWithin { deployments } => self.look_within(deployments).await,
+            Effect::StopWithin { deployments, stays: _ } => self.look_within(deployments).await,
             Effect::Redeploy(redeploy) => Ok(match self.redeployed(redeploy).await? {
                 Some(came) => Look::Happened(came),
                 None => Look::NotYet,
@@ -197,8 +198,9 @@ impl AtWork<'_> {
     }
 
     /// What was released after this release in the same place, if an undo would take that back as well: what runs is
-    /// stopped by its own id, and the others go by the place.
-    async fn followed_by(&self) -> Result<Option<ReleaseId>, AwsError> {
+    /// stopped by its own id, and the others go by the place. For the rest of a stage that is also what was deployed past
+    /// the pipeline, who waits in the stage, and the release itself where somebody has run it again.
+    async fn followed_by(&self, half: Half) -> Result<Option<ReleaseId>, AwsError> {
         let id = &self.release.id;
         match (self.effect, &self.release.place) {
             (Effect::Redeploy(redeploy), _) => {
@@ -219,8 +221,11 @@ impl AtWork<'_> {
                 let now = stages.into_iter().find(|now| now.name == stage.stage);
                 let inside = now.and_then(|now| now.execution).map(|(execution, _)| execution);
                 let Some(other) = inside.filter(|execution| id.execution() != Some(execution)) else {
-                    return Ok(None);
+                    return if half == Half::Second { self.rest_followed_by(stage).await } else { Ok(None) };
                 };
+                if half == Half::Second {
+                    return Ok(Some(ReleaseId::of_stage(&stage.stage, &other)));
+                }
                 // One that waits for an approval, or was not let in, changed nothing either.
                 let runs = pipelines.actions(&stage.pipeline, &other).await?;
                 let begun = runs.iter().any(|run| run.stage == stage.stage && !run.is_approval());
@@ -234,6 +239,16 @@ impl AtWork<'_> {
                 _,
             ) => Ok(None),
         }
+    }
+
+    async fn rest_followed_by(&self, stage: &Stage) -> Result<Option<ReleaseId>, AwsError> {
+        let (id, now) = (&self.release.id, self.scene.invocation.now);
+        let undo = self.adapters().ledger.release(id, now).await?.undo;
+        let again = self.release.again.zip(undo).is_some_and(|(again, undo)| again > undo.at);
+        if again {
+            return Ok(Some(id.clone()));
+        }
+        Ok(Box::pin(gather::remains(self.adapters(), stage, id, now)).await?.followed)
     }
 
     async fn look_at_deployment(&self, id: &ReleaseId) -> Result<Look, AwsError> {
@@ -256,7 +271,7 @@ impl AtWork<'_> {
     async fn act(&self, claim: Claim) -> Undoing {
         match self.effect {
             Effect::Stop { auto_rollback } => self.stop(claim, &self.release.id, *auto_rollback).await,
-            Effect::StopWithin { deployments } => self.stop_within(claim, deployments).await,
+            Effect::StopWithin { deployments, stays: _ } => self.stop_within(claim, deployments).await,
             Effect::Redeploy(redeploy) => self.redeploy(claim, redeploy).await,
             Effect::RollBackStage { target, running } => {
                 self.roll_back_stage(claim, target, running.as_deref()).await

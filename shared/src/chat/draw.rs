@@ -11,7 +11,10 @@ use crate::{
         console::Console,
         release_card::{CardAlarm, CardOffer, CardStage, CardState, ReleaseCard},
     },
-    decision::approval::{lasting, standing},
+    decision::{
+        approval::{lasting, standing},
+        release::all_back,
+    },
     evidence::CardFacts,
     ledger::{About, Answered, EffectState, Offer, RecordedState},
     message::Link,
@@ -252,7 +255,9 @@ fn undone(facts: &CardFacts, release: &Release) -> Option<(CardState, String)> {
     let by_codedeploy = matches!(undo.effect, Some(crate::decision::Effect::StopWithin { .. }));
     // CodeDeploy was to go back by itself, has not, and that was told.
     let left = facts.ledger.told.iter().any(|key| key.contains("/no-rollback/"));
+    let whole = facts.ledger.told.contains(&all_back(&facts.service.name, &facts.id));
     Some(match (takes_back, over) {
+        (true, true) if whole => (CardState::Undone, " was taken back".to_owned()),
         (true, true) if left => (CardState::Bad, " was stopped, and nothing was taken back".to_owned()),
         (true, true) if by_codedeploy => {
             (CardState::Undone, " was stopped, and CodeDeploy takes its deployments back".to_owned())

@@ -1,5 +1,7 @@
 //! An alarm changed its state: the rows of "An alarm went to ALARM", first match wins.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -191,6 +193,13 @@ struct Ruling {
     blames: Option<ReleaseId>,
 }
 
+impl Ruling {
+    /// Whether it is that of row 14.
+    fn lacks_evidence(&self) -> bool {
+        matches!(self.reasons.first(), Reason::CouldNotLearn { .. })
+    }
+}
+
 impl From<(Verdict, Reasons)> for Ruling {
     fn from((verdict, reasons): (Verdict, Reasons)) -> Self {
         Self { verdict, reasons, effect: None, half: Half::Whole, silent: None, blames: None }
@@ -205,7 +214,7 @@ impl Case<'_> {
             let what = format!("what is being released for {}", self.service.name);
             return vec![self.decision(None, self.missing(what, "nothing was gathered"))];
         };
-        let mut decisions = Vec::new();
+        let mut rulings: Vec<(&Release, Ruling)> = Vec::new();
         let mut unknown: Option<Ruling> = None;
         let mut last_ended: Option<(&Release, SignedDuration)> = None;
         for place in &known.places {
@@ -227,10 +236,18 @@ impl Case<'_> {
                 }
                 OnWatch::OnIt(release, ledger) => {
                     let ruling = self.judge_release(release, ledger, place, known);
-                    decisions.push(self.decision(Some(release), ruling));
+                    rulings.push((release, ruling));
                 }
             }
         }
+        // Nor is there a second one beside that about a release of which not enough could be read: this one can be answered.
+        if let Some((_, asks)) = rulings.iter_mut().find(|(_, ruling)| ruling.lacks_evidence())
+            && let Some(unknown) = unknown.take()
+        {
+            asks.reasons = asks.reasons.clone().and(unknown.reasons);
+        }
+        let mut decisions: Vec<Decision> =
+            rulings.into_iter().map(|(release, ruling)| self.decision(Some(release), ruling)).collect();
         decisions.extend(unknown.map(|unknown| self.decision(None, unknown)));
         if decisions.is_empty() {
             // Row 4.
@@ -575,8 +592,10 @@ impl Case<'_> {
 
     /// Whether the budget is used up by other releases than this one.
     fn spent(&self, taken_back: &[crate::evidence::Undone], release: &Release) -> bool {
-        let others = taken_back.iter().filter(|undone| undone.release != release.id).count();
-        others >= usize::try_from(self.service.rollback_budget.count).unwrap_or(usize::MAX)
+        // An undo of two halves is one.
+        let others = taken_back.iter().map(|undone| &undone.release).filter(|other| **other != release.id);
+        others.collect::<BTreeSet<_>>().len()
+            >= usize::try_from(self.service.rollback_budget.count).unwrap_or(usize::MAX)
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::sweep::REST_FOR;
 use crate::{
     decision::{self, Decision, Urgency, Verdict, could_not_learn},
-    evidence::{Back, Observed, ReleaseEvidence, Target},
+    evidence::{Back, Observed, ReleaseEvidence, Remains, Target, Way},
     ledger::{Began, Effect, EffectState, Ended, Half, RecordedState},
     policy::{Policy, Service},
     reason::{Reason, Reasons},
-    release::{Phase, Place, Platform, Release, ReleaseStatus},
+    release::{Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, ServiceName},
     signal::{AlarmState, ReleaseChange, ReleaseHappening},
 };
 
@@ -279,8 +280,13 @@ pub fn unfinished(policy: &Policy, release: &Release, undo: &Effect, half: Half)
 /// How long after its end a stopped release is given for the rollback that CodeDeploy was asked for.
 pub const ROLLBACK_FOLLOWS: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long after that people are not told yet that the way back cannot be read: what CodeDeploy does not say in one
+/// minute, it says in the next.
+const WAY_BACK_UNREAD: SignedDuration = SignedDuration::from_secs(180);
+
 /// Decides about a release that CodeDeploy stopped on Belay's request and did not take back, although it was to: what
-/// ran before is deployed again, where that can work.
+/// ran before is deployed again, where that can work. Where the way back cannot be read, every minute looks again; that is
+/// told once it has lasted.
 pub fn no_rollback_followed(
     policy: &Policy,
     release: &Release,
@@ -304,7 +310,12 @@ pub fn no_rollback_followed(
         }
         (_, Err(why)) => {
             let what = format!("what {} could go back to", release.id);
-            loud(Reason::CouldNotLearn { what, why: why.to_owned() })
+            let unknown = Reason::CouldNotLearn { what, why: why.to_owned() };
+            if ago < ROLLBACK_FOLLOWS + WAY_BACK_UNREAD {
+                let reasons = Reasons::new(first, vec![unknown]);
+                return Decision::plain(name, Some(release), Verdict::LookAgain, reasons);
+            }
+            loud(unknown)
         }
         (_, Ok(Back::Nowhere { why })) => loud(Reason::NoGoodTarget { why: why.clone() }),
         (_, Ok(Back::To { way, .. })) => Decision {
@@ -312,6 +323,67 @@ pub fn no_rollback_followed(
             half: Half::Second,
             ..Decision::plain(name, Some(release), Verdict::RollBack, first.into())
         },
+    }
+}
+
+/// The key of the message that a release of a stage is taken back whole, after what ran of it had been stopped.
+pub fn all_back(service: &ServiceName, release: &ReleaseId) -> String {
+    format!("{service}/all-back/{release}")
+}
+
+/// Decides about a stage in which everything that ran was stopped, and that is no release any more: none while something of it
+/// is on its way. What had been deployed before, or was not taken back, goes back with the stage.
+pub fn rest_of_stage(
+    policy: &Policy,
+    release: &Release,
+    remains: &Observed<Remains>,
+    now: Timestamp,
+) -> Option<Decision> {
+    let name = policy.deployed_by(&release.place).map(|service| &service.name);
+    let ago = now.duration_since(release.completed_at.unwrap_or(now));
+    let loud = |reasons: Reasons| {
+        Some(Decision::plain(name, Some(release), Verdict::Notify(Urgency::Loud), reasons))
+    };
+    let unread = |what: String, why: &str| {
+        let reasons: Reasons = Reason::CouldNotLearn { what, why: why.to_owned() }.into();
+        if ago < ROLLBACK_FOLLOWS + WAY_BACK_UNREAD {
+            return Some(Decision::plain(name, Some(release), Verdict::LookAgain, reasons));
+        }
+        loud(reasons)
+    };
+    let remains = match remains.known() {
+        Err(why) => return unread(format!("what of {} is still deployed", release.id), why),
+        // It takes that long: somebody has to look, while it is looked after still.
+        Ok(remains) if remains.moves && ago > REST_FOR - SignedDuration::from_mins(30) => {
+            let why = "something of it still runs, or is on its way back";
+            return unread(format!("whether all of {} goes back", release.id), why);
+        }
+        Ok(remains) if remains.moves => return None,
+        Ok(remains) => remains,
+    };
+    if remains.actions.is_empty() {
+        let reason = Reason::RollbackDone { of: Some(release.id.clone()) };
+        return Some(Decision::plain(name, Some(release), Verdict::Notify(Urgency::Calm), reason.into()));
+    }
+    let first = Reason::StillDeployed { actions: remains.actions.clone() };
+    if let Some(other) = &remains.followed {
+        let why = format!(
+            "{other} has been deployed there since, and a rollback of the stage would take that back as well."
+        );
+        return loud(Reasons::new(first, vec![Reason::NoGoodTarget { why }]));
+    }
+    match remains.back.known() {
+        Err(why) => unread(format!("what {} could go back to", release.id), why),
+        Ok(Back::Nowhere { why }) => {
+            loud(Reasons::new(first, vec![Reason::NoGoodTarget { why: why.clone() }]))
+        }
+        Ok(Back::To { way: way @ Way::RollBackStage { running: None, .. }, .. }) => Some(Decision {
+            effect: Some(way.clone().into()),
+            half: Half::Second,
+            ..Decision::plain(name, Some(release), Verdict::RollBack, first.into())
+        }),
+        // It runs, by whatever: what that is, the next minute sees.
+        Ok(Back::To { .. }) => None,
     }
 }
 

@@ -262,6 +262,7 @@ fn a_stage_is_rolled_back_or_its_deployments_are_stopped_or_the_way_on_is_closed
         target: "e-1".into(),
         running: running.map(str::to_owned),
         deployments: deployments.iter().map(|id| ReleaseId::from(*id)).collect(),
+        finished: Vec::new(),
     };
     let effect = |place| decided(&super::tests::policy(), &evidence(place), &change()).effect;
     let target = "e-1".to_owned();
@@ -275,7 +276,16 @@ fn a_stage_is_rolled_back_or_its_deployments_are_stopped_or_the_way_on_is_closed
     );
     assert_eq!(
         effect(stage_place(ReleaseStatus::InProgress, Some(way(Some("e-2"), &["d-9"])))),
-        Some(Effect::StopWithin { deployments: vec!["d-9".into()] })
+        Some(Effect::StopWithin { deployments: vec!["d-9".into()], stays: Vec::new() })
+    );
+    let Way::RollBackStage { target, running, deployments, .. } = way(Some("e-2"), &["d-9"]) else {
+        panic!()
+    };
+    let partly = Way::RollBackStage { target, running, deployments, finished: vec!["Europe".to_owned()] };
+    let stays = vec!["Europe".to_owned()];
+    assert_eq!(
+        effect(stage_place(ReleaseStatus::InProgress, Some(partly))),
+        Some(Effect::StopWithin { deployments: vec!["d-9".into()], stays })
     );
     assert_eq!(
         effect(stage_place(ReleaseStatus::InProgress, None)),

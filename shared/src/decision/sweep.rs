@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::release::ROLLBACK_FOLLOWS;
+use super::release::{ROLLBACK_FOLLOWS, all_back};
 use crate::{
     approval::Choice,
     decision::{Effect, Verdict, alarm::signed},
@@ -130,8 +130,27 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
         && ledger.redeploy.is_none();
     let told = format!("{}/no-rollback/{}", service.name, release.id);
     let long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) >= ROLLBACK_FOLLOWS);
-    (was_to_go_back && long_ago && !ledger.told.contains(&told))
-        .then(|| Due::Left(Box::new(release.clone()), undo.clone(), LeftAt::Stopped))
+    let due = was_to_go_back && !ledger.told.contains(&told) || rest_is_open(service, release, ledger, now);
+    (due && long_ago).then(|| Due::Left(Box::new(release.clone()), undo.clone(), LeftAt::Stopped))
+}
+
+/// For how long after its end the rest of a stage is looked after, whose deployments may take their time to go back.
+pub(super) const REST_FOR: SignedDuration = SignedDuration::from_hours(6);
+
+/// Whether what ran in a stage was stopped, and nobody has said yet whether all of the release is taken back. Who has it run
+/// again has seen to it.
+fn rest_is_open(service: &Service, release: &Release, ledger: &ReleaseLedger, now: Timestamp) -> bool {
+    let Some(undo) = ledger.undo.as_ref().filter(|undo| undo.state == EffectState::Done) else {
+        return false;
+    };
+    let no_rollback = format!("{}/no-rollback/{}", service.name, release.id);
+    matches!(undo.effect, Some(Effect::StopWithin { .. }))
+        && release.status.phase() == Phase::Over
+        && release.again.is_none_or(|again| again <= undo.at)
+        && ledger.redeploy.is_none()
+        && now.duration_since(release.completed_at.unwrap_or(undo.at)) < REST_FOR
+        && !ledger.told.contains(&no_rollback)
+        && !ledger.told.contains(&all_back(&service.name, &release.id))
 }
 
 /// A beginning or an end that no event has told of. The keys are those of the events.
@@ -255,6 +274,7 @@ fn is_over(service: &Service, release: &Release, ledger: &ReleaseLedger, now: Ti
             && ledger.ended.is_some()
             && !claimed(&ledger.undo)
             && !claimed(&ledger.redeploy)
+            && !rest_is_open(service, release, ledger, now)
 }
 
 /// The alarms that say something which is news: red for a service with a release on watch, since that began; or OK

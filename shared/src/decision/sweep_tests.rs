@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::release::rest_of_stage;
 use super::sweep::{Due, due};
 use super::tests::{at, change, known, missing, policy, release, undo, watched};
 use crate::{
-    evidence::{Observed, OpenEvidence},
-    ledger::{Began, EffectState, Ended, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch},
+    decision::{Urgency, Verdict},
+    evidence::{Back, Observed, OpenEvidence, Remains, Target, Way},
+    ledger::{
+        Began, EffectState, Ended, Half, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch,
+    },
     release::{AlarmName, Place, Release, ReleaseStatus, Stage},
     signal::{AlarmState, HookCall, LeftAt, ReleaseHappening},
 };
@@ -144,8 +148,8 @@ fn a_second_half_that_was_left_half_done_is_finished_as_such() {
     let [Due::Left(_, second, LeftAt::Redeploying)] = &found[..] else { panic!("{found:?}") };
     // What was claimed is what is finished, under the claim of the second half: also on Lambda, where nothing could be
     // decided anew.
-    let decision = super::release::unfinished(&policy(), &over, second, crate::ledger::Half::Second);
-    assert_eq!((decision.effect, decision.half), (claimed.effect, crate::ledger::Half::Second));
+    let decision = super::release::unfinished(&policy(), &over, second, Half::Second);
+    assert_eq!((decision.effect, decision.half), (claimed.effect, Half::Second));
 }
 
 #[test]
@@ -257,4 +261,47 @@ fn a_pipeline_that_failed_unheard_is_explained_once_its_events_must_have_come() 
     assert_eq!(due_at(191, said(101)), [Due::Unwatched(id.clone())]);
     // What was said before was about another failure, after which it was tried again.
     assert_eq!(due_at(191, said(50)), [Due::StageFailed(watch.clone(), stage("Build"), at(100))]);
+}
+
+#[test]
+fn the_rest_of_a_stage_goes_back_once_nothing_of_it_moves() {
+    let ended = Release { status: ReleaseStatus::Failed, completed_at: Some(at(60)), ..release() };
+    let way = Way::RollBackStage {
+        target: "e-1".into(),
+        running: None,
+        deployments: Vec::new(),
+        finished: Vec::new(),
+    };
+    let target = Target::KnownGood { deployment: "e-1".into(), revision: "v41".into() };
+    let rest = Remains {
+        moves: false,
+        actions: vec!["Europe".into()],
+        followed: None,
+        back: known(Back::To { target, way: way.clone() }),
+    };
+    let decided = |remains: Remains| rest_of_stage(&policy(), &ended, &known(remains), at(200));
+    let back = decided(rest.clone()).unwrap();
+    assert_eq!((back.verdict, back.half, back.effect), (Verdict::RollBack, Half::Second, Some(way.into())));
+    assert_eq!(decided(Remains { moves: true, ..rest.clone() }), None);
+    // For so long that people have to look.
+    let moves = known(Remains { moves: true, ..rest.clone() });
+    let told = rest_of_stage(&policy(), &ended, &moves, at(60 + 20_000)).unwrap();
+    assert_eq!((told.verdict, told.effect), (Verdict::Notify(Urgency::Loud), None));
+    let nothing = decided(Remains { actions: Vec::new(), ..rest.clone() }).unwrap();
+    assert_eq!(nothing.verdict, Verdict::Notify(Urgency::Calm));
+    for left in [
+        Remains { followed: Some("d-9".into()), ..rest.clone() },
+        Remains { back: known(Back::Nowhere { why: "it is gone.".into() }), ..rest.clone() },
+    ] {
+        let told = decided(left).unwrap();
+        assert_eq!((told.verdict, told.effect), (Verdict::Notify(Urgency::Loud), None));
+    }
+    // What cannot be read is looked at again, and told once that has lasted.
+    for (second, verdict) in [(200, Verdict::LookAgain), (400, Verdict::Notify(Urgency::Loud))] {
+        let unread = rest_of_stage(&policy(), &ended, &missing(), at(second)).unwrap();
+        assert_eq!((unread.verdict, unread.effect), (verdict, None));
+        let unread = Remains { back: missing(), ..rest.clone() };
+        let unread = rest_of_stage(&policy(), &ended, &known(unread), at(second)).unwrap();
+        assert_eq!((unread.verdict, unread.effect), (verdict, None));
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{release::alarms, stage};
+use super::{execution, release::alarms};
 use crate::{
     aws::{
         Adapters, AwsError,
@@ -142,7 +142,7 @@ async fn of_pipeline(
             let structure = structure?;
             let all = past.as_ref().map_err(Clone::clone);
             let all = all.map(|(past, _)| past.iter().map(|one| one.summary.clone()).collect());
-            let back = stage::would_go_back(
+            let back = execution::would_go_back(
                 adapters,
                 &structure,
                 released,
@@ -225,7 +225,7 @@ fn coming(
         .map(|source| (source.action.as_str(), source.id.as_deref()))
         .collect();
     let plain: Vec<_> = runs.iter().map(|one| one.run.clone()).collect();
-    let change = stage::change(&plain, None);
+    let change = execution::change(&plain, None);
     let (mut seen, mut all) = (there, Vec::new());
     let since = past.iter().filter(is_since).filter(|one| !one.summary.rollback);
     for one in since.filter(|one| until.is_none_or(|until| one.summary.started <= until)) {

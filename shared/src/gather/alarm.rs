@@ -146,15 +146,19 @@ async fn services(
 /// it is judged once, where it can be undone most directly; also where the group is on its way back from what the stage
 /// deployed, or has had another release since, past the pipeline: then the stage's is not what users have. What only the
 /// stage tells goes along: a mark in its commit, which counts wherever it stands, and that the pipeline itself goes back,
-/// of which the deployment that it makes for that says nothing.
+/// of which the deployment that it makes for that says nothing. Where a stage does not tell, neither is known of the group's.
 fn once_each(service: &mut ServiceEvidence) {
     let (mut groups, stages): (Vec<PlaceEvidence>, Vec<PlaceEvidence>) =
         service.places.drain(..).partition(|place| matches!(place.place, Place::Group(_)));
     let known = |place: &PlaceEvidence| place.latest.known().ok().and_then(Option::as_ref).cloned();
     for stage in stages {
         let mut seen_closer = false;
+        let untold = stage.latest.known().err().filter(|_| stage.within.is_empty());
         for group in &mut groups {
             let Some(latest) = known(group) else { continue };
+            if let Some(why) = untold {
+                group.marked = either(&group.marked, &Observed::Missing { why: why.to_owned() });
+            }
             let its = |id: &ReleaseId| stage.within.contains(id);
             // What was read before the stage began to deploy does not stand for it, nor does what came to nothing.
             seen_closer |= !latest.is_rollback()

@@ -68,7 +68,7 @@ pub async fn wanted(adapters: &Adapters, offer: &Offer) -> Result<Change, AwsErr
             let unnamed = || AwsError::unreadable("belay:gather", &offer.release, "it names no execution");
             let execution = offer.release.execution().ok_or_else(unnamed)?;
             let (all, runs) = tokio::join!(
-                adapters.codepipeline.executions(&stage.pipeline),
+                adapters.codepipeline.executions_since(&stage.pipeline, execution),
                 adapters.codepipeline.actions(&stage.pipeline, execution),
             );
             let (all, runs) = (all?, runs?);
@@ -76,7 +76,7 @@ pub async fn wanted(adapters: &Adapters, offer: &Offer) -> Result<Change, AwsErr
                 let why = "the pipeline does not list the execution, so that nobody knows who started it";
                 AwsError::unreadable("codepipeline:ListPipelineExecutions", execution, why)
             })?;
-            Ok(super::stage::change(&runs, Some(summary)))
+            Ok(super::execution::change(&runs, Some(summary)))
         }
     }
 }

@@ -69,8 +69,12 @@ pub async fn gather(
 
 /// The execution by which a stage is rolled back, if Belay asked for it and CodePipeline shows it.
 pub async fn stage_rollback(adapters: &Adapters, stage: &Stage, ledger: &ReleaseLedger) -> Option<Release> {
-    let undo = ledger.undo.as_ref().filter(|undo| undo.state == EffectState::Done)?;
-    let Some(Effect::RollBackStage { target, .. }) = &undo.effect else { return None };
+    let done = [&ledger.undo, &ledger.redeploy].into_iter().flatten();
+    let mut done = done.filter(|undo| undo.state == EffectState::Done);
+    let (undo, target) = done.find_map(|undo| match &undo.effect {
+        Some(Effect::RollBackStage { target, .. }) => Some((undo, target)),
+        _ => None,
+    })?;
     let all = adapters.codepipeline.executions(&stage.pipeline).await.ok()?;
     let mut after =
         all.into_iter().filter(|one| one.rollback && one.rollback_target.as_ref() == Some(target));
@@ -121,7 +125,7 @@ pub async fn in_stage(
         region: None,
         at: now,
     };
-    let told = Box::pin(super::stage::told(adapters, stage, &change, now)).await.release;
+    let told = Box::pin(super::execution::told(adapters, stage, &change, now)).await.release;
     match told {
         Observed::Known { .. } => told,
         Observed::Missing { .. } => not_there(adapters, stage, release, now).await.unwrap_or(told),
@@ -137,7 +141,7 @@ async fn not_there(
 ) -> Option<Observed<Release>> {
     let execution = release.execution()?;
     let (all, runs, structure, stages) = tokio::join!(
-        adapters.codepipeline.executions(&stage.pipeline),
+        adapters.codepipeline.executions_since(&stage.pipeline, execution),
         adapters.codepipeline.actions(&stage.pipeline, execution),
         adapters.codepipeline.structure(&stage.pipeline),
         adapters.codepipeline.stages(&stage.pipeline),
@@ -156,11 +160,11 @@ async fn not_there(
     let summary = all.iter().find(|one| one.id == execution)?;
     // Without its stages it is still a release.
     let course = structure.ok().zip(stages.ok()).map(|(structure, stages)| {
-        super::stage::course(&stage.pipeline, &structure.stages, &stages, &runs, summary, &all)
+        super::execution::course(&stage.pipeline, &structure.stages, &stages, &runs, summary, &all)
     });
     let place = Place::Stage(stage.clone());
     let watch = Watch { release: release.clone(), service: "".into(), place, began: summary.started };
-    let change = super::stage::change(&runs, Some(summary));
+    let change = super::execution::change(&runs, Some(summary));
     let mut value = Release { course, ..not_begun(&watch, change, summary.revision.clone()) };
     if !matches!(summary.status.as_str(), "InProgress" | "Stopping") {
         // Rejected, superseded or stopped before it got there. It never began there, so that it has no end either.

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::{
         aws::codepipeline::ExecutionSummary,
-        gather::stage::course,
+        gather::execution::course,
         release::course::{Course, StepState},
     };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    stage, watched,
+    execution, watched,
     way_back::{Spec, marked, spec, while_it_runs},
 };
 use crate::{
@@ -69,7 +69,7 @@ pub(super) struct Told {
 async fn release(adapters: &Adapters, change: &ReleaseChange, begins: bool, now: Timestamp) -> Told {
     match &change.place {
         Place::Group(group) => deployment(adapters, group, change, begins, now).await,
-        Place::Stage(place) => stage::told(adapters, place, change, now).await,
+        Place::Stage(place) => execution::told(adapters, place, change, now).await,
     }
 }
 

@@ -1,30 +1,23 @@
-//! What is known of a pipeline's stage: the execution in it, and the way back from it.
+//! What is known of a pipeline's stage: which execution users have there, and the way back from it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{group::Standing, release::Told, way_back::not_good};
+use super::{
+    execution::{Entered, Seen, deployments},
+    group::Standing,
+};
 use crate::{
     aws::{
         Adapters, AwsError,
         codedeploy::UNKNOWN,
-        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure, committed},
+        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure},
     },
-    decision::approval::not_begun,
-    evidence::{Back, Observed, Target, Way},
-    ledger::Watch,
-    release::{
-        Change, Course, DeploymentGroup, Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, Revision,
-        Stage,
-        course::{self, Run, Stands, StepState, Usual},
-        no_rollback, requested_by,
-    },
-    signal::ReleaseChange,
+    decision::release::ROLLBACK_FOLLOWS,
+    evidence::{Back, Observed, Remains},
+    release::{DeploymentGroup, Phase, Release, ReleaseId, ReleaseStatus, Stage},
 };
-
-/// How many earlier executions are looked at for a good one.
-const CANDIDATES: usize = 5;
 
 /// How many executions before one that waits are looked at for the one that users have: others may have waited, and been
 /// superseded.
@@ -59,7 +52,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: bool, now
     };
     if structure.parallel {
         let operation = "codepipeline:GetPipelineState";
-        let why = "its pipeline runs in PARALLEL mode, in which CodePipeline does not say what is in a stage";
+        let why = "its pipeline runs in PARALLEL mode, in which CodePipeline does not say what is in a stage (a policy that names its deployment group alone has that judged)";
         return missing(&AwsError::unreadable(operation, place, why));
     }
     let nothing = |next_stage| Standing {
@@ -140,6 +133,108 @@ async fn before(
     Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
 }
 
+/// What has become of a stage after what ran in it was stopped: its last runs by ListActionExecutions, their deployments and
+/// the rollbacks of these by BatchGetDeployments, and the way back as [`stage`] tells it.
+///
+/// # Errors
+/// When any of it cannot be read.
+pub async fn remains(
+    adapters: &Adapters,
+    place: &Stage,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<Remains, AwsError> {
+    let unnamed = || AwsError::unreadable("belay:gather", release, "it names no execution");
+    let execution = release.execution().ok_or_else(unnamed)?;
+    let (runs, standing) = tokio::join!(
+        adapters.codepipeline.actions(&place.pipeline, execution),
+        Box::pin(stage(adapters, place, false, now)),
+    );
+    let mut newest: BTreeMap<String, ActionRun> = BTreeMap::new();
+    for run in runs? {
+        let deploys = run.stage == place.stage && run.detail.category.as_deref() == Some("Deploy");
+        if deploys && newest.get(&run.action).is_none_or(|other| other.started < run.started) {
+            newest.insert(run.action.clone(), run);
+        }
+    }
+    let by_codedeploy: BTreeMap<ReleaseId, String> = newest
+        .values()
+        .flat_map(|run| {
+            let ids = deployments(std::slice::from_ref(run), |_| true);
+            ids.into_iter().map(|id| (id, run.action.clone()))
+        })
+        .collect();
+    let ids: Vec<ReleaseId> = by_codedeploy.keys().cloned().collect();
+    let deployed = adapters.codedeploy.described(&ids).await?;
+    let rollbacks: Vec<ReleaseId> = deployed.iter().filter_map(|one| one.rolled_back_by.clone()).collect();
+    let rollbacks = adapters.codedeploy.described(&rollbacks).await?;
+    let (mut moves, mut actions) = (false, Vec::new());
+    for one in &deployed {
+        let rollback = rollbacks.iter().find(|rollback| Some(&rollback.id) == one.rolled_back_by.as_ref());
+        // Of one that was stopped a moment ago, CodeDeploy may not name the rollback yet.
+        let fresh = one.completed_at.is_none_or(|ended| now.duration_since(ended) < ROLLBACK_FOLLOWS);
+        match (one.status.phase(), rollback.map(|rollback| &rollback.status)) {
+            (_, Some(ReleaseStatus::Succeeded)) => {}
+            (_, Some(status)) if status.phase() != Phase::Over => moves = true,
+            (Phase::Running | Phase::Unknown, None) => moves = true,
+            (Phase::Over, None) if one.status != ReleaseStatus::Succeeded && fresh => moves = true,
+            (_, Some(_) | None) => actions.extend(by_codedeploy.get(&one.id).cloned()),
+        }
+    }
+    for run in newest.values().filter(|run| !by_codedeploy.values().any(|action| *action == run.action)) {
+        moves |= run.status == "InProgress";
+        // One that failed may have deployed all the same: nobody else takes it back.
+        actions.extend((run.status != "InProgress").then(|| run.action.clone()));
+    }
+    actions.sort_unstable();
+    let mut followed_by = None;
+    let mut back = standing.back;
+    let began = newest.values().map(|run| run.started).max();
+    match standing.latest.known() {
+        Err(why) => back = Observed::Missing { why: why.to_owned() },
+        Ok(Some(latest)) if latest.id == *release => {}
+        // Where one waits in the stage, the one before it is looked for by its start, which may be an older one's.
+        Ok(Some(latest)) if began.is_some_and(|began| latest.created_at <= began) => {
+            let why = format!("the stage shows {} in its place.", latest.id);
+            back = Observed::Known { value: Back::Nowhere { why }, at: now };
+        }
+        // Somebody rolled the stage back by hand.
+        Ok(Some(latest)) if latest.is_rollback() && latest.status.phase() == Phase::Running => moves = true,
+        Ok(Some(latest)) if latest.is_rollback() && latest.status == ReleaseStatus::Succeeded => {
+            actions.clear();
+        }
+        Ok(latest) => followed_by = latest.as_ref().map(|latest| latest.id.clone()),
+    }
+    if !moves && !actions.is_empty() && followed_by.is_none() {
+        followed_by = followed(adapters, &deployed, now).await?;
+    }
+    Ok(Remains { moves, actions, followed: followed_by, back })
+}
+
+/// What was released after some deployments of a stage in one of their groups, and is no rollback of them. What failed or was
+/// stopped changed nothing for users.
+async fn followed(
+    adapters: &Adapters,
+    deployed: &[Release],
+    now: Timestamp,
+) -> Result<Option<ReleaseId>, AwsError> {
+    for one in deployed {
+        let Some(group) = one.group() else { continue };
+        let later = adapters.codedeploy.releases_between(group, one.created_at, now).await?;
+        let follows = |other: &Release| {
+            other.created_at > one.created_at
+                && deployed
+                    .iter()
+                    .all(|ours| ours.id != other.id && other.rolls_back.as_ref() != Some(&ours.id))
+                && !matches!(other.status, ReleaseStatus::Failed | ReleaseStatus::Stopped)
+        };
+        if let Some(other) = later.into_iter().rfind(follows) {
+            return Ok(Some(other.id));
+        }
+    }
+    Ok(None)
+}
+
 /// What CodeDeploy knows of the deployments of a stage.
 #[derive(Default)]
 struct Deployed {
@@ -170,363 +265,8 @@ async fn deployed(adapters: &Adapters, within: &[ReleaseId]) -> Result<Deployed,
     Ok(Deployed { rolled_back_by, to })
 }
 
-/// What is told about a stage's beginning or end: as [`stage`], for the execution that the event names.
-pub(super) async fn told(adapters: &Adapters, place: &Stage, change: &ReleaseChange, now: Timestamp) -> Told {
-    let missing = |why: String| Told {
-        release: Observed::Missing { why: why.clone() },
-        back: Observed::Missing { why: why.clone() },
-        marked: Observed::Missing { why },
-    };
-    let Some(execution) = change.deployment.execution() else {
-        return missing(format!("{} names no execution of a pipeline", change.deployment));
-    };
-    let pipelines = &adapters.codepipeline;
-    let (stages, structure, whole) = tokio::join!(
-        pipelines.stages(&place.pipeline),
-        pipelines.structure(&place.pipeline),
-        pipelines.execution(&place.pipeline, execution),
-    );
-    let (stages, structure, rollback) = match (stages, structure, whole) {
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return missing(error.to_string()),
-        (Ok(stages), Ok(structure), Ok((_, rollback))) => (stages, structure, rollback),
-    };
-    // The stage may hold another execution by now; then this one is over there, and how is in its actions.
-    let status = stages
-        .iter()
-        .find(|stage| stage.name == place.stage)
-        .and_then(|stage| stage.execution.clone())
-        .and_then(|(latest, status)| (latest == execution).then_some(status));
-    let entered = Entered { place, execution, status, rollback, stages: &stages };
-    entered.told(adapters, &structure, now).await.told
-}
-
-/// Executions of a pipeline, as far as CodePipeline told.
-type Listed = Result<Vec<ExecutionSummary>, AwsError>;
-
-/// What an undo would go back to of an execution that has not begun in the stage. `succeeded` are the executions that
-/// succeeded there, `all` those of the pipeline.
-pub(super) async fn would_go_back(
-    adapters: &Adapters,
-    structure: &Structure,
-    place: &Stage,
-    execution: &str,
-    (succeeded, all): (Listed, &Listed),
-    now: Timestamp,
-) -> Observed<Back> {
-    let watch = Watch {
-        release: ReleaseId::of_stage(&place.stage, execution),
-        service: "".into(),
-        place: Place::Stage(place.clone()),
-        began: now,
-    };
-    let release = not_begun(&watch, Change::default(), None);
-    let entered = Entered { place, execution, status: None, rollback: false, stages: &[] };
-    entered.back(adapters, structure, &release, &[], succeeded, all, now).await
-}
-
 /// The stage behind a stage.
 fn next(structure: &Structure, stage: &str) -> Option<String> {
     let at = structure.stages.iter().position(|name| name == stage)?;
     structure.stages.get(at + 1).cloned()
-}
-
-/// An execution in a stage.
-struct Entered<'a> {
-    place: &'a Stage,
-    execution: &'a str,
-    /// Where it is there; none if another execution is in the stage by now.
-    status: Option<StageStatus>,
-    rollback: bool,
-    /// The pipeline's stages now.
-    stages: &'a [StageNow],
-}
-
-/// What is seen of an execution in a stage.
-struct Seen {
-    told: Told,
-    /// The deployments that it ran there.
-    within: Vec<ReleaseId>,
-    /// Whether anything of it has begun there but approvals; also if that is not known.
-    begun: bool,
-    /// Whether an approval of it has.
-    asks: bool,
-}
-
-impl Entered<'_> {
-    async fn told(self, adapters: &Adapters, structure: &Structure, now: Timestamp) -> Seen {
-        let pipelines = &adapters.codepipeline;
-        let (pipeline, stage) = (self.place.pipeline.as_str(), self.place.stage.as_str());
-        let (runs, succeeded, all) = tokio::join!(
-            pipelines.actions(pipeline, self.execution),
-            pipelines.succeeded_in(pipeline, stage),
-            pipelines.executions(pipeline),
-        );
-        let mut runs = match runs {
-            Ok(runs) => runs,
-            Err(error) => {
-                let missing = || error.to_string();
-                let told = Told {
-                    release: Observed::Missing { why: missing() },
-                    back: Observed::Missing { why: missing() },
-                    marked: Observed::Missing { why: missing() },
-                };
-                return Seen { told, within: Vec::new(), begun: true, asks: false };
-            }
-        };
-        let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
-        let change = change(&runs, summary);
-        let course = summary.map(|summary| {
-            let all = all.as_deref().unwrap_or_default();
-            course(pipeline, &structure.stages, self.stages, &runs, summary, all)
-        });
-        // The commit's message is where the owners of a pipeline write their mark, in whichever of its sources.
-        let found = runs.iter().filter_map(|run| run.variables.get("CommitMessage"));
-        let marked = match (&all, summary) {
-            (Err(error), _) => Observed::Missing { why: error.to_string() },
-            (Ok(_), None) => {
-                let why = format!("CodePipeline does not list the execution {} any more", self.execution);
-                Observed::Missing { why }
-            }
-            (Ok(_), Some(summary)) => {
-                let value = summary.messages.iter().chain(found).find_map(|message| no_rollback(message));
-                Observed::Known { value, at: now }
-            }
-        };
-        runs.retain(|run| run.stage == stage);
-        let within = deployments(&runs, |_| true);
-        let (asks, begun) =
-            (runs.iter().any(ActionRun::is_approval), runs.iter().any(|run| !run.is_approval()));
-        let words = summary.and_then(|summary| summary.revision.clone());
-        let release = self.release(&runs, words, change).map(|release| Release { course, ..release });
-        let back = match &release {
-            Err(why) => Observed::Missing { why: why.clone() },
-            Ok(release) => self.back(adapters, structure, release, &runs, succeeded, &all, now).await,
-        };
-        Seen {
-            told: Told { release: Observed::from_result(release, now), back, marked },
-            within,
-            begun,
-            asks,
-        }
-    }
-
-    /// The execution as a release: it begins with the stage's first action that is no approval, since nothing changes for
-    /// users before, and ends with its last one.
-    fn release(&self, runs: &[ActionRun], words: Option<String>, change: Change) -> Result<Release, String> {
-        let first = |runs: &mut dyn Iterator<Item = &ActionRun>| runs.map(|run| run.started).min();
-        let began =
-            first(&mut runs.iter().filter(|run| !run.is_approval())).or_else(|| first(&mut runs.iter()));
-        let created_at = began.ok_or_else(|| {
-            format!("no action of the execution {} has begun in the stage {}", self.execution, self.place)
-        })?;
-        let status = match &self.status {
-            Some(StageStatus::InProgress | StageStatus::Stopping) => ReleaseStatus::InProgress,
-            Some(StageStatus::Succeeded) => ReleaseStatus::Succeeded,
-            Some(StageStatus::Failed) => ReleaseStatus::Failed,
-            Some(StageStatus::Stopped | StageStatus::Cancelled) => ReleaseStatus::Stopped,
-            Some(StageStatus::Skipped) => ReleaseStatus::Unrecognised("Skipped".to_owned()),
-            Some(StageStatus::Unrecognised(word)) => ReleaseStatus::Unrecognised(word.clone()),
-            None => by_its_actions(runs),
-        };
-        let over = status.phase() == Phase::Over;
-        Ok(Release {
-            id: ReleaseId::of_stage(&self.place.stage, self.execution),
-            place: Place::Stage(self.place.clone()),
-            platform: Platform::Pipeline,
-            status,
-            created_at,
-            completed_at: runs.iter().map(|run| run.updated).max().filter(|_| over),
-            creator: if self.rollback { "pipelineRollback" } else { "pipeline" }.to_owned(),
-            rolls_back: None,
-            rolled_back_by: None,
-            error: None,
-            revision: Revision::Named(words.unwrap_or_else(|| format!("the execution {}", self.execution))),
-            description: None,
-            change,
-            again: tried_again(runs),
-            course: None,
-        })
-    }
-
-    /// What the stage can be rolled back to. The constraints are RollbackStage's own (CodePipeline User Guide,
-    /// "Configure stage rollback").
-    #[allow(clippy::too_many_arguments, reason = "each is one answer of CodePipeline, read side by side")]
-    async fn back(
-        &self,
-        adapters: &Adapters,
-        structure: &Structure,
-        release: &Release,
-        runs: &[ActionRun],
-        succeeded: Result<Vec<ExecutionSummary>, AwsError>,
-        all: &Result<Vec<ExecutionSummary>, AwsError>,
-        now: Timestamp,
-    ) -> Observed<Back> {
-        let nowhere = |why: &str| Observed::Known { value: Back::Nowhere { why: why.to_owned() }, at: now };
-        let place = self.place;
-        if !structure.v2 {
-            return nowhere(&format!(
-                "the pipeline {} is of type V1, which cannot roll back.",
-                place.pipeline
-            ));
-        }
-        if structure.parallel {
-            return nowhere(&format!(
-                "the pipeline {} runs in PARALLEL mode, which cannot roll back.",
-                place.pipeline
-            ));
-        }
-        if structure.stages.first() == Some(&place.stage) {
-            return nowhere("a source stage cannot be rolled back.");
-        }
-        let succeeded = match succeeded {
-            Ok(succeeded) => succeeded,
-            Err(error) => return Observed::Missing { why: error.to_string() },
-        };
-        let mut why_not = None;
-        let earlier = succeeded.iter().filter(|one| one.id != self.execution && !one.rollback);
-        // Newer ones are not what ran before.
-        let began = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
-        let earlier = earlier.filter(|one| began.is_none_or(|began| one.started < began.started));
-        for good in earlier.take(CANDIDATES) {
-            let id = ReleaseId::of_stage(&place.stage, &good.id);
-            match adapters.ledger.release(&id, now).await {
-                Err(error) => return Observed::Missing { why: error.to_string() },
-                Ok(ledger) => {
-                    if let Some(why) = not_good(&id, &ledger, now) {
-                        why_not = Some(why);
-                        continue;
-                    }
-                }
-            }
-            let revision = good.revision.clone().unwrap_or_else(|| format!("the execution {}", good.id));
-            let target = Target::KnownGood { deployment: good.id.clone(), revision };
-            let runs_still = release.status.phase() == Phase::Running;
-            let way = Way::RollBackStage {
-                target: good.id.clone(),
-                running: runs_still.then(|| self.execution.to_owned()),
-                deployments: deployments(runs, |run| run.status == "InProgress"),
-            };
-            return Observed::Known { value: Back::To { target, way }, at: now };
-        }
-        if let Some(why) = why_not {
-            return nowhere(&why);
-        }
-        let older = match all {
-            Err(error) => return Observed::Missing { why: error.to_string() },
-            Ok(all) => all.iter().any(|one| one.id != self.execution && one.status == "Succeeded"),
-        };
-        if older {
-            nowhere(
-                "no earlier execution succeeded in this stage with the pipeline's present structure, and CodePipeline goes back to no other: its structure has changed since.",
-            )
-        } else {
-            nowhere("no earlier execution has succeeded in this stage.")
-        }
-    }
-}
-
-/// What is known of the change that an execution brings: by what its source action found out, and by who started it.
-/// The names are those of a connection to GitHub, GitLab or Bitbucket; CodeCommit says less (CodePipeline User Guide,
-/// "Variables reference").
-pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> Change {
-    let source = runs.iter().find(|run| run.variables.contains_key("CommitId"));
-    let variable =
-        |name: &str| source.and_then(|run| run.variables.get(name)).filter(|value| !value.is_empty());
-    let commit = variable("CommitId").cloned().or_else(|| summary.and_then(|summary| summary.commit.clone()));
-    let message =
-        variable("CommitMessage").cloned().or_else(|| summary.and_then(|summary| summary.revision.clone()));
-    let started_by = summary.and_then(|summary| summary.started_by.clone());
-    let authors = ["AuthorEmail", "AuthorId", "AuthorDisplayName"].into_iter().filter_map(variable).cloned();
-    let named = message.as_deref().and_then(requested_by);
-    let mut all: Vec<String> = authors.chain(started_by.clone()).chain(named).collect();
-    all.dedup();
-    Change {
-        committed: source.and_then(|run| committed(&run.variables)),
-        author: variable("AuthorDisplayName").or_else(|| variable("AuthorId")).cloned(),
-        commit,
-        message,
-        started_by,
-        requested_by: all,
-    }
-}
-
-/// An execution's way through its pipeline. `all` are the pipeline's executions, the newest first.
-pub(super) fn course(
-    pipeline: &str,
-    names: &[String],
-    stages: &[StageNow],
-    runs: &[ActionRun],
-    summary: &ExecutionSummary,
-    all: &[ExecutionSummary],
-) -> Course {
-    let stands = Stands::from_wire(&summary.status);
-    let shown = stages.iter().filter_map(|stage| {
-        let (execution, status) = stage.execution.as_ref()?;
-        let state = match status {
-            StageStatus::InProgress | StageStatus::Stopping => StepState::Running,
-            StageStatus::Succeeded => StepState::Done,
-            StageStatus::Failed => StepState::Failed,
-            StageStatus::Stopped | StageStatus::Cancelled => StepState::Stopped,
-            StageStatus::Skipped => StepState::Skipped,
-            StageStatus::Unrecognised(_) => return None,
-        };
-        (*execution == summary.id).then_some((stage.name.as_str(), state))
-    });
-    let runs: Vec<Run<'_>> = runs
-        .iter()
-        .map(|run| Run {
-            stage: &run.stage,
-            action: &run.action,
-            asks: run.is_approval(),
-            status: &run.status,
-            started: run.started,
-        })
-        .collect();
-    let took = |one: &ExecutionSummary| one.updated.map(|updated| updated.duration_since(one.started));
-    let good = all.iter().filter(|one| {
-        one.id != summary.id && !one.rollback && Stands::from_wire(&one.status) == Stands::Succeeded
-    });
-    Course {
-        pipeline: pipeline.to_owned(),
-        stands,
-        steps: course::steps(names, &runs, &shown.collect(), stands),
-        took: took(summary).filter(|_| stands != Stands::Running),
-        over_since: summary.updated.filter(|_| stands != Stands::Running),
-        usual: Usual::of(good.filter_map(took).take(course::USUAL_OF).collect()),
-    }
-}
-
-/// The CodeDeploy deployments of some runs of actions.
-fn deployments(runs: &[ActionRun], wanted: impl Fn(&ActionRun) -> bool) -> Vec<ReleaseId> {
-    runs.iter()
-        .filter(|run| run.provider.as_deref().is_some_and(|provider| provider.starts_with("CodeDeploy")))
-        .filter(|run| wanted(run))
-        .filter_map(|run| run.external.as_deref())
-        .map(ReleaseId::from)
-        .collect()
-}
-
-/// When the newest run began of those actions that ran more than once.
-fn tried_again(runs: &[ActionRun]) -> Option<Timestamp> {
-    let is_again =
-        |run: &&ActionRun| runs.iter().any(|other| other.action == run.action && other.started < run.started);
-    runs.iter().filter(|run| !run.is_approval()).filter(is_again).map(|run| run.started).max()
-}
-
-/// How an execution fared in a stage that holds another one by now: by the last run of each of its actions.
-fn by_its_actions(runs: &[ActionRun]) -> ReleaseStatus {
-    let last: Vec<&ActionRun> = runs
-        .iter()
-        .filter(|run| !runs.iter().any(|other| other.action == run.action && other.started > run.started))
-        .collect();
-    let any = |status: &str| last.iter().any(|run| run.status == status);
-    if any("InProgress") {
-        ReleaseStatus::InProgress
-    } else if any("Failed") {
-        ReleaseStatus::Failed
-    } else if any("Abandoned") {
-        ReleaseStatus::Stopped
-    } else {
-        ReleaseStatus::Succeeded
-    }
 }

@@ -18,8 +18,8 @@ use crate::{
         Press, Question, WaitingHook,
     },
     plan::{Circumstances, plan},
-    reason::Silent,
-    release::{Release, ReleaseId},
+    reason::{Reason, Silent},
+    release::{Place, Release, ReleaseId},
     signal::{AlarmChange, AlarmState, Left, LeftAt, Quieted, Signal, Silence},
     start::{Failure, Guard, Invocation},
 };
@@ -201,13 +201,34 @@ pub async fn left(
     let decision = match what {
         LeftAt::Claimed => decision::release::unfinished(&guard.policy, release, undo, Half::Whole),
         LeftAt::Redeploying => decision::release::unfinished(&guard.policy, release, undo, Half::Second),
-        LeftAt::Stopped => {
-            let back = gather::way_back(&guard.adapters, release, now).await;
-            decision::release::no_rollback_followed(&guard.policy, release, &back, now)
-        }
+        LeftAt::Stopped => match &release.place {
+            Place::Group(_) => {
+                let back = gather::way_back(&guard.adapters, release, now).await;
+                decision::release::no_rollback_followed(&guard.policy, release, &back, now)
+            }
+            Place::Stage(place) => {
+                let remains = Box::pin(gather::remains(&guard.adapters, place, &release.id, now)).await;
+                let remains = Observed::from_result(remains, now);
+                match decision::release::rest_of_stage(&guard.policy, release, &remains, now) {
+                    Some(decision) => decision,
+                    None => return Ok(json!({ "left": "still on its way back" })),
+                }
+            }
+        },
     };
     let signal = Signal::Left(Left { release: release.id.clone(), what });
-    finish(guard, decision, Circumstances::of(&signal, now), now, invocation).await
+    // That something could not be read settles nothing, and has a message of its own.
+    let unknown = decision.effect.is_none()
+        && decision.reasons.iter().any(|reason| matches!(reason, Reason::CouldNotLearn { .. }));
+    // Nor is it to be said of what has gone back that it has not.
+    let back = matches!(decision.reasons.first(), Reason::RollbackDone { .. });
+    let message = match (&decision.service, unknown, back) {
+        (_, true, _) => Some(format!("unknown/{}", signal.key())),
+        (Some(service), _, true) => Some(decision::release::all_back(service, &release.id)),
+        (_, false, _) => None,
+    };
+    finish(guard, decision, Circumstances { message, ..Circumstances::of(&signal, now) }, now, invocation)
+        .await
 }
 
 /// An alarm that the sweep found: judged like its event, unless it was judged already. What the event would have said of

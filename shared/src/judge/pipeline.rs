@@ -217,7 +217,15 @@ pub async fn stage_failed(
         .ok()
         .and_then(|runs| failed_in(runs, &stage.stage).max_by_key(|run| run.updated).cloned());
     let run = last.as_ref().and_then(|run| run.detail.id.clone());
-    let unread = || if runs.is_ok() { execution.to_owned() } else { found.at.to_string() };
+    // Where a condition failed, the newest run of its actions tells a failure from the one before a retry.
+    let newest = |runs: &[ActionRun]| {
+        let its = runs.iter().filter(|run| run.stage == stage.stage);
+        its.max_by_key(|run| run.updated).and_then(|run| run.detail.id.clone())
+    };
+    let unread = || match &runs {
+        Ok(runs) => newest(runs).unwrap_or_else(|| execution.to_owned()),
+        Err(_) => found.at.to_string(),
+    };
     let signal = StageFailed {
         stage: stage.clone(),
         execution: execution.to_owned(),
@@ -250,8 +258,10 @@ pub async fn stage_failed(
         }
         Err(error) => Observed::Missing { why: error.to_string() },
     };
+    // What began after the undo failed for reasons of its own.
+    let began_before = |at: &Timestamp| last.as_ref().is_none_or(|last| last.started <= *at);
     let evidence = StageEvidence {
-        stopped: stopped(guard, &stage, execution, &watch, &ledger, now).await?,
+        stopped: stopped(guard, &stage, execution, &watch, &ledger, now).await?.filter(began_before),
         release,
         ledger,
         failed: causes,

@@ -98,6 +98,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         | Reason::Restored { .. }
         | Reason::FoundBySweep
         | Reason::NoRollbackFollowed { .. }
+        | Reason::StillDeployed { .. }
         | Reason::AlarmAfterRelease { .. }
         | Reason::RollbackNotHeldUp { .. }
         | Reason::WouldHaveFailed

@@ -49,6 +49,13 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         "Wait for the rollback's own message before you call it over.".to_owned(),
         "Do not release the same revision again before you know what was wrong with it.".to_owned(),
     ];
+    let did = match &decision.effect {
+        Some(Effect::StopWithin { stays, .. }) if !stays.is_empty() => {
+            let stays = stays.join(" and ");
+            format!("{did} {stays} had deployed before: once that is done, the stage is rolled back.")
+        }
+        _ => did,
+    };
     (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
 }
 
