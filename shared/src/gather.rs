@@ -14,6 +14,7 @@ pub mod inquiry;
 pub mod open;
 mod past;
 pub mod release;
+mod since;
 mod stage;
 pub mod timeline;
 mod way_back;
@@ -27,7 +28,7 @@ use crate::{
 };
 
 pub use group::Looked;
-pub use stage::remains;
+pub use since::{followed, remains};
 pub use way_back::way_back;
 
 /// Which delivery of a signal this is. Asked for only when a decision turns on it, since counting is a write.

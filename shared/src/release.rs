@@ -392,6 +392,11 @@ impl Release {
         self.rolled_back_by.is_some()
     }
 
+    /// When somebody ran it again, if that was after its undo: then it is out once more.
+    pub fn again_since(&self, undone: Timestamp) -> Option<Timestamp> {
+        self.again.filter(|again| *again > undone)
+    }
+
     /// Whether it is over without having begun: its pipeline ended before this stage, as after an approval that was
     /// not given. What did begin has an end.
     pub fn never_began(&self) -> bool {

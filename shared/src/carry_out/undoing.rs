@@ -205,15 +205,8 @@ impl AtWork<'_> {
         match (self.effect, &self.release.place) {
             (Effect::Redeploy(redeploy), _) => {
                 let (since, now) = (self.release.created_at, self.scene.invocation.now);
-                let later = self.adapters().codedeploy.releases_between(&redeploy.group, since, now).await?;
-                // One that failed or was stopped changed nothing for users.
-                let follows = |one: &Release| {
-                    one.id != *id
-                        && one.created_at > since
-                        && one.rolls_back.as_ref() != Some(id)
-                        && !matches!(one.status, ReleaseStatus::Failed | ReleaseStatus::Stopped)
-                };
-                Ok(later.into_iter().rfind(follows).map(|one| one.id))
+                let ours = std::slice::from_ref(self.release);
+                gather::followed(self.adapters(), &redeploy.group, since, ours, now).await
             }
             (Effect::RollBackStage { .. }, Place::Stage(stage)) => {
                 let pipelines = &self.adapters().codepipeline;
@@ -244,8 +237,7 @@ impl AtWork<'_> {
     async fn rest_followed_by(&self, stage: &Stage) -> Result<Option<ReleaseId>, AwsError> {
         let (id, now) = (&self.release.id, self.scene.invocation.now);
         let undo = self.adapters().ledger.release(id, now).await?.undo;
-        let again = self.release.again.zip(undo).is_some_and(|(again, undo)| again > undo.at);
-        if again {
+        if undo.is_some_and(|undo| self.release.again_since(undo.at).is_some()) {
             return Ok(Some(id.clone()));
         }
         Ok(Box::pin(gather::remains(self.adapters(), stage, id, now)).await?.followed)

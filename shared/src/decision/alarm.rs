@@ -452,11 +452,9 @@ impl Case<'_> {
         if let Some(undo) = undo {
             match undo.state {
                 EffectState::Done => {
-                    return Some(match release.again {
-                        Some(again) if again > undo.at => {
-                            loud(Reason::RunAgainSinceUndone { alarm, undone: undo.at, again })
-                        }
-                        Some(_) | None => already_undone(alarm, UndoneBy::Belay { at: undo.at }),
+                    return Some(match release.again_since(undo.at) {
+                        Some(again) => loud(Reason::RunAgainSinceUndone { alarm, undone: undo.at, again }),
+                        None => already_undone(alarm, UndoneBy::Belay { at: undo.at }),
                     });
                 }
                 EffectState::Claimed { until } if self.now < until => {

@@ -146,7 +146,7 @@ fn rest_is_open(service: &Service, release: &Release, ledger: &ReleaseLedger, no
     let no_rollback = format!("{}/no-rollback/{}", service.name, release.id);
     matches!(undo.effect, Some(Effect::StopWithin { .. }))
         && release.status.phase() == Phase::Over
-        && release.again.is_none_or(|again| again <= undo.at)
+        && release.again_since(undo.at).is_none()
         && ledger.redeploy.is_none()
         && now.duration_since(release.completed_at.unwrap_or(undo.at)) < REST_FOR
         && !ledger.told.contains(&no_rollback)

@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    execution::{Entered, Seen, deployments},
+    execution::{Entered, Seen},
     group::Standing,
 };
 use crate::{
     aws::{
         Adapters, AwsError,
         codedeploy::UNKNOWN,
-        codepipeline::{ActionRun, ExecutionSummary, StageNow, StageStatus, Structure},
+        codepipeline::{ExecutionSummary, StageNow, StageStatus, Structure},
     },
-    decision::release::ROLLBACK_FOLLOWS,
-    evidence::{Back, Observed, Remains},
-    release::{DeploymentGroup, Phase, Release, ReleaseId, ReleaseStatus, Stage},
+    evidence::{Back, Observed},
+    release::{DeploymentGroup, Release, ReleaseId, Stage},
 };
 
 /// How many executions before one that waits are looked at for the one that users have: others may have waited, and been
@@ -131,108 +130,6 @@ async fn before(
     }
     let why = format!("the execution {execution} has released nothing yet, nor have {EARLIER} others");
     Err(AwsError::unreadable("codepipeline:ListActionExecutions", place, why))
-}
-
-/// What has become of a stage after what ran in it was stopped: its last runs by ListActionExecutions, their deployments and
-/// the rollbacks of these by BatchGetDeployments, and the way back as [`stage`] tells it.
-///
-/// # Errors
-/// When any of it cannot be read.
-pub async fn remains(
-    adapters: &Adapters,
-    place: &Stage,
-    release: &ReleaseId,
-    now: Timestamp,
-) -> Result<Remains, AwsError> {
-    let unnamed = || AwsError::unreadable("belay:gather", release, "it names no execution");
-    let execution = release.execution().ok_or_else(unnamed)?;
-    let (runs, standing) = tokio::join!(
-        adapters.codepipeline.actions(&place.pipeline, execution),
-        Box::pin(stage(adapters, place, false, now)),
-    );
-    let mut newest: BTreeMap<String, ActionRun> = BTreeMap::new();
-    for run in runs? {
-        let deploys = run.stage == place.stage && run.detail.category.as_deref() == Some("Deploy");
-        if deploys && newest.get(&run.action).is_none_or(|other| other.started < run.started) {
-            newest.insert(run.action.clone(), run);
-        }
-    }
-    let by_codedeploy: BTreeMap<ReleaseId, String> = newest
-        .values()
-        .flat_map(|run| {
-            let ids = deployments(std::slice::from_ref(run), |_| true);
-            ids.into_iter().map(|id| (id, run.action.clone()))
-        })
-        .collect();
-    let ids: Vec<ReleaseId> = by_codedeploy.keys().cloned().collect();
-    let deployed = adapters.codedeploy.described(&ids).await?;
-    let rollbacks: Vec<ReleaseId> = deployed.iter().filter_map(|one| one.rolled_back_by.clone()).collect();
-    let rollbacks = adapters.codedeploy.described(&rollbacks).await?;
-    let (mut moves, mut actions) = (false, Vec::new());
-    for one in &deployed {
-        let rollback = rollbacks.iter().find(|rollback| Some(&rollback.id) == one.rolled_back_by.as_ref());
-        // Of one that was stopped a moment ago, CodeDeploy may not name the rollback yet.
-        let fresh = one.completed_at.is_none_or(|ended| now.duration_since(ended) < ROLLBACK_FOLLOWS);
-        match (one.status.phase(), rollback.map(|rollback| &rollback.status)) {
-            (_, Some(ReleaseStatus::Succeeded)) => {}
-            (_, Some(status)) if status.phase() != Phase::Over => moves = true,
-            (Phase::Running | Phase::Unknown, None) => moves = true,
-            (Phase::Over, None) if one.status != ReleaseStatus::Succeeded && fresh => moves = true,
-            (_, Some(_) | None) => actions.extend(by_codedeploy.get(&one.id).cloned()),
-        }
-    }
-    for run in newest.values().filter(|run| !by_codedeploy.values().any(|action| *action == run.action)) {
-        moves |= run.status == "InProgress";
-        // One that failed may have deployed all the same: nobody else takes it back.
-        actions.extend((run.status != "InProgress").then(|| run.action.clone()));
-    }
-    actions.sort_unstable();
-    let mut followed_by = None;
-    let mut back = standing.back;
-    let began = newest.values().map(|run| run.started).max();
-    match standing.latest.known() {
-        Err(why) => back = Observed::Missing { why: why.to_owned() },
-        Ok(Some(latest)) if latest.id == *release => {}
-        // Where one waits in the stage, the one before it is looked for by its start, which may be an older one's.
-        Ok(Some(latest)) if began.is_some_and(|began| latest.created_at <= began) => {
-            let why = format!("the stage shows {} in its place.", latest.id);
-            back = Observed::Known { value: Back::Nowhere { why }, at: now };
-        }
-        // Somebody rolled the stage back by hand.
-        Ok(Some(latest)) if latest.is_rollback() && latest.status.phase() == Phase::Running => moves = true,
-        Ok(Some(latest)) if latest.is_rollback() && latest.status == ReleaseStatus::Succeeded => {
-            actions.clear();
-        }
-        Ok(latest) => followed_by = latest.as_ref().map(|latest| latest.id.clone()),
-    }
-    if !moves && !actions.is_empty() && followed_by.is_none() {
-        followed_by = followed(adapters, &deployed, now).await?;
-    }
-    Ok(Remains { moves, actions, followed: followed_by, back })
-}
-
-/// What was released after some deployments of a stage in one of their groups, and is no rollback of them. What failed or was
-/// stopped changed nothing for users.
-async fn followed(
-    adapters: &Adapters,
-    deployed: &[Release],
-    now: Timestamp,
-) -> Result<Option<ReleaseId>, AwsError> {
-    for one in deployed {
-        let Some(group) = one.group() else { continue };
-        let later = adapters.codedeploy.releases_between(group, one.created_at, now).await?;
-        let follows = |other: &Release| {
-            other.created_at > one.created_at
-                && deployed
-                    .iter()
-                    .all(|ours| ours.id != other.id && other.rolls_back.as_ref() != Some(&ours.id))
-                && !matches!(other.status, ReleaseStatus::Failed | ReleaseStatus::Stopped)
-        };
-        if let Some(other) = later.into_iter().rfind(follows) {
-            return Ok(Some(other.id));
-        }
-    }
-    Ok(None)
 }
 
 /// What CodeDeploy knows of the deployments of a stage.
