@@ -11,7 +11,7 @@ use std::{io, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    aws::Adapters,
+    aws::{Adapters, AwsError},
     carry_out::Scene,
     chat::console::Console,
     policy::{Mistakes, Policy},
@@ -168,6 +168,12 @@ pub struct Failure {
     pub kind: &'static str,
     /// What happened, as a sentence.
     pub message: String,
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        Self { kind: "AwsCallFailed", message: error.to_string() }
+    }
 }
 
 #[cfg(feature = "lambda")]

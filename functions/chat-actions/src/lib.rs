@@ -9,7 +9,6 @@ mod commands;
 use std::time::Duration;
 
 use belay::{
-    aws::AwsError,
     channel::Chat,
     chat::{
         signature::{self, Unsigned},
@@ -46,11 +45,10 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
 
 /// Judges a press that an invocation before this one wrote down.
 async fn judge_press(guards: &Guards, work: &Work, invocation: Invocation<'_>) -> Result<Value, Failure> {
-    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let ledger = &guards.own().adapters.ledger;
-    match ledger.pressed(&work.offer, &work.stamp, invocation.now).await.map_err(failed)? {
+    match ledger.pressed(&work.offer, &work.stamp, invocation.now).await? {
         Some(press) => {
-            let guard = guards.of_press(&press, invocation.now).await.map_err(failed)?;
+            let guard = guards.of_press(&press, invocation.now).await?;
             Box::pin(judge::pressed(guard, &press, invocation)).await
         }
         None => Ok(json!({ "press": "handled before" })),

@@ -46,8 +46,7 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
     })?;
     let now = invocation.now;
     let read = guards.own().adapters.ledger.open_things(now).await;
-    let (open, unreadable) =
-        read.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+    let (open, unreadable) = read?;
     let mut failures: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     // Before anything is tried: an alarm on it tells when trying does not help.
     if let Some(asked) = open.questions.iter().map(|question| question.asked).min() {
@@ -165,8 +164,6 @@ async fn settle(
 }
 
 async fn keep(guard: &Guard, note: Note, invocation: Invocation<'_>) -> Result<Vec<Value>, Failure> {
-    match guard.adapters.ledger.keep(&note, invocation.now).await {
-        Ok(()) => Ok(Vec::new()),
-        Err(error) => Err(Failure { kind: "AwsCallFailed", message: error.to_string() }),
-    }
+    guard.adapters.ledger.keep(&note, invocation.now).await?;
+    Ok(Vec::new())
 }

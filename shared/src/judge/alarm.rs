@@ -124,8 +124,7 @@ async fn settle(
         // An OK that ends nothing may have come before its ALARM: once that has opened an incident, it ends it.
         let ends_nothing = change.to == AlarmState::Ok && outcome.verdict == Verdict::Ignore;
         if judged.service.is_some() && !outcome.judged_before && !ends_nothing {
-            let settled = guard.adapters.ledger.settle(&signal.key(), judged, now).await;
-            settled.map_err(|error| Failure { kind: "AwsCallFailed", message: error.to_string() })?;
+            guard.adapters.ledger.settle(&signal.key(), judged, now).await?;
         }
     }
     Ok(outcomes.iter().map(|(_, outcome)| outcome.report()).collect())

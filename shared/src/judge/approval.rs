@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::settled;
 use crate::{
     approval::Person,
-    aws::{AwsError, ledger::Claimant},
+    aws::ledger::Claimant,
     carry_out::carry_out,
     chat::{draw, text::escape},
     decision::{
@@ -26,10 +26,6 @@ use crate::{
     start::{Failure, Guard, Invocation},
 };
 
-fn failed(error: AwsError) -> Failure {
-    Failure { kind: "AwsCallFailed", message: error.to_string() }
-}
-
 /// The one way through, for one press: does it count, what follows from it, and who is told. A press that comes again,
 /// from Slack, from Lambda or from the sweep, finds that it was handled.
 ///
@@ -38,19 +34,19 @@ fn failed(error: AwsError) -> Failure {
 /// down, and the sweep judges it in the next minute.
 pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -> Result<Value, Failure> {
     let (ledger, now) = (&guard.adapters.ledger, invocation.now);
-    let Some(offer) = ledger.offered(&press.offer, now).await.map_err(failed)? else {
+    let Some(offer) = ledger.offered(&press.offer, now).await? else {
         // A button of ours always stands for something: this one is older than the ledger remembers.
         whisper(guard, press, "This button is too old: Belay does not know any more what it was about.")
             .await;
-        ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+        ledger.keep(&Note::Unpressed(press.clone()), now).await?;
         return Ok(json!({ "press": "unknown" }));
     };
-    let known = ledger.release(&offer.release, now).await.map_err(failed)?;
+    let known = ledger.release(&offer.release, now).await?;
     if let Some(before) = handled(&known, &press.by, &press.stamp) {
         // What was refused has closed nothing: whoever may is still asked.
         let closing = closing(&offer).filter(|_| before.refused.is_none());
         for note in closing.into_iter().chain([Note::Unpressed(press.clone())]) {
-            ledger.keep(&note, now).await.map_err(failed)?;
+            ledger.keep(&note, now).await?;
         }
         return Ok(json!({ "press": "handled before" }));
     }
@@ -69,7 +65,7 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
     // Nobody approves what they may have wanted themselves: while that is not known, nothing is taken for an answer.
     let wanted = if lets_go_on(press.choice) {
         let wanted = Box::pin(gather::approval::wanted(&guard.adapters, &offer)).await;
-        Some(wanted.map_err(failed)?)
+        Some(wanted?)
     } else {
         None
     };
@@ -135,7 +131,7 @@ async fn first(
         at: press.at,
     };
     let first = guard.adapters.ledger.answer(&offer.release, &offer.key, &answered, now).await;
-    let first = first.map_err(failed)?;
+    let first = first?;
     Ok(if is_this(&first, press) { Ok(()) } else { Err(Refused::AnsweredBefore(Box::new(first))) })
 }
 
@@ -194,8 +190,8 @@ async fn refuse(
     whisper(guard, press, &text).await;
     let pressed = Pressed { press: press.clone(), refused: Some(refused.to_string()) };
     let ledger = &guard.adapters.ledger;
-    ledger.keep(&Note::Handled(offer.release.clone(), pressed), now).await.map_err(failed)?;
-    ledger.keep(&Note::Unpressed(press.clone()), now).await.map_err(failed)?;
+    ledger.keep(&Note::Handled(offer.release.clone(), pressed), now).await?;
+    ledger.keep(&Note::Unpressed(press.clone()), now).await?;
     Ok(json!({ "press": "refused", "why": refused.to_string() }))
 }
 
@@ -269,7 +265,7 @@ pub async fn notified(
         return Ok(nothing("no service in the policy is released by this pipeline"));
     }
     let waiting = guard.adapters.codepipeline.waiting_for(stage, action, &notice.token).await;
-    let Some(waiting) = waiting.map_err(failed)? else {
+    let Some(waiting) = waiting? else {
         return Ok(nothing("it waits no more: it was answered, stopped or replaced"));
     };
     info!(%stage, action, execution = waiting.execution, "the approval waits in an execution");
@@ -299,7 +295,7 @@ async fn manual_of(
 ) -> Result<Value, Failure> {
     let now = invocation.now;
     let Place::Stage(stage) = &watch.place else { return Ok(Value::Null) };
-    let known = guard.adapters.ledger.release(&watch.release, now).await.map_err(failed)?;
+    let known = guard.adapters.ledger.release(&watch.release, now).await?;
     let (release, ahead) = tokio::join!(
         gather::approval::waiting(&guard.adapters, stage, &watch.release, now),
         ahead(guard, service, stage, (change, notice), &known, now),
@@ -319,7 +315,7 @@ async fn manual_of(
     // The answer that stands may be ours after all: then it was told when it was given.
     if let (None, Some(answer)) = (&answered, elsewhere.as_ref().and_then(|told| answer(change, told))) {
         let stands = guard.adapters.ledger.answer(&watch.release, &change.key(), &answer, now).await;
-        answered = Some(stands.map_err(failed)?);
+        answered = Some(stands?);
     }
     let known_of_it = Known { answered, elsewhere, ahead };
     let decision = decision::manual::manual(service, &release, change, known_of_it);

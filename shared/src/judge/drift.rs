@@ -72,7 +72,7 @@ pub async fn stack(guard: &Guard, check: &StackCheck, invocation: Invocation<'_>
 pub async fn tick(guard: &Guard, invocation: Invocation<'_>) -> Result<Vec<Value>, Failure> {
     let Some(rule) = guard.policy.drift() else { return Ok(Vec::new()) };
     let now = invocation.now;
-    let (waiting, begun) = guard.adapters.ledger.detections(now).await.map_err(failed)?;
+    let (waiting, begun) = guard.adapters.ledger.detections(now).await?;
     let mut work = Work { guard, invocation, outcomes: Vec::new(), failures: Vec::new() };
     let running = work.finish(begun).await;
     for StackWaits { stack, since, why } in &waiting {
@@ -82,10 +82,10 @@ pub async fn tick(guard: &Guard, invocation: Invocation<'_>) -> Result<Vec<Value
         }
     }
     let listed = match timeout(LISTING, guard.adapters.sources.drift().all()).await {
-        Ok(listed) => listed.map_err(failed)?,
+        Ok(listed) => listed?,
         Err(_) => {
             let why = "the list of stacks took too long";
-            return Err(failed(AwsError::unreadable("cloudformation:ListStacks", "all stacks", why)));
+            return Err(AwsError::unreadable("cloudformation:ListStacks", "all stacks", why).into());
         }
     };
     work.enqueue(rule, &listed, &waiting, &running).await;
@@ -284,8 +284,4 @@ async fn is_late(begun: Instant) -> bool {
         () = sleep_until(begun + BEGINS_UNTIL) => true,
         () = std::future::ready(()) => false,
     }
-}
-
-fn failed(error: AwsError) -> Failure {
-    Failure { kind: "AwsCallFailed", message: error.to_string() }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     approval::Choice,
-    aws::{AwsError, ledger::Claimant},
+    aws::ledger::Claimant,
     carry_out::{carry_out, send},
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
@@ -95,9 +95,8 @@ async fn was_not_silent(
     presses: &[Press],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     for press in presses {
-        let Some(offer) = guard.adapters.ledger.offered(&press.offer, now).await.map_err(failed)? else {
+        let Some(offer) = guard.adapters.ledger.offered(&press.offer, now).await? else {
             continue;
         };
         if offer.release != *release || offer.key != key {
@@ -105,7 +104,7 @@ async fn was_not_silent(
         }
         let since = now.duration_since(press.at);
         let over = matches!(offer.about, About::Hook { .. }) && now.duration_since(offer.asked) > LAST_CALL;
-        let known = guard.adapters.ledger.release(release, now).await.map_err(failed)?;
+        let known = guard.adapters.ledger.release(release, now).await?;
         // Whoever may not answer holds nothing up. Of those who may not let it go on, what is known counts.
         let may = decision::approval::may(&guard.policy, &offer, &known, None, press).is_ok();
         if may
@@ -129,23 +128,22 @@ async fn silence_answers(
     over: &Note,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let answered = Answered { by: Answerer::Silence, choice, why: None, at: now };
     let first = guard.adapters.ledger.answer(release, key, &answered, now).await;
-    let first = first.map_err(failed)?;
+    let first = first?;
     let (who, stamp) = match &first.by {
         Answerer::Silence => return Ok(true),
         Answerer::Person { who, stamp } => (who, stamp),
         // Answered elsewhere: nothing of ours will close it.
         Answerer::Elsewhere { who: _ } => {
-            guard.adapters.ledger.keep(over, now).await.map_err(failed)?;
+            guard.adapters.ledger.keep(over, now).await?;
             return Ok(false);
         }
     };
     // A delivery that came twice may have opened again what a person's answer has closed.
-    let known = guard.adapters.ledger.release(release, now).await.map_err(failed)?;
+    let known = guard.adapters.ledger.release(release, now).await?;
     if handled(&known, who, stamp).is_some() {
-        guard.adapters.ledger.keep(over, now).await.map_err(failed)?;
+        guard.adapters.ledger.keep(over, now).await?;
     }
     Ok(false)
 }
@@ -176,9 +174,8 @@ pub async fn hook_left(
     let decision = match waiting.otherwise {
         Some(_) => decision::hook::unanswered(&guard.policy, &deployment, waiting),
         None => {
-            let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
             let ledger = guard.adapters.ledger.release(&waiting.call.deployment, now).await;
-            let before = decision::hook::before(&ledger.map_err(failed)?, &waiting.call);
+            let before = decision::hook::before(&ledger?, &waiting.call);
             decision::hook::left_waiting(&guard.policy, &deployment, before.as_ref(), waiting.since, now)
         }
     };
@@ -242,10 +239,9 @@ pub async fn found(
     looked: &Arc<Looked>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
-    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let now = invocation.now;
     let partition = Partition::Signal(Signal::Alarm(change.clone()).key());
-    let judged = guard.adapters.ledger.read(&partition, now).await.map_err(failed)?.judged;
+    let judged = guard.adapters.ledger.read(&partition, now).await?.judged;
     let watchers = guard.policy.watchers(&change.alarm);
     let is_judged = |service| judged.iter().any(|judged| judged.service.as_ref() == Some(service));
     if watchers.iter().all(|watcher| is_judged(&watcher.service.name)) {
@@ -253,7 +249,7 @@ pub async fn found(
     }
     let mut change = change.clone();
     if change.to != AlarmState::Ok && change.quieted.is_none() {
-        let muted = guard.adapters.cloudwatch.muted(&change.alarm).await.map_err(failed)?;
+        let muted = guard.adapters.cloudwatch.muted(&change.alarm).await?;
         change.quieted = muted.map(|by| Quieted::Muted { by, until: None });
     }
     Box::pin(super::alarm(guard, &change, looked, Origin::Sweep, invocation)).await
@@ -274,16 +270,15 @@ pub async fn owed(
     cardless: &BTreeSet<ReleaseId>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
-    let failed = |error: AwsError| Failure { kind: "AwsCallFailed", message: error.to_string() };
     let now = invocation.now;
-    let ledger = guard.adapters.ledger.owed(owed, now).await.map_err(failed)?;
+    let ledger = guard.adapters.ledger.owed(owed, now).await?;
     let is_it = |message: &&OwedMessage| message.key == owed.key && message.to == owed.to;
     let Some(message) = ledger.owed.iter().find(is_it) else {
         // It was sent, and whoever did died before saying so here; or it was never written down, and whoever was to
         // write it is dead.
         let told = owed.to == Destination::Topic && ledger.told.contains(&owed.key);
         if told || now.duration_since(owed.since) > LEASE {
-            guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
+            guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await?;
         }
         return Ok(Vec::new());
     };
@@ -292,7 +287,7 @@ pub async fn owed(
     }
     // The topic has had it. After a day it is no news to anybody, and what did not pass by then never will.
     if owed.to != Destination::Topic && now.duration_since(message.message.at) > STALE {
-        guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await.map_err(failed)?;
+        guard.adapters.ledger.keep(&Note::Paid(owed.clone()), now).await?;
         return Ok(Vec::new());
     }
     let on = message.message.slack.as_ref().and_then(|place| place.card.as_ref());

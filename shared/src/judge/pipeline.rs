@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{Origin, settled};
 use crate::{
-    aws::{AwsError, codepipeline::ActionRun},
+    aws::codepipeline::ActionRun,
     carry_out::{advice, carry_out, refresh},
     decision,
     evidence::{Observed, StageEvidence},
@@ -117,7 +117,7 @@ pub async fn pipeline(
         // From here on it is looked after: what fails on the way is found even if its events are lost.
         if asks.begins && !own {
             let kept = guard.adapters.ledger.keep(&Note::Watched(watch.clone()), invocation.now).await;
-            kept.map_err(failed)?;
+            kept?;
         }
         let stage = match &asks.failed {
             Failing::Nothing => None,
@@ -189,9 +189,7 @@ pub async fn stage_failed(
             let last = last.max_by_key(|run| run.updated);
             last.map(|run| Stage { pipeline: first.pipeline.clone(), stage: run.stage.clone() })
         }
-        (None, Err(error)) => {
-            return Err(Failure { kind: "AwsCallFailed", message: error.to_string() });
-        }
+        (None, Err(error)) => return Err(error.clone().into()),
     };
     // A service may be released by several stages of a pipeline: then it is about the one that failed.
     let names = |stage: &&Stage| service.deployed_by.contains(&Place::Stage((*stage).clone()));
@@ -201,7 +199,7 @@ pub async fn stage_failed(
         adapters.ledger.release(&watch.release, now),
         in_stage(adapters, &released, &watch.release, now),
     );
-    let ledger = ledger.map_err(failed)?;
+    let ledger = ledger?;
     let release = match release {
         Observed::Known { value, .. } => value,
         Observed::Missing { .. } => decision::approval::not_begun(&watch, Change::default(), None),
@@ -300,7 +298,7 @@ async fn stopped(
         return Ok(None);
     }
     let its = ReleaseId::of_stage(&stage.stage, execution);
-    let its = guard.adapters.ledger.release(&its, now).await.map_err(failed)?;
+    let its = guard.adapters.ledger.release(&its, now).await?;
     Ok(stands(its.undo.as_ref()))
 }
 
@@ -310,8 +308,4 @@ fn leads(guard: &Guard, service: &Service, released: &Stage) -> bool {
     let all = guard.policy.in_pipeline(&released.pipeline);
     let acts = all.iter().find(|(one, _)| one.mode == Mode::Enforce);
     acts.or(all.first()).is_some_and(|(one, _)| one.name == service.name)
-}
-
-fn failed(error: AwsError) -> Failure {
-    Failure { kind: "AwsCallFailed", message: error.to_string() }
 }
