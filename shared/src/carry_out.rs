@@ -124,9 +124,6 @@ pub struct Scene<'a> {
     pub log: &'a Log,
 }
 
-/// What a question says where nobody can answer it.
-const NOBODY_MAY: &str = "The policy names nobody in `approvers` for this service, so there are no buttons: act by hand, or silence is the answer.";
-
 #[allow(
     clippy::too_many_lines,
     reason = "one arm per action; their order is the point and must be seen whole"
@@ -283,11 +280,11 @@ pub async fn carry_out(plan: Plan, signal: &Signal, at: Timestamp, scene: Scene<
                     let service = decision.service.as_ref().and_then(|name| scene.policy.service(name));
                     let channel = service.and_then(|service| service.chat.slack.as_deref());
                     let channel = channel.filter(|_| scene.adapters.chat.is_some());
-                    let mut message = card::of(decision, &came, signal, at, scene.console, channel);
-                    if message.asks && service.is_some_and(|service| service.approvers.is_empty()) {
-                        message.asks = false;
-                        message.next_steps.push(NOBODY_MAY.to_owned());
-                    }
+                    let message = card::of(decision, &came, signal, at, scene.console, channel);
+                    let message = match service {
+                        Some(service) if service.approvers.is_empty() => card::to_nobody(message),
+                        Some(_) | None => message,
+                    };
                     // An effect that failed is another message than the one of its success, which may follow.
                     let key = match came {
                         Came::Failed(_) => format!("failed/{}", signal.key()),

@@ -254,6 +254,13 @@ impl Verdict {
 /// retry behavior").
 pub const DELIVERIES: u32 = 3;
 
+/// Why nobody knows whether an undo is being done: whoever claimed it `since` then may have died.
+fn claimed_and_silent(since: Timestamp) -> Reason {
+    let what = "whether the release is really being taken back".to_owned();
+    let why = format!("another invocation claimed it at {since:.0} and has not said that it is done");
+    Reason::CouldNotLearn { what, why }
+}
+
 /// The verdict when something needed is missing: look again while the signal will come again, ask when it
 /// will not. Missing evidence never lets a release go on unseen.
 fn could_not_learn(what: impl Into<String>, why: &str, delivery: Result<&u32, &str>) -> (Verdict, Reasons) {

@@ -166,6 +166,16 @@ pub fn of(
     }
 }
 
+/// The same message where the policy names nobody who could answer what it asks.
+pub fn to_nobody(message: Message) -> Message {
+    const SO: &str = "The policy names nobody in `approvers` for this service, so there are no buttons: act by hand, or silence is the answer.";
+    if !message.asks {
+        return message;
+    }
+    let next_steps = message.next_steps.into_iter().chain([SO.to_owned()]).collect();
+    Message { asks: false, next_steps, ..message }
+}
+
 type Words = (String, Urgency, String, Vec<String>);
 
 fn deployment_told(

@@ -657,11 +657,7 @@ fn right_now(alarm: AlarmName, since: Timestamp, delivery: Result<&u32, &str>) -
             let by = UndoneBy::BelayRightNow { since };
             (Verdict::LookAgain, Reason::AlreadyUndone { alarm, by }.into()).into()
         }
-        Ok(_) | Err(_) => {
-            let what = "whether the release is really being taken back".to_owned();
-            let why = format!("another invocation claimed it at {since:.0} and has not said that it is done");
-            (Verdict::Ask, Reason::CouldNotLearn { what, why }.into()).into()
-        }
+        Ok(_) | Err(_) => (Verdict::Ask, super::claimed_and_silent(since).into()).into(),
     }
 }
 

@@ -115,6 +115,24 @@ pub fn may(
     }
 }
 
+/// How long after a hook was called a press is waited for at most: CodeDeploy waits for an hour.
+const LAST_CALL: SignedDuration = SignedDuration::from_mins(58);
+
+/// Whether silence has to wait for a press that is not judged yet: it is tried for as long as that. Whoever may not answer
+/// holds nothing up; of those who may not let the release go on, what is known counts.
+pub fn holds_up(
+    policy: &Policy,
+    offer: &Offer,
+    ledger: &ReleaseLedger,
+    press: &Press,
+    now: Timestamp,
+) -> bool {
+    let over = matches!(offer.about, About::Hook { .. }) && now.duration_since(offer.asked) > LAST_CALL;
+    !over
+        && now.duration_since(press.at) <= patience(&offer.about)
+        && may(policy, offer, ledger, None, press).is_ok()
+}
+
 /// Whether an offer's one answer is this very press, handled before.
 pub fn is_this(answered: &Answered, press: &Press) -> bool {
     matches!(&answered.by, crate::ledger::Answerer::Person { who, stamp } if *who == press.by && *stamp == press.stamp)
@@ -167,11 +185,7 @@ pub fn lasting(offer: Offer) -> Offer {
 fn right_now(by: UndoneBy, since: Timestamp, delivery: Result<&u32, &str>) -> (Verdict, Reasons) {
     match delivery {
         Ok(number) if *number < DELIVERIES => (Verdict::LookAgain, Reason::UndoneAlready { by }.into()),
-        Ok(_) | Err(_) => {
-            let what = "whether the release is really being taken back".to_owned();
-            let why = format!("another invocation claimed it at {since:.0} and has not said that it is done");
-            (Verdict::Notify(Urgency::Loud), Reason::CouldNotLearn { what, why }.into())
-        }
+        Ok(_) | Err(_) => (Verdict::Notify(Urgency::Loud), super::claimed_and_silent(since).into()),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     gather::{self, Looked},
     judge::{Origin, approval::handled, settled},
     ledger::{
-        About, Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition,
-        Press, Question, WaitingHook,
+        Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Press,
+        Question, WaitingHook,
     },
     plan::{Circumstances, plan},
     reason::{Reason, Silent},
@@ -81,9 +81,6 @@ pub async fn silence(
     .await
 }
 
-/// How long after a hook was called a press is waited for at most: CodeDeploy waits for an hour.
-const LAST_CALL: SignedDuration = SignedDuration::from_mins(58);
-
 /// A press that came in time and could not be judged yet is no silence: it is judged first, for as long as that is tried.
 ///
 /// # Errors
@@ -102,15 +99,9 @@ async fn was_not_silent(
         if offer.release != *release || offer.key != key {
             continue;
         }
-        let since = now.duration_since(press.at);
-        let over = matches!(offer.about, About::Hook { .. }) && now.duration_since(offer.asked) > LAST_CALL;
         let known = guard.adapters.ledger.release(release, now).await?;
-        // Whoever may not answer holds nothing up. Of those who may not let it go on, what is known counts.
-        let may = decision::approval::may(&guard.policy, &offer, &known, None, press).is_ok();
-        if may
-            && !over
-            && since <= decision::approval::patience(&offer.about)
-            && handled(&known, &press.by, &press.stamp).is_none()
+        if handled(&known, &press.by, &press.stamp).is_none()
+            && decision::approval::holds_up(&guard.policy, &offer, &known, press, now)
         {
             let message = format!("{key}: an answer of {:.0} is not judged yet", press.at);
             return Err(Failure { kind: "EvidenceMissing", message });
