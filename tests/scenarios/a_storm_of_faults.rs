@@ -43,13 +43,19 @@ fn every_seed_is_survived() {
     }
 }
 
-/// Reads that run side by side are struck in any order; everything else has its own.
+/// Reads that run side by side are struck in any order; everything else has its own. Of those beside which an invocation
+/// was killed, some may have come before it and some never.
 fn in_order(story: &str) -> String {
-    let mut lines: Vec<&str> = story.lines().collect();
-    for run in lines.chunk_by_mut(|one, next| one.contains('↯') && next.contains('↯')) {
+    let lines: Vec<&str> = story.lines().collect();
+    let mut kept: Vec<&str> = Vec::new();
+    for run in lines.chunk_by(|one, next| one.contains('↯') && next.contains('↯')) {
+        let killed = run.iter().any(|line| line.contains("↯ killed"));
+        let mut run: Vec<&str> =
+            run.iter().copied().filter(|line| !killed || line.contains("↯ killed")).collect();
         run.sort_unstable();
+        kept.extend(run);
     }
-    in_one_region(&lines.join("\n"))
+    in_one_region(&kept.join("\n"))
 }
 
 /// Each playing has a region of its own, which links name (`functions::stormproof`).

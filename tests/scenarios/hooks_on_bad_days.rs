@@ -92,7 +92,7 @@ async fn who_called_is_asked_again_before_anything_is_held_up() {
     for operation in ["GetDeployment", "ListDeploymentTargets", "GetDeploymentTarget"] {
         let story = Story::of(hooked()).await;
         // More often than the SDK tries by itself.
-        story.simulator.fault(operation, Fault::Throttle, 7);
+        story.simulator.fault(operation, Fault::Throttle, 4);
         story.release();
         story.minutes(2).await;
         assert_eq!(answers(&story), ["Succeeded"], "{operation}");

@@ -139,7 +139,7 @@ async fn a_release_that_ended_in_the_same_moment_is_looked_at_again() {
     let policy = Policy::parse(&POLICY.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
     functions::install(&story.simulator, policy.clone());
     let guards = functions::guards(&story.simulator.endpoint(), policy, "alarm-transitions");
-    story.simulator.fault("StopDeployment", Fault::Hang(Duration::from_millis(400)), 1);
+    story.simulator.fault("StopDeployment", Fault::Hang(Duration::from_secs(2)), 1);
     let now = story.simulator.now();
     let (answer, ()) = tokio::join!(
         alarm_transitions::handle(&guards, &event.payload, functions::invocation("r", now)),

@@ -382,8 +382,12 @@ mod tests {
         called(&http, &url).await;
         assert_eq!(connections.load(Ordering::Relaxed), 1);
         http.begins(start + SignedDuration::from_secs(61));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        assert_eq!(connections.load(Ordering::Relaxed), 2);
+        let begun = async {
+            while connections.load(Ordering::Relaxed) < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), begun).await.expect("it is begun again");
         called(&http, &url).await;
         assert_eq!(connections.load(Ordering::Relaxed), 2);
     }

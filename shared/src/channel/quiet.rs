@@ -74,11 +74,14 @@ mod tests {
         let quiet = Quiet::default();
         let other = quiet.clone();
         assert_eq!(other.why(), None);
-        quiet.begin(Duration::from_millis(40), Why::Throttled);
-        quiet.begin(Duration::from_millis(20), Why::Unwell);
-        assert_eq!(other.why(), Some(Why::Throttled));
+        quiet.begin(Duration::from_millis(20), Why::Throttled);
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert_eq!(other.why(), None);
+        quiet.begin(UNWELL, Why::Throttled);
+        quiet.begin(UNWELL / 2, Why::Unwell);
+        assert_eq!(other.why(), Some(Why::Throttled), "a shorter one changes nothing");
+        let quiet = Quiet::default();
+        let other = quiet.clone();
         quiet.begin(UNWELL, Why::Unwell);
         assert_eq!(other.why(), Some(Why::Unwell));
         quiet.begin(UNWELL * 2, Why::Throttled);
