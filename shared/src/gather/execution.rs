@@ -129,10 +129,7 @@ impl Entered<'_> {
         let found = runs.iter().filter_map(|run| run.variables.get("CommitMessage"));
         let marked = match (&all, summary) {
             (Err(error), _) => Observed::Missing { why: error.to_string() },
-            (Ok(_), None) => {
-                let why = format!("CodePipeline does not list the execution {} any more", self.execution);
-                Observed::Missing { why }
-            }
+            (Ok(_), None) => Observed::Missing { why: self.unlisted() },
             (Ok(_), Some(summary)) => {
                 let value = summary.messages.iter().chain(found).find_map(|message| no_rollback(message));
                 Observed::Known { value, at: now }
@@ -154,6 +151,10 @@ impl Entered<'_> {
             begun,
             asks,
         }
+    }
+
+    fn unlisted(&self) -> String {
+        format!("CodePipeline does not list the execution {} any more", self.execution)
     }
 
     /// The execution as a release: it begins with the stage's first action that is no approval, since nothing changes for
@@ -224,15 +225,18 @@ impl Entered<'_> {
         if structure.stages.first() == Some(&place.stage) {
             return nowhere("a source stage cannot be rolled back.");
         }
-        let succeeded = match succeeded {
-            Ok(succeeded) => succeeded,
-            Err(error) => return Observed::Missing { why: error.to_string() },
+        let (succeeded, all) = match (succeeded, all) {
+            (Ok(succeeded), Ok(all)) => (succeeded, all),
+            (Err(error), _) => return Observed::Missing { why: error.to_string() },
+            (_, Err(error)) => return Observed::Missing { why: error.to_string() },
+        };
+        let Some(began) = all.iter().find(|one| one.id == self.execution) else {
+            return Observed::Missing { why: self.unlisted() };
         };
         let mut why_not = None;
         let earlier = succeeded.iter().filter(|one| one.id != self.execution && !one.rollback);
         // Newer ones are not what ran before.
-        let began = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
-        let earlier = earlier.filter(|one| began.is_none_or(|began| one.started < began.started));
+        let earlier = earlier.filter(|one| one.started < began.started);
         for good in earlier.take(CANDIDATES) {
             let id = ReleaseId::of_stage(&place.stage, &good.id);
             match adapters.ledger.release(&id, now).await {
@@ -258,11 +262,7 @@ impl Entered<'_> {
         if let Some(why) = why_not {
             return nowhere(&why);
         }
-        let older = match all {
-            Err(error) => return Observed::Missing { why: error.to_string() },
-            Ok(all) => all.iter().any(|one| one.id != self.execution && one.status == "Succeeded"),
-        };
-        if older {
+        if all.iter().any(|one| one.id != self.execution && one.status == "Succeeded") {
             nowhere(
                 "no earlier execution succeeded in this stage with the pipeline's present structure, and CodePipeline goes back to no other: its structure has changed since.",
             )
