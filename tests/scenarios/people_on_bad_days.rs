@@ -36,17 +36,27 @@ async fn long_finished() -> Story {
     story
 }
 
-#[tokio::test]
-async fn silence_does_not_overrule_an_answer_that_came_in_time_and_cannot_be_judged() {
+/// A release that runs, about which people have been asked for so many minutes.
+async fn asked_for(minutes: u64) -> Story {
     let story = Story::under(lambda().shifting(Shifting::Canary { percent: 10, minutes: 90 }), TALKED).await;
     story.release();
     story.simulator.advance(Duration::from_secs(150)).await;
     story.red("orders-latency");
-    story.minutes(14).await;
-    // Who wanted the release is not known, so that nobody may let it go on.
+    story.minutes(minutes).await;
+    story
+}
+
+fn who_wanted_it_is_not_told(story: &Story) {
     for operation in ["GetDeployment", "GetApplicationRevision"] {
         story.simulator.fault(operation, Fault::InternalError, 1_000);
     }
+}
+
+#[tokio::test]
+async fn silence_does_not_overrule_an_answer_that_came_in_time_and_cannot_be_judged() {
+    let story = asked_for(14).await;
+    // So that nobody may let it go on.
+    who_wanted_it_is_not_told(&story);
     story.press(BOB, "Keep").await;
     story.minutes(5).await;
     assert_eq!(story.stops(), Vec::<Value>::new());
@@ -59,14 +69,8 @@ async fn silence_does_not_overrule_an_answer_that_came_in_time_and_cannot_be_jud
 
 #[tokio::test]
 async fn who_may_not_answer_is_told_so_whatever_else_is_not_known() {
-    let story = Story::under(lambda().shifting(Shifting::Canary { percent: 10, minutes: 90 }), TALKED).await;
-    story.release();
-    story.simulator.advance(Duration::from_secs(150)).await;
-    story.red("orders-latency");
-    story.minutes(5).await;
-    for operation in ["GetDeployment", "GetApplicationRevision"] {
-        story.simulator.fault(operation, Fault::InternalError, 1_000);
-    }
+    let story = asked_for(5).await;
+    who_wanted_it_is_not_told(&story);
     story.press("U09CAROL", "Keep").await;
     story.simulator.advance(Duration::from_secs(10)).await;
     let whispers = story.whispers("U09CAROL");

@@ -204,6 +204,18 @@ async fn another_stages_rollback_is_not_taken_for_this_ones() {
     assert_eq!(stages, ["America", "Europe"], "{:#?}", line.told());
 }
 
+/// Somebody runs Production again, all of it.
+async fn run_again(line: &Line, execution: impl Into<String>) {
+    let again = by_hand(&line.simulator)
+        .retry_stage_execution()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .pipeline_execution_id(execution)
+        .retry_mode(StageRetryMode::AllActions)
+        .send();
+    again.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stage_that_is_run_again_after_its_undo_is_told_of() {
     let line = Line::of(production(), STAGE, Some(ecs())).await;
@@ -214,14 +226,7 @@ async fn a_stage_that_is_run_again_after_its_undo_is_told_of() {
     assert_eq!(line.simulator.effects("StopDeployment").len(), 1);
     line.goes("orders-5xx", AlarmState::Ok);
     line.minutes(20).await;
-    let again = by_hand(&line.simulator)
-        .retry_stage_execution()
-        .pipeline_name("release")
-        .stage_name("Production")
-        .pipeline_execution_id(bad)
-        .retry_mode(StageRetryMode::AllActions)
-        .send();
-    again.await.unwrap();
+    run_again(&line, bad).await;
     line.minutes(3).await;
     line.red();
     line.minutes(3).await;
@@ -249,14 +254,7 @@ async fn a_stage_that_is_run_again_after_its_undo_and_fails_by_itself_is_told_of
         tasks: None,
     };
     line.simulator.break_stage("release", Break::of("Production", why));
-    let again = by_hand(&line.simulator)
-        .retry_stage_execution()
-        .pipeline_name("release")
-        .stage_name("Production")
-        .pipeline_execution_id(bad)
-        .retry_mode(StageRetryMode::AllActions)
-        .send();
-    again.await.unwrap();
+    run_again(&line, bad).await;
     line.minutes(10).await;
     assert_eq!(count(&line, "Production failed"), 1, "{:#?}", line.told());
 }

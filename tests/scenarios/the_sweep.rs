@@ -250,6 +250,17 @@ async fn a_watch_ends_when_the_policy_says() {
     assert_eq!(operations_since(&story, before), ["Query"; 3]);
 }
 
+/// A release that was stopped, and that CodeDeploy does not take back although it was to.
+async fn stopped_for_good(group: Group) -> (Story, String) {
+    let story = Story::of(group).await;
+    story.simulator.forget_rollbacks(true);
+    let id = story.release();
+    story.simulator.advance(Duration::from_secs(20)).await;
+    story.red("orders-5xx");
+    story.simulator.advance(Duration::from_secs(30)).await;
+    (story, id)
+}
+
 #[tokio::test]
 async fn a_stop_that_no_rollback_follows_is_followed_by_a_redeploy_once() {
     for group in [
@@ -257,12 +268,7 @@ async fn a_stop_that_no_rollback_follows_is_followed_by_a_redeploy_once() {
         Group::server("orders", "prod").baseline("v1"),
     ] {
         let platform = group.platform;
-        let story = Story::of(group).await;
-        story.simulator.forget_rollbacks(true);
-        let id = story.release();
-        story.simulator.advance(Duration::from_secs(20)).await;
-        story.red("orders-5xx");
-        story.simulator.advance(Duration::from_secs(30)).await;
+        let (story, id) = stopped_for_good(group).await;
         assert_eq!(story.stops().len(), 1, "{platform:?}");
         assert_eq!(story.simulator.effects("CreateDeployment"), Vec::<Value>::new(), "{platform:?}");
         story.minutes(15).await;
@@ -282,12 +288,7 @@ async fn a_way_back_that_cannot_be_read_for_a_while_is_gone_once_it_can() {
     // For a minute, and for so long that people have to hear of it.
     for (minutes, heard) in [(3, 0), (8, 1)] {
         let group = Group::ecs("orders", "prod").shifting(canary()).baseline("v1");
-        let story = Story::of(group).await;
-        story.simulator.forget_rollbacks(true);
-        let id = story.release();
-        story.simulator.advance(Duration::from_secs(20)).await;
-        story.red("orders-5xx");
-        story.simulator.advance(Duration::from_secs(30)).await;
+        let (story, id) = stopped_for_good(group).await;
         assert_eq!(story.stops().len(), 1);
         story.simulator.fault("GetApplicationRevision", Fault::InternalError, 1_000);
         story.minutes(minutes).await;
