@@ -1,6 +1,7 @@
 //! AWS, one file per service. SDK types end here: what comes out are the core's own values.
 
 pub mod builds;
+pub mod client;
 pub mod cloudwatch;
 pub mod codedeploy;
 pub mod codepipeline;
@@ -9,7 +10,6 @@ pub mod drift;
 pub mod endpoint;
 pub(crate) mod http;
 pub mod lambda;
-mod late;
 pub mod ledger;
 pub mod logs;
 pub mod secrets;

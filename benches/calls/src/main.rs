@@ -3,13 +3,30 @@
 //! the answers but what the next call needs. What `alarm-transitions` takes beyond this is Belay's own.
 #![allow(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
 
-use aws_sdk_cloudwatch::types::{AlarmType, HistoryItemType, ScanBy};
-use aws_sdk_codedeploy::types::{
-    AppSpecContent, DeploymentStatus, RevisionLocation, RevisionLocationType as Kind,
+use aws_sdk_cloudwatch::{
+    operation::describe_alarm_history::DescribeAlarmHistoryInput,
+    types::{AlarmType, HistoryItemType, ScanBy},
+};
+use aws_sdk_codedeploy::{
+    operation::{
+        batch_get_deployments::BatchGetDeploymentsInput,
+        get_application_revision::GetApplicationRevisionInput, get_deployment::GetDeploymentInput,
+        get_deployment_group::GetDeploymentGroupInput, get_deployment_target::GetDeploymentTargetInput,
+        list_deployment_targets::ListDeploymentTargetsInput, list_deployments::ListDeploymentsInput,
+        stop_deployment::StopDeploymentInput,
+    },
+    types::{AppSpecContent, DeploymentStatus, RevisionLocation, RevisionLocationType as Kind},
 };
 use aws_sdk_dynamodb::{
-    operation::query::builders::QueryFluentBuilder,
+    operation::{
+        put_item::PutItemInput,
+        query::{QueryInput, builders::QueryInputBuilder},
+    },
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
+};
+use belay::aws::{
+    client::{Call as _, Client},
+    cloudwatch, codedeploy, ledger,
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -24,10 +41,13 @@ async fn main() -> Result<(), Error> {
     let region = lookup("AWS_REGION").unwrap_or_default();
     let connection = belay::aws::connect(&region, belay::aws::Http::default().client(), lookup);
     let clients = Clients {
-        codedeploy: aws_sdk_codedeploy::Client::new(&connection),
-        cloudwatch: aws_sdk_cloudwatch::Client::new(&connection),
-        dynamodb: aws_sdk_dynamodb::Client::new(&connection),
+        codedeploy: Client::of(&connection),
+        cloudwatch: Client::of(&connection),
+        dynamodb: Client::of(&connection),
     };
+    for made in [clients.codedeploy.ready(), clients.cloudwatch.ready(), clients.dynamodb.ready()] {
+        made.ok_or("no address")?;
+    }
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         Box::pin(clients.stop(&event.payload)).await?;
         Ok::<_, Error>(json!({}))
@@ -36,9 +56,9 @@ async fn main() -> Result<(), Error> {
 }
 
 struct Clients {
-    codedeploy: aws_sdk_codedeploy::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
+    codedeploy: Client<codedeploy::Api>,
+    cloudwatch: Client<cloudwatch::Api>,
+    dynamodb: Client<ledger::Api>,
 }
 
 fn text(value: &str) -> AttributeValue {
@@ -51,6 +71,14 @@ fn hash(revision: Option<&RevisionLocation>) -> Result<&str, Error> {
     Ok(spec.and_then(AppSpecContent::sha256).ok_or("a revision without its hash")?)
 }
 
+fn everything_in(partition: &str) -> QueryInputBuilder {
+    QueryInput::builder()
+        .table_name(TABLE)
+        .consistent_read(true)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", text(partition))
+}
+
 impl Clients {
     async fn stop(&self, event: &Value) -> Result<(), Error> {
         let alarm = event["detail"]["alarmName"].as_str().ok_or("no alarm")?;
@@ -59,16 +87,16 @@ impl Clients {
             event["resources"][0].as_str().ok_or("no ARN")?,
             event["detail"]["state"]["timestamp"].as_str().ok_or("no time")?
         );
-        self.everything_in(&signal).send().await?;
+        everything_in(&signal).sent_by(&self.dynamodb).await?;
 
         let (running, last_good, budget) = tokio::join!(
             self.running(),
             self.last_good(),
-            self.everything_in("service/orders")
+            everything_in("service/orders")
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
                 .expression_attribute_values(":from", text("taken-back/2026-01-01T00:00:00Z"))
                 .expression_attribute_values(":to", text("taken-back/~"))
-                .send()
+                .sent_by(&self.dynamodb)
         );
         budget?;
         let ((release, revision), good) = (running?, last_good?);
@@ -82,8 +110,8 @@ impl Clients {
         back.and(standing).and(revision).and(traffic)?;
 
         self.claim(&release, event).await?;
-        let stop = self.codedeploy.stop_deployment().deployment_id(release).auto_rollback_enabled(true);
-        stop.send().await?;
+        let stop = StopDeploymentInput::builder().deployment_id(release).auto_rollback_enabled(true);
+        stop.sent_by(&self.codedeploy).await?;
         Ok(())
     }
 
@@ -91,28 +119,33 @@ impl Clients {
     async fn running(&self) -> Result<(String, String), Error> {
         let (created, queued) = (DeploymentStatus::Created, DeploymentStatus::Queued);
         let (baking, ready) = (DeploymentStatus::Baking, DeploymentStatus::Ready);
-        let listed = self.codedeploy.list_deployments().application_name(APPLICATION);
+        let listed = ListDeploymentsInput::builder().application_name(APPLICATION);
         let listed = listed.deployment_group_name(GROUP).include_only_statuses(created);
         let listed = listed.include_only_statuses(queued).include_only_statuses(DeploymentStatus::InProgress);
-        let listed = listed.include_only_statuses(baking).include_only_statuses(ready).send().await?;
+        let listed = listed
+            .include_only_statuses(baking)
+            .include_only_statuses(ready)
+            .sent_by(&self.codedeploy)
+            .await?;
         let ids = Some(listed.deployments().to_vec());
-        let described = self.codedeploy.batch_get_deployments().set_deployment_ids(ids).send().await?;
+        let described =
+            BatchGetDeploymentsInput::builder().set_deployment_ids(ids).sent_by(&self.codedeploy).await?;
         let running = described.deployments_info().first().ok_or("nothing runs")?;
         Ok((running.deployment_id().unwrap_or_default().to_owned(), hash(running.revision())?.to_owned()))
     }
 
     async fn last_good(&self) -> Result<String, Error> {
-        let group = self.codedeploy.get_deployment_group().application_name(APPLICATION);
-        let group = group.deployment_group_name(GROUP).send().await?;
+        let group = GetDeploymentGroupInput::builder().application_name(APPLICATION);
+        let group = group.deployment_group_name(GROUP).sent_by(&self.codedeploy).await?;
         let good =
             group.deployment_group_info().and_then(|info| info.last_successful_deployment()?.deployment_id());
         Ok(good.ok_or("nothing to go back to")?.to_owned())
     }
 
     async fn way_back(&self, good: &str) -> Result<(), Error> {
-        let deployment = self.codedeploy.get_deployment().deployment_id(good).send();
+        let deployment = GetDeploymentInput::builder().deployment_id(good).sent_by(&self.codedeploy);
         let records = format!("release/{good}");
-        let (deployment, records) = tokio::join!(deployment, self.everything_in(&records).send());
+        let (deployment, records) = tokio::join!(deployment, everything_in(&records).sent_by(&self.dynamodb));
         records?;
         let deployment = deployment?;
         let revision = deployment.deployment_info().and_then(|info| info.revision());
@@ -120,12 +153,12 @@ impl Clients {
     }
 
     async fn standing(&self, release: &str, alarm: &str) -> Result<(), Error> {
-        self.everything_in(&format!("release/{release}")).send().await?;
-        let history = self.cloudwatch.describe_alarm_history().alarm_name(alarm);
+        everything_in(&format!("release/{release}")).sent_by(&self.dynamodb).await?;
+        let history = DescribeAlarmHistoryInput::builder().alarm_name(alarm);
         let history = history.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
         let history = history.alarm_types(AlarmType::LogAlarm);
         let history = history.history_item_type(HistoryItemType::StateUpdate).max_records(100);
-        history.scan_by(ScanBy::TimestampDescending).send().await?;
+        history.scan_by(ScanBy::TimestampDescending).sent_by(&self.cloudwatch).await?;
         Ok(())
     }
 
@@ -134,31 +167,26 @@ impl Clients {
             .revision_type(Kind::AppSpecContent)
             .app_spec_content(AppSpecContent::builder().sha256(sha256).build())
             .build();
-        let revision = self.codedeploy.get_application_revision().application_name(APPLICATION);
-        revision.revision(asked).send().await?;
+        let revision = GetApplicationRevisionInput::builder().application_name(APPLICATION);
+        revision.revision(asked).sent_by(&self.codedeploy).await?;
         Ok(())
     }
 
     async fn traffic(&self, release: &str) -> Result<(), Error> {
-        let listed = self.codedeploy.list_deployment_targets().deployment_id(release).send().await?;
+        let listed =
+            ListDeploymentTargetsInput::builder().deployment_id(release).sent_by(&self.codedeploy).await?;
         let target = listed.target_ids().first().ok_or("no target")?;
-        self.codedeploy.get_deployment_target().deployment_id(release).target_id(target).send().await?;
+        GetDeploymentTargetInput::builder()
+            .deployment_id(release)
+            .target_id(target)
+            .sent_by(&self.codedeploy)
+            .await?;
         Ok(())
-    }
-
-    fn everything_in(&self, partition: &str) -> QueryFluentBuilder {
-        self.dynamodb
-            .query()
-            .table_name(TABLE)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(partition))
     }
 
     /// With the event in place of why: about as long.
     async fn claim(&self, release: &str, event: &Value) -> Result<(), Error> {
-        self.dynamodb
-            .put_item()
+        PutItemInput::builder()
             .table_name(TABLE)
             .item("pk", text(&format!("release/{release}")))
             .item("sk", text("effect/undo"))
@@ -171,7 +199,7 @@ impl Clients {
             .item("claimed_at", text("2026-11-22T01:49:53.81Z"))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(AllOld)
-            .send()
+            .sent_by(&self.dynamodb)
             .await?;
         Ok(())
     }

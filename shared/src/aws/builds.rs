@@ -1,24 +1,27 @@
 //! CodeBuild: how a build went, and where its log is.
 
 use aws_sdk_codebuild::{
-    Client,
+    operation::batch_get_builds::BatchGetBuildsInput,
     types::{BuildPhase, LogsConfigStatusType, LogsLocation, PhaseContext as Context, StatusType},
 };
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{Build, PhaseContext},
 };
 
-made!(Client);
+service! {
+    Api = aws_sdk_codebuild, "CodeBuild", "codebuild", json "CodeBuild_20161006" "2016-10-06";
+    batch_get_builds: BatchGetBuilds BatchGetBuildsInputBuilder BatchGetBuildsOutput BatchGetBuildsError;
+}
 
 /// The builds.
 #[derive(Clone, Debug)]
 pub struct Builds {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// A build, as CodeBuild describes it.
@@ -52,7 +55,7 @@ pub enum LogPlace {
 impl Builds {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// One build, by its id (`project:uuid`) or its ARN.
@@ -62,11 +65,9 @@ impl Builds {
     /// build details"), and names what it does not find in `buildsNotFound`.
     pub async fn build(&self, id: &str) -> Result<BuildRun, AwsError> {
         const OPERATION: &str = "codebuild:BatchGetBuilds";
-        let output = self
-            .client
-            .batch_get_builds()
+        let output = BatchGetBuildsInput::builder()
             .ids(id)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, id, &error))?;
         let Some(build) = output.builds().first() else {

@@ -5,14 +5,17 @@ mod graph;
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::{
-    Client,
+    operation::{
+        describe_alarm_history::DescribeAlarmHistoryInput, describe_alarms::DescribeAlarmsInput,
+        list_alarm_mute_rules::ListAlarmMuteRulesInput,
+    },
     types::{AlarmMuteRuleStatus, AlarmType, EvaluationState, HistoryItemType, ScanBy, StateValue},
 };
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::late::{Late, made, placed};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::{AwsError, date_time, timestamp},
     evidence::{Observed, WatchedState},
@@ -20,13 +23,21 @@ use crate::{
     signal::AlarmState,
 };
 
-made!(Client);
-placed!(aws_sdk_cloudwatch, "CloudWatch");
+service! {
+    Api = aws_sdk_cloudwatch, "CloudWatch", "monitoring";
+    describe_alarm_history: DescribeAlarmHistory DescribeAlarmHistoryInputBuilder
+        DescribeAlarmHistoryOutput DescribeAlarmHistoryError;
+    describe_alarms: DescribeAlarms DescribeAlarmsInputBuilder DescribeAlarmsOutput DescribeAlarmsError;
+    get_metric_widget_image: GetMetricWidgetImage GetMetricWidgetImageInputBuilder
+        GetMetricWidgetImageOutput GetMetricWidgetImageError;
+    list_alarm_mute_rules: ListAlarmMuteRules ListAlarmMuteRulesInputBuilder
+        ListAlarmMuteRulesOutput ListAlarmMuteRulesError;
+}
 
 /// The alarms.
 #[derive(Clone, Debug)]
 pub struct CloudWatch {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// One change of an alarm's state, from its history.
@@ -49,13 +60,12 @@ const HISTORY_PAGES: usize = 5;
 impl CloudWatch {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// Makes the client now, before anybody waits for it, and says where it will call.
     pub fn ready(&self) -> Option<String> {
-        self.client.ready();
-        self.client.url()
+        self.client.ready()
     }
 
     /// The alarms with these names, and all whose names begin with one of these prefixes.
@@ -106,9 +116,7 @@ impl CloudWatch {
         let prefix = prefix.filter(|prefix| !prefix.is_empty());
         let mut next = None;
         loop {
-            let page = self
-                .client
-                .describe_alarms()
+            let page = DescribeAlarmsInput::builder()
                 .set_alarm_names(names.clone())
                 .set_alarm_name_prefix(prefix.clone())
                 .alarm_types(AlarmType::MetricAlarm)
@@ -116,7 +124,7 @@ impl CloudWatch {
                 .alarm_types(AlarmType::LogAlarm)
                 .max_records(100)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
             for alarm in page.metric_alarms() {
@@ -151,12 +159,10 @@ impl CloudWatch {
     /// When CloudWatch does not tell.
     pub async fn muted(&self, alarm: &AlarmName) -> Result<Option<String>, AwsError> {
         const OPERATION: &str = "cloudwatch:ListAlarmMuteRules";
-        let output = self
-            .client
-            .list_alarm_mute_rules()
+        let output = ListAlarmMuteRulesInput::builder()
             .alarm_name(alarm.as_str())
             .statuses(AlarmMuteRuleStatus::Active)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, alarm, &error))?;
         let active = output
@@ -181,9 +187,7 @@ impl CloudWatch {
         let mut transitions: Vec<Transition> = Vec::new();
         let mut next = None;
         for _ in 0..HISTORY_PAGES {
-            let page = self
-                .client
-                .describe_alarm_history()
+            let page = DescribeAlarmHistoryInput::builder()
                 .alarm_name(alarm.as_str())
                 .alarm_types(AlarmType::MetricAlarm)
                 .alarm_types(AlarmType::CompositeAlarm)
@@ -193,7 +197,7 @@ impl CloudWatch {
                 .scan_by(ScanBy::TimestampDescending)
                 .max_records(100)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, alarm, &error))?;
             for item in page.alarm_history_items() {

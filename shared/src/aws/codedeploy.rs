@@ -7,7 +7,14 @@ pub use self::failing::{EcsService, FailedDeployment};
 use std::time::Duration;
 
 use aws_sdk_codedeploy::{
-    Client,
+    operation::{
+        batch_get_deployments::BatchGetDeploymentsInput, create_deployment::CreateDeploymentInput,
+        get_application_revision::GetApplicationRevisionInput, get_deployment::GetDeploymentInput,
+        get_deployment_group::GetDeploymentGroupInput, get_deployment_target::GetDeploymentTargetInput,
+        list_deployment_targets::ListDeploymentTargetsInput, list_deployments::ListDeploymentsInput,
+        put_lifecycle_event_hook_execution_status::PutLifecycleEventHookExecutionStatusInput,
+        stop_deployment::StopDeploymentInput,
+    },
     types::{
         AlarmConfiguration, AppSpecContent, AutoRollbackConfiguration, BundleType, ComputePlatform,
         DeploymentInfo, DeploymentStatus as Status, DeploymentTarget, GitHubLocation, LifecycleEventStatus,
@@ -19,7 +26,7 @@ use aws_types::SdkConfig;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::late::{Late, made, placed};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::{AwsError, date_time, retries, timestamp},
     decision::HookAnswer,
@@ -30,16 +37,34 @@ use crate::{
     },
 };
 
+service! {
+    Api = aws_sdk_codedeploy, "CodeDeploy", "codedeploy", json "CodeDeploy_20141006" "2014-10-06";
+    batch_get_deployments: BatchGetDeployments BatchGetDeploymentsInputBuilder
+        BatchGetDeploymentsOutput BatchGetDeploymentsError;
+    create_deployment: CreateDeployment CreateDeploymentInputBuilder
+        CreateDeploymentOutput CreateDeploymentError;
+    get_application_revision: GetApplicationRevision GetApplicationRevisionInputBuilder
+        GetApplicationRevisionOutput GetApplicationRevisionError;
+    get_deployment: GetDeployment GetDeploymentInputBuilder GetDeploymentOutput GetDeploymentError;
+    get_deployment_group: GetDeploymentGroup GetDeploymentGroupInputBuilder
+        GetDeploymentGroupOutput GetDeploymentGroupError;
+    get_deployment_target: GetDeploymentTarget GetDeploymentTargetInputBuilder
+        GetDeploymentTargetOutput GetDeploymentTargetError;
+    list_deployment_targets: ListDeploymentTargets ListDeploymentTargetsInputBuilder
+        ListDeploymentTargetsOutput ListDeploymentTargetsError;
+    list_deployments: ListDeployments ListDeploymentsInputBuilder ListDeploymentsOutput ListDeploymentsError;
+    put_lifecycle_event_hook_execution_status: PutLifecycleEventHookExecutionStatus PutLifecycleEventHookExecutionStatusInputBuilder
+        PutLifecycleEventHookExecutionStatusOutput PutLifecycleEventHookExecutionStatusError;
+    stop_deployment: StopDeployment StopDeploymentInputBuilder StopDeploymentOutput StopDeploymentError;
+}
+
 /// CodeDeploy's code for a deployment that it does not know, here also of one that an answer leaves out.
 pub const UNKNOWN: &str = "DeploymentDoesNotExistException";
-
-made!(Client);
-placed!(aws_sdk_codedeploy, "CodeDeploy");
 
 /// The deployer.
 #[derive(Clone, Debug)]
 pub struct CodeDeploy {
-    client: Late<Client>,
+    client: Client<Api>,
     /// Between two attempts of what the SDK must not repeat by itself.
     pause: Duration,
 }
@@ -86,13 +111,12 @@ impl CodeDeploy {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
         let pause = config.retry_config().map_or(Duration::ZERO, RetryConfig::initial_backoff);
-        Self { client: Late::of(config), pause }
+        Self { client: Client::of(config), pause }
     }
 
     /// Makes the client now, before anybody waits for it, and says where it will call.
     pub fn ready(&self) -> Option<String> {
-        self.client.ready();
-        self.client.url()
+        self.client.ready()
     }
 
     /// One deployment, as it is now.
@@ -101,11 +125,9 @@ impl CodeDeploy {
     /// When CodeDeploy does not tell, or leaves out what every deployment has.
     pub async fn deployment(&self, id: &ReleaseId) -> Result<Release, AwsError> {
         const OPERATION: &str = "codedeploy:GetDeployment";
-        let output = self
-            .client
-            .get_deployment()
+        let output = GetDeploymentInput::builder()
             .deployment_id(id.as_str())
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, id, &error))?;
         let info = output
@@ -176,15 +198,13 @@ impl CodeDeploy {
         let mut ids = Vec::new();
         let mut next = None;
         loop {
-            let page = self
-                .client
-                .list_deployments()
+            let page = ListDeploymentsInput::builder()
                 .application_name(&group.application)
                 .deployment_group_name(&group.group)
                 .set_include_only_statuses(statuses.clone())
                 .set_create_time_range(created.clone())
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
             ids.extend(page.deployments().iter().map(|id| ReleaseId::from(id.as_str())));
@@ -204,12 +224,10 @@ impl CodeDeploy {
         group: &DeploymentGroup,
     ) -> Result<(Option<ReleaseId>, Option<ReleaseId>), AwsError> {
         const OPERATION: &str = "codedeploy:GetDeploymentGroup";
-        let output = self
-            .client
-            .get_deployment_group()
+        let output = GetDeploymentGroupInput::builder()
             .application_name(&group.application)
             .deployment_group_name(&group.group)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
         let described = output
@@ -227,12 +245,10 @@ impl CodeDeploy {
     /// When CodeDeploy does not tell.
     pub async fn ecs_service(&self, group: &DeploymentGroup) -> Result<Option<(String, String)>, AwsError> {
         const OPERATION: &str = "codedeploy:GetDeploymentGroup";
-        let output = self
-            .client
-            .get_deployment_group()
+        let output = GetDeploymentGroupInput::builder()
             .application_name(&group.application)
             .deployment_group_name(&group.group)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
         let described = output.deployment_group_info;
@@ -252,11 +268,9 @@ impl CodeDeploy {
         let mut described: Vec<Release> = Vec::new();
         for batch in ids.chunks(25) {
             let subject = batch.iter().map(ReleaseId::as_str).collect::<Vec<_>>().join(", ");
-            let output = self
-                .client
-                .batch_get_deployments()
+            let output = BatchGetDeploymentsInput::builder()
                 .set_deployment_ids(Some(batch.iter().map(ToString::to_string).collect()))
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
             for info in output.deployments_info() {
@@ -281,23 +295,19 @@ impl CodeDeploy {
     pub async fn target(&self, id: &ReleaseId) -> Result<TargetState, AwsError> {
         const LIST: &str = "codedeploy:ListDeploymentTargets";
         const GET: &str = "codedeploy:GetDeploymentTarget";
-        let listed = self
-            .client
-            .list_deployment_targets()
+        let listed = ListDeploymentTargetsInput::builder()
             .deployment_id(id.as_str())
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(LIST, id, &error))?;
         let target = listed
             .target_ids()
             .first()
             .ok_or_else(|| AwsError::unreadable(LIST, id, "the deployment has no target yet"))?;
-        let output = self
-            .client
-            .get_deployment_target()
+        let output = GetDeploymentTargetInput::builder()
             .deployment_id(id.as_str())
             .target_id(target)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(GET, id, &error))?;
         let target = output
@@ -312,12 +322,10 @@ impl CodeDeploy {
     /// When CodeDeploy did not take it. That it had ended already is an answer, not an error.
     pub async fn stop(&self, id: &ReleaseId, auto_rollback: bool) -> Result<StopAnswer, AwsError> {
         const OPERATION: &str = "codedeploy:StopDeployment";
-        let sent = self
-            .client
-            .stop_deployment()
+        let sent = StopDeploymentInput::builder()
             .deployment_id(id.as_str())
             .auto_rollback_enabled(auto_rollback)
-            .send()
+            .sent_by(&self.client)
             .await;
         match sent {
             Ok(output) => Ok(match output.status() {
@@ -346,12 +354,10 @@ impl CodeDeploy {
             .revision_type(RevisionLocationType::AppSpecContent)
             .app_spec_content(AppSpecContent::builder().sha256(sha256).build())
             .build();
-        let output = self
-            .client
-            .get_application_revision()
+        let output = GetApplicationRevisionInput::builder()
             .application_name(&group.application)
             .revision(asked)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, group, &error))?;
         output
@@ -423,9 +429,7 @@ impl CodeDeploy {
         })?;
         let mut attempts = 1;
         loop {
-            let sent = self
-                .client
-                .create_deployment()
+            let sent = CreateDeploymentInput::builder()
                 .application_name(&redeploy.group.application)
                 .deployment_group_name(&redeploy.group.group)
                 .set_deployment_config_name(redeploy.config.clone())
@@ -433,11 +437,7 @@ impl CodeDeploy {
                 .description(undo_description(release))
                 .override_alarm_configuration(AlarmConfiguration::builder().enabled(false).build())
                 .auto_rollback_configuration(AutoRollbackConfiguration::builder().enabled(false).build())
-                .customize()
-                .config_override(
-                    aws_sdk_codedeploy::config::Builder::new().retry_config(RetryConfig::disabled()),
-                )
-                .send()
+                .sent_by(&self.client.once())
                 .await;
             match sent {
                 Ok(output) => {
@@ -471,9 +471,7 @@ impl CodeDeploy {
         answer: HookAnswer,
     ) -> Result<AnswerAccepted, AwsError> {
         const OPERATION: &str = "codedeploy:PutLifecycleEventHookExecutionStatus";
-        let sent = self
-            .client
-            .put_lifecycle_event_hook_execution_status()
+        let sent = PutLifecycleEventHookExecutionStatusInput::builder()
             .deployment_id(deployment.as_str())
             .lifecycle_event_hook_execution_id(execution.as_str())
             .status(match answer {
@@ -481,11 +479,7 @@ impl CodeDeploy {
                 HookAnswer::Failed => LifecycleEventStatus::Failed,
             })
             // An unanswered hook hangs for an hour: this call is worth more patience than the others.
-            .customize()
-            .config_override(
-                aws_sdk_codedeploy::config::Builder::new().retry_config(retries().with_max_attempts(6)),
-            )
-            .send()
+            .sent_by(&self.client.trying(retries().with_max_attempts(6)))
             .await;
         match sent {
             Ok(_) => Ok(AnswerAccepted::Taken),

@@ -11,7 +11,13 @@ pub use self::commits::committed;
 pub use self::past::{PastExecution, RunInFull, SourceRevision, WaitingRun};
 
 use aws_sdk_codepipeline::{
-    Client,
+    operation::{
+        disable_stage_transition::DisableStageTransitionInput, get_pipeline::GetPipelineInput,
+        get_pipeline_execution::GetPipelineExecutionInput, get_pipeline_state::GetPipelineStateInput,
+        list_action_executions::ListActionExecutionsInput,
+        list_pipeline_executions::ListPipelineExecutionsInput, rollback_stage::RollbackStageInput,
+        stop_pipeline_execution::StopPipelineExecutionInput,
+    },
     types::{
         ActionExecutionDetail, ActionExecutionFilter, ExecutionMode, ExecutionType, PipelineExecutionFilter,
         PipelineExecutionSummary, PipelineType, StageExecutionStatus, StageState, StageTransitionType,
@@ -21,15 +27,35 @@ use aws_sdk_codepipeline::{
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::aws::{AwsError, timestamp};
 
-made!(Client);
+service! {
+    Api = aws_sdk_codepipeline, "CodePipeline", "codepipeline", json "CodePipeline_20150709" "2015-07-09";
+    disable_stage_transition: DisableStageTransition DisableStageTransitionInputBuilder
+        DisableStageTransitionOutput DisableStageTransitionError;
+    get_pipeline: GetPipeline GetPipelineInputBuilder GetPipelineOutput GetPipelineError;
+    get_pipeline_execution: GetPipelineExecution GetPipelineExecutionInputBuilder
+        GetPipelineExecutionOutput GetPipelineExecutionError;
+    get_pipeline_state: GetPipelineState GetPipelineStateInputBuilder
+        GetPipelineStateOutput GetPipelineStateError;
+    list_action_executions: ListActionExecutions ListActionExecutionsInputBuilder
+        ListActionExecutionsOutput ListActionExecutionsError;
+    list_pipeline_executions: ListPipelineExecutions ListPipelineExecutionsInputBuilder
+        ListPipelineExecutionsOutput ListPipelineExecutionsError;
+    put_approval_result: PutApprovalResult PutApprovalResultInputBuilder
+        PutApprovalResultOutput PutApprovalResultError;
+    retry_stage_execution: RetryStageExecution RetryStageExecutionInputBuilder
+        RetryStageExecutionOutput RetryStageExecutionError;
+    rollback_stage: RollbackStage RollbackStageInputBuilder RollbackStageOutput RollbackStageError;
+    stop_pipeline_execution: StopPipelineExecution StopPipelineExecutionInputBuilder
+        StopPipelineExecutionOutput StopPipelineExecutionError;
+}
 
 /// The pipelines.
 #[derive(Clone, Debug)]
 pub struct CodePipeline {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// How a pipeline is made.
@@ -199,7 +225,7 @@ pub enum PipelineStopAnswer {
 impl CodePipeline {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// How a pipeline is made now.
@@ -208,11 +234,9 @@ impl CodePipeline {
     /// When CodePipeline does not tell.
     pub async fn structure(&self, pipeline: &str) -> Result<Structure, AwsError> {
         const OPERATION: &str = "codepipeline:GetPipeline";
-        let output = self
-            .client
-            .get_pipeline()
+        let output = GetPipelineInput::builder()
             .name(pipeline)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
         let declared = output
@@ -235,11 +259,9 @@ impl CodePipeline {
     /// When CodePipeline does not tell.
     pub async fn stages(&self, pipeline: &str) -> Result<Vec<StageNow>, AwsError> {
         const OPERATION: &str = "codepipeline:GetPipelineState";
-        let output = self
-            .client
-            .get_pipeline_state()
+        let output = GetPipelineStateInput::builder()
             .name(pipeline)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
         output.stage_states().iter().map(|stage| stage_now(OPERATION, pipeline, stage)).collect()
@@ -255,14 +277,12 @@ impl CodePipeline {
         let mut runs = Vec::new();
         let mut next = None;
         loop {
-            let page = self
-                .client
-                .list_action_executions()
+            let page = ListActionExecutionsInput::builder()
                 .pipeline_name(pipeline)
                 .filter(filter.clone())
                 .max_results(100)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, execution, &error))?;
             for detail in page.action_execution_details() {
@@ -324,14 +344,12 @@ impl CodePipeline {
         token: Option<String>,
     ) -> Result<(Vec<ExecutionSummary>, Option<String>), AwsError> {
         const OPERATION: &str = "codepipeline:ListPipelineExecutions";
-        let page = self
-            .client
-            .list_pipeline_executions()
+        let page = ListPipelineExecutionsInput::builder()
             .pipeline_name(pipeline)
             .set_filter(filter)
             .max_results(100)
             .set_next_token(token)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
         let summaries = page.pipeline_execution_summaries().iter();
@@ -346,12 +364,10 @@ impl CodePipeline {
     /// When CodePipeline does not tell.
     pub async fn execution(&self, pipeline: &str, id: &str) -> Result<(String, bool), AwsError> {
         const OPERATION: &str = "codepipeline:GetPipelineExecution";
-        let output = self
-            .client
-            .get_pipeline_execution()
+        let output = GetPipelineExecutionInput::builder()
             .pipeline_name(pipeline)
             .pipeline_execution_id(id)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, id, &error))?;
         let execution = output
@@ -377,17 +393,13 @@ impl CodePipeline {
         target: &str,
     ) -> Result<RollBackAnswer, AwsError> {
         const OPERATION: &str = "codepipeline:RollbackStage";
-        let sent = self
-            .client
-            .rollback_stage()
+        let sent = RollbackStageInput::builder()
             .pipeline_name(pipeline)
             .stage_name(stage)
             .target_pipeline_execution_id(target)
             // The SDK would send it again when the answer is lost, and the second one might be refused
             // because of the first.
-            .customize()
-            .config_override(once())
-            .send()
+            .sent_by(&self.client.once())
             .await;
         match sent {
             Ok(output) => Ok(RollBackAnswer::Started(output.pipeline_execution_id().to_owned())),
@@ -421,14 +433,12 @@ impl CodePipeline {
         reason: &str,
     ) -> Result<PipelineStopAnswer, AwsError> {
         const OPERATION: &str = "codepipeline:StopPipelineExecution";
-        let sent = self
-            .client
-            .stop_pipeline_execution()
+        let sent = StopPipelineExecutionInput::builder()
             .pipeline_name(pipeline)
             .pipeline_execution_id(execution)
             .abandon(abandon)
             .reason(reason.chars().take(STOP_REASON).collect::<String>())
-            .send()
+            .sent_by(&self.client)
             .await;
         match sent {
             Ok(_) => Ok(PipelineStopAnswer::Accepted),
@@ -450,13 +460,12 @@ impl CodePipeline {
     /// When CodePipeline did not take it.
     pub async fn close(&self, pipeline: &str, stage: &str, reason: &str) -> Result<(), AwsError> {
         const OPERATION: &str = "codepipeline:DisableStageTransition";
-        self.client
-            .disable_stage_transition()
+        DisableStageTransitionInput::builder()
             .pipeline_name(pipeline)
             .stage_name(stage)
             .transition_type(StageTransitionType::Inbound)
             .reason(allowed_reason(reason))
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, format!("{pipeline}, stage {stage}"), &error))?;
         Ok(())
@@ -467,11 +476,6 @@ impl CodePipeline {
 const STOP_REASON: usize = 200;
 /// The longest reason for closing a transition.
 const CLOSE_REASON: usize = 300;
-
-fn once() -> aws_sdk_codepipeline::config::Builder {
-    aws_sdk_codepipeline::config::Builder::new()
-        .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
-}
 
 /// A reason as AWS takes it: letters, digits, spaces and `!@().*?-`. Anything else becomes a space, except
 /// that `_`, `/`, `:` and `#` become `-`, so that names stay names.

@@ -60,6 +60,9 @@ pub fn connect(
 
 /// The endpoint that the environment says for a service of this id, as the SDK's own clients find it.
 pub(super) fn endpoint(config: &SdkConfig, service: &'static str) -> Option<String> {
+    if config.get_origin("endpoint_url").is_client_config() {
+        return config.endpoint_url().map(str::to_owned);
+    }
     let key =
         ServiceConfigKey::builder().service_id(service).env(ENDPOINT).profile("endpoint_url").build().ok();
     let own = config.service_config().zip(key).and_then(|(environment, key)| environment.load_config(key));

@@ -4,13 +4,21 @@
 //! is a `ValidationError`, known by its words alone.
 
 use aws_sdk_cloudformation::{
-    Client,
+    operation::{
+        describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusInput,
+        describe_stack_resource_drifts::DescribeStackResourceDriftsInput,
+        describe_stacks::DescribeStacksInput, detect_stack_drift::DetectStackDriftInput,
+        list_stacks::ListStacksInput,
+    },
     types::{StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus, StackStatus},
 };
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::Late;
+use super::{
+    client::{Call as _, Client},
+    stacks::Api,
+};
 use crate::{
     aws::{AwsError, timestamp},
     drift::{
@@ -21,7 +29,7 @@ use crate::{
 /// The stacks.
 #[derive(Clone, Debug)]
 pub struct Stacks {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// A stack in the list.
@@ -89,7 +97,7 @@ const PAGES: usize = 100;
 impl Stacks {
     /// The stacks that `config`'s credentials reach.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// Every stack that is not deleted, also nested ones.
@@ -100,12 +108,10 @@ impl Stacks {
         const OPERATION: &str = "cloudformation:ListStacks";
         let (mut all, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .list_stacks()
+            let page = ListStacksInput::builder()
                 .set_stack_status_filter(Some(LIVING.to_vec()))
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, "all stacks", &error))?;
             for stack in page.stack_summaries() {
@@ -133,7 +139,7 @@ impl Stacks {
     /// When CloudFormation does not tell.
     pub async fn changed(&self, stack: &StackId) -> Result<Option<(String, Timestamp)>, AwsError> {
         const OPERATION: &str = "cloudformation:DescribeStacks";
-        let described = self.client.describe_stacks().stack_name(stack.as_str()).send().await;
+        let described = DescribeStacksInput::builder().stack_name(stack.as_str()).sent_by(&self.client).await;
         let described = match described.map_err(|error| AwsError::from_sdk(OPERATION, stack, &error)) {
             Ok(described) => described,
             Err(error) if error.is("ValidationError") && error.why.contains("does not exist") => {
@@ -155,7 +161,7 @@ impl Stacks {
     /// When CloudFormation does not take it.
     pub async fn detect(&self, stack: &StackId) -> Result<Detecting, AwsError> {
         const OPERATION: &str = "cloudformation:DetectStackDrift";
-        let begun = self.client.detect_stack_drift().stack_name(stack.as_str()).send().await;
+        let begun = DetectStackDriftInput::builder().stack_name(stack.as_str()).sent_by(&self.client).await;
         match begun.map_err(|error| AwsError::from_sdk(OPERATION, stack, &error)) {
             Ok(begun) => match begun.stack_drift_detection_id() {
                 Some(id) => Ok(Detecting::Began(id.to_owned())),
@@ -175,8 +181,12 @@ impl Stacks {
     /// When CloudFormation does not tell.
     pub async fn standing(&self, detection: &str) -> Result<Standing, AwsError> {
         const OPERATION: &str = "cloudformation:DescribeStackDriftDetectionStatus";
-        let call = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(detection);
-        let told = match call.send().await.map_err(|error| AwsError::from_sdk(OPERATION, detection, &error)) {
+        let call = DescribeStackDriftDetectionStatusInput::builder().stack_drift_detection_id(detection);
+        let told = match call
+            .sent_by(&self.client)
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, detection, &error))
+        {
             Ok(told) => told,
             Err(error) if error.is("ValidationError") => return Ok(Standing::Forgotten),
             Err(error) => return Err(error),
@@ -207,14 +217,12 @@ impl Stacks {
         ];
         let (mut drift, mut next) = (Drift::default(), None);
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .describe_stack_resource_drifts()
+            let page = DescribeStackResourceDriftsInput::builder()
                 .stack_name(stack.as_str())
                 .set_stack_resource_drift_status_filters(Some(wanted.clone()))
                 .max_results(100)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, stack, &error))?;
             for found in page.stack_resource_drifts() {

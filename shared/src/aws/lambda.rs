@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::{Client, config::Builder, error::SdkError, primitives::Blob, types::InvocationType};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_lambda::{
+    error::SdkError, operation::invoke::InvokeInput, primitives::Blob, types::InvocationType,
+};
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::aws::AwsError;
 
-made!(Client);
+service! {
+    Api = aws_sdk_lambda, "Lambda", "lambda";
+    invoke: Invoke InvokeInputBuilder InvokeOutput InvokeError;
+}
 
 /// Functions that can be invoked and waited for.
 #[derive(Clone, Debug)]
 pub struct Lambda {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// Connecting may take this long.
@@ -38,7 +43,7 @@ pub enum InvokeError {
 impl Lambda {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// Invokes a function once, by its name or ARN, and waits for what it returns. Whoever wants it tried
@@ -61,15 +66,11 @@ impl Lambda {
             .operation_attempt_timeout(within)
             .operation_timeout(within)
             .build();
-        let sent = self
-            .client
-            .invoke()
+        let sent = InvokeInput::builder()
             .function_name(function)
             .invocation_type(InvocationType::RequestResponse)
             .payload(Blob::new(payload))
-            .customize()
-            .config_override(Builder::new().retry_config(RetryConfig::disabled()).timeout_config(patient))
-            .send()
+            .sent_by(&self.client.once().within(patient))
             .await;
         match sent {
             Ok(output) => {
@@ -93,13 +94,11 @@ impl Lambda {
     /// When Lambda did not take it, or nobody knows whether it did: `refused` tells the two apart.
     pub async fn hand_off(&self, function: &str, payload: &[u8]) -> Result<(), AwsError> {
         const OPERATION: &str = "lambda:Invoke";
-        let output = self
-            .client
-            .invoke()
+        let output = InvokeInput::builder()
             .function_name(function)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(payload))
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, function, &error))?;
         queued(function, output.status_code)

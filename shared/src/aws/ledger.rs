@@ -14,8 +14,8 @@ mod stacks;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    Client,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
-use super::late::{Late, made, placed};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::AwsError,
     decision::{Decision, Effect},
@@ -33,13 +33,19 @@ use crate::{
     release::ReleaseId,
 };
 
-made!(Client);
-placed!(aws_sdk_dynamodb, "DynamoDB");
+service! {
+    Api = aws_sdk_dynamodb, "DynamoDB", "dynamodb";
+    delete_item: DeleteItem DeleteItemInputBuilder DeleteItemOutput DeleteItemError;
+    get_item: GetItem GetItemInputBuilder GetItemOutput GetItemError;
+    put_item: PutItem PutItemInputBuilder PutItemOutput PutItemError;
+    query: Query QueryInputBuilder QueryOutput QueryError;
+    update_item: UpdateItem UpdateItemInputBuilder UpdateItemOutput UpdateItemError;
+}
 
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    client: Late<Client>,
+    client: Client<Api>,
     table: String,
 }
 
@@ -89,14 +95,13 @@ impl Ledger {
             .operation_attempt_timeout(Duration::from_millis(1_200))
             .operation_timeout(Duration::from_secs(3))
             .build();
-        let client = Late::of(&config.clone().into_builder().timeout_config(limits).build());
+        let client = Client::of(&config.clone().into_builder().timeout_config(limits).build());
         Self { client, table: table.to_owned() }
     }
 
     /// Makes the client now, before anybody waits for it, and says where it will call.
     pub fn ready(&self) -> Option<String> {
-        self.client.ready();
-        self.client.url()
+        self.client.ready()
     }
 
     /// Everything about one release, by one strongly consistent query (more, if it fills more than 1 MB).
@@ -144,9 +149,7 @@ impl Ledger {
     pub async fn count_delivery(&self, signal: &str, by: Claimant<'_>) -> Result<u32, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let key = Partition::Signal(signal.to_owned()).key();
-        let output = self
-            .client
-            .update_item()
+        let output = UpdateItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&key))
             .key("sk", text(sort_key::DELIVERIES))
@@ -155,7 +158,7 @@ impl Ledger {
             .expression_attribute_values(":expires", number(expiry(by.now)))
             .expression_attribute_values(":one", AttributeValue::Ss(vec![by.owner.to_owned()]))
             .return_values(ReturnValue::AllNew)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &key, &error))?;
         output
@@ -221,12 +224,10 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), AwsError> {
         let key = partition.key();
-        let put = self
-            .client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(item(&key, sort, body, now)?))
-            .send()
+            .sent_by(&self.client)
             .await;
         put.map(|_| ()).map_err(|error| AwsError::from_sdk("dynamodb:PutItem", &key, &error))
     }
@@ -316,9 +317,7 @@ impl Ledger {
         }
         // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards, or when it turned
         // out not to be needed then: one condition decides it, so that of two who come one gets it.
-        let taken = self
-            .client
-            .update_item()
+        let taken = UpdateItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&partition))
             .key("sk", text(sort))
@@ -337,7 +336,7 @@ impl Ledger {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":overtaken", text(OVERTAKEN))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
+            .sent_by(&self.client)
             .await;
         let Err(error) = taken else {
             return Ok(Claimed::TakenOver(claim(sort)));
@@ -391,9 +390,7 @@ impl Ledger {
         (placeholder, attribute): (&str, &str),
         value: AttributeValue,
     ) -> Result<(), AwsError> {
-        let result = self
-            .client
-            .update_item()
+        let result = UpdateItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&claim.partition))
             .key("sk", text(&claim.sort))
@@ -405,7 +402,7 @@ impl Ledger {
             .expression_attribute_values(":claimed", text(CLAIMED))
             .expression_attribute_values(":ours", text(&claim.owner))
             .expression_attribute_values(":value", value)
-            .send()
+            .sent_by(&self.client)
             .await;
         match result {
             Ok(_) => Ok(()),
@@ -419,14 +416,12 @@ impl Ledger {
 
     async fn put_if_absent(&self, item: Item) -> Result<(), Refused> {
         let subject = string(&item, "pk").unwrap_or_default().to_owned();
-        let put = self
-            .client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
+            .sent_by(&self.client)
             .await;
         match put {
             Ok(_) => Ok(()),

@@ -1,19 +1,25 @@
 //! CloudWatch Logs: of one stream the end, and what sounds like an error before that. Never more than about 2 MB, however
 //! long the stream is.
 
-use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::operation::{
+    filter_log_events::FilterLogEventsInput, get_log_events::GetLogEventsInput,
+};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::aws::AwsError;
 
-made!(Client);
+service! {
+    Api = aws_sdk_cloudwatchlogs, "CloudWatch Logs", "logs";
+    filter_log_events: FilterLogEvents FilterLogEventsInputBuilder FilterLogEventsOutput FilterLogEventsError;
+    get_log_events: GetLogEvents GetLogEventsInputBuilder GetLogEventsOutput GetLogEventsError;
+}
 
 /// The logs.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// One event of a stream. It may hold line breaks.
@@ -43,7 +49,7 @@ const ERROR_TERMS: &str = r#"?error ?Error ?ERROR ?errors ?Errors ?"error:" ?"Er
 impl Logs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// The last events of a stream, oldest first, of those from `since` on: one page that is not empty, up to 1 MB or
@@ -60,15 +66,13 @@ impl Logs {
         const OPERATION: &str = "logs:GetLogEvents";
         let mut next: Option<String> = None;
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .get_log_events()
+            let page = GetLogEventsInput::builder()
                 .log_group_name(group)
                 .log_stream_name(stream)
                 .set_start_time(since.map(Timestamp::as_millisecond))
                 .start_from_head(false)
                 .set_next_token(next.clone())
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, subject(group, stream), &error))?;
             let events: Vec<LogEvent> =
@@ -99,16 +103,14 @@ impl Logs {
         let mut bytes = 0;
         let mut next: Option<String> = None;
         for _ in 0..SEARCHES {
-            let page = self
-                .client
-                .filter_log_events()
+            let page = FilterLogEventsInput::builder()
                 .log_group_name(group)
                 .log_stream_names(stream)
                 .set_start_time(since.map(Timestamp::as_millisecond))
                 .filter_pattern(ERROR_TERMS)
                 .limit(i32::try_from(ERRORS.saturating_sub(found.len()).max(1)).unwrap_or(1))
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, subject(group, stream), &error))?;
             for event in page.events() {

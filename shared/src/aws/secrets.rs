@@ -1,18 +1,23 @@
 //! Secrets Manager: the tokens of the chat products, kept in the process for a while and never shown.
 
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueInput;
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_sdk_secretsmanager::Client;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::aws::{
     AwsError,
     timer::{Timer, runs},
 };
+
+service! {
+    Api = aws_sdk_secretsmanager, "Secrets Manager", "secretsmanager";
+    get_secret_value: GetSecretValue GetSecretValueInputBuilder GetSecretValueOutput GetSecretValueError;
+}
 
 /// Something that nobody may see. It is shown as `…`, and cannot be serialised.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,12 +58,10 @@ pub struct ChatSecrets {
     pub teams_webhook_url: Option<Secret>,
 }
 
-made!(Client);
-
 /// One secret of Secrets Manager. Clones share what was fetched.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    client: Late<Client>,
+    client: Client<Api>,
     id: String,
     kept: Arc<Mutex<Kept>>,
 }
@@ -87,7 +90,7 @@ impl Secrets {
             .operation_attempt_timeout(Duration::from_millis(1_200))
             .operation_timeout(Duration::from_secs(3))
             .build();
-        let client = Late::of(&config.clone().into_builder().timeout_config(limits).build());
+        let client = Client::of(&config.clone().into_builder().timeout_config(limits).build());
         Self { client, id: id.to_owned(), kept: Arc::default() }
     }
 
@@ -135,11 +138,9 @@ impl Secrets {
     }
 
     async fn fetch(&self) -> Result<ChatSecrets, AwsError> {
-        let output = self
-            .client
-            .get_secret_value()
+        let output = GetSecretValueInput::builder()
             .secret_id(&self.id)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &self.id, &error))?;
         let read = match output.secret_string() {

@@ -1,22 +1,38 @@
 //! CloudFormation: where a stack stands, and what failed in it first.
 
-use aws_sdk_cloudformation::{Client, types::StackEvent};
+use aws_sdk_cloudformation::{
+    operation::{describe_stack_events::DescribeStackEventsInput, describe_stacks::DescribeStacksInput},
+    types::StackEvent,
+};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{FailedResource, StackFailure},
 };
 
 // For drift.rs as well: it asks the same service.
-made!(Client);
+
+service! {
+    Api = aws_sdk_cloudformation, "CloudFormation", "cloudformation";
+    describe_stack_drift_detection_status: DescribeStackDriftDetectionStatus DescribeStackDriftDetectionStatusInputBuilder
+        DescribeStackDriftDetectionStatusOutput DescribeStackDriftDetectionStatusError;
+    describe_stack_events: DescribeStackEvents DescribeStackEventsInputBuilder
+        DescribeStackEventsOutput DescribeStackEventsError;
+    describe_stack_resource_drifts: DescribeStackResourceDrifts DescribeStackResourceDriftsInputBuilder
+        DescribeStackResourceDriftsOutput DescribeStackResourceDriftsError;
+    describe_stacks: DescribeStacks DescribeStacksInputBuilder DescribeStacksOutput DescribeStacksError;
+    detect_stack_drift: DetectStackDrift DetectStackDriftInputBuilder
+        DetectStackDriftOutput DetectStackDriftError;
+    list_stacks: ListStacks ListStacksInputBuilder ListStacksOutput ListStacksError;
+}
 
 /// The stacks.
 #[derive(Clone, Debug)]
 pub struct Stacks {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// How many pages of events are read back: 100 events each as AWS answers today, six for each of the 500 resources that a
@@ -36,7 +52,7 @@ struct Failed {
 impl Stacks {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// A stack, by its name or its id, and what failed first in it from `since` on; of a stack inside it, what failed
@@ -68,11 +84,9 @@ impl Stacks {
     /// A stack's name and status.
     async fn status(&self, stack: &str) -> Result<(String, String), AwsError> {
         const OPERATION: &str = "cloudformation:DescribeStacks";
-        let output = self
-            .client
-            .describe_stacks()
+        let output = DescribeStacksInput::builder()
             .stack_name(stack)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, stack, &error))?;
         let lacks = |what: &str| AwsError::unreadable(OPERATION, stack, format!("the answer has no {what}"));
@@ -89,12 +103,10 @@ impl Stacks {
         let mut of_this: Vec<StackEvent> = Vec::new();
         let mut next = None;
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .describe_stack_events()
+            let page = DescribeStackEventsInput::builder()
                 .stack_name(stack)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, stack, &error))?;
             for event in page.stack_events.unwrap_or_default() {

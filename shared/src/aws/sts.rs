@@ -1,16 +1,22 @@
 //! AWS STS: credentials of a role in another account, assumed when they are first needed and kept until they expire.
 
-use std::sync::OnceLock;
-
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
-use aws_sdk_sts::Client;
+use aws_sdk_sts::operation::assume_role::AssumeRoleInput;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_types::SdkConfig;
 
-use super::AwsError;
+use super::{
+    AwsError,
+    client::{Call as _, Client, service},
+};
+
+service! {
+    Api = aws_sdk_sts, "STS", "sts";
+    assume_role: AssumeRole AssumeRoleInputBuilder AssumeRoleOutput AssumeRoleError;
+}
 
 /// What the assumed role's session is called in the other account's CloudTrail (STS's API model, `roleSessionNameType`:
 /// 2 to 64 characters).
@@ -22,12 +28,7 @@ const SESSION: &str = "belay";
 /// HTTP client, retries and timeouts of `config`. All clients of this configuration share what STS gave for as long as
 /// it lasts (an hour, STS's default): the SDK's identity cache holds it by the provider, and asks again shortly before.
 pub fn assumed(config: &SdkConfig, role: &str, external_id: &str) -> SdkConfig {
-    let role = Role {
-        arn: role.to_owned(),
-        external_id: external_id.to_owned(),
-        from: config.clone(),
-        client: OnceLock::new(),
-    };
+    let role = Role { arn: role.to_owned(), external_id: external_id.to_owned(), client: Client::of(config) };
     config
         .clone()
         .into_builder()
@@ -50,8 +51,7 @@ pub struct NotAssumed {
 struct Role {
     arn: String,
     external_id: String,
-    from: SdkConfig,
-    client: OnceLock<Client>,
+    client: Client<Api>,
 }
 
 impl std::fmt::Debug for Role {
@@ -63,13 +63,11 @@ impl std::fmt::Debug for Role {
 impl Role {
     async fn assume(&self) -> Result<Credentials, CredentialsError> {
         let refused = |why| CredentialsError::provider_error(NotAssumed { role: self.arn.clone(), why });
-        let client = self.client.get_or_init(|| Client::new(&self.from));
-        let request = client
-            .assume_role()
+        let request = AssumeRoleInput::builder()
             .role_arn(&self.arn)
             .role_session_name(SESSION)
             .external_id(&self.external_id);
-        let answer = request.send().await;
+        let answer = request.sent_by(&self.client).await;
         let answer =
             answer.map_err(|error| refused(AwsError::from_sdk("sts:AssumeRole", &self.arn, &error).why))?;
         let Some(given) = answer.credentials else {

@@ -1,24 +1,32 @@
 //! Elastic Load Balancing: target groups, and which of their targets are not healthy.
 
 use aws_sdk_elasticloadbalancingv2::{
-    Client,
+    operation::{
+        describe_target_groups::DescribeTargetGroupsInput, describe_target_health::DescribeTargetHealthInput,
+    },
     types::{TargetGroup as Group, TargetHealthDescription, TargetHealthStateEnum as State},
 };
 use aws_types::SdkConfig;
 use futures_util::future::join_all;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::AwsError,
     diagnosis::{TargetGroup, UnhealthyTarget},
 };
 
-made!(Client);
+service! {
+    Api = aws_sdk_elasticloadbalancingv2, "Elastic Load Balancing v2", "elasticloadbalancing";
+    describe_target_groups: DescribeTargetGroups DescribeTargetGroupsInputBuilder
+        DescribeTargetGroupsOutput DescribeTargetGroupsError;
+    describe_target_health: DescribeTargetHealth DescribeTargetHealthInputBuilder
+        DescribeTargetHealthOutput DescribeTargetHealthError;
+}
 
 /// The target groups.
 #[derive(Clone, Debug)]
 pub struct Targets {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// How target groups are asked for.
@@ -33,7 +41,7 @@ pub enum Groups {
 impl Targets {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// Target groups with their targets that are not healthy, each by itself. Those that leave anyhow are not among them.
@@ -42,23 +50,24 @@ impl Targets {
     /// When Elastic Load Balancing does not tell of the groups at all; one that is not there fails all of them.
     pub async fn unhealthy(&self, groups: &Groups) -> Result<Vec<Result<TargetGroup, AwsError>>, AwsError> {
         const OPERATION: &str = "elasticloadbalancing:DescribeTargetGroups";
-        let asked = self.client.describe_target_groups();
+        let asked = DescribeTargetGroupsInput::builder();
         let (asked, subject) = match groups {
             Groups::Arns(arns) => (asked.set_target_group_arns(Some(arns.clone())), arns.join(", ")),
             Groups::Names(names) => (asked.set_names(Some(names.clone())), names.join(", ")),
         };
-        let output = asked.send().await.map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
+        let output = asked
+            .sent_by(&self.client)
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
         Ok(join_all(output.target_groups().iter().map(|group| self.group(group))).await)
     }
 
     async fn group(&self, group: &Group) -> Result<TargetGroup, AwsError> {
         const OPERATION: &str = "elasticloadbalancing:DescribeTargetHealth";
         let name = group.target_group_name().unwrap_or_default();
-        let output = self
-            .client
-            .describe_target_health()
+        let output = DescribeTargetHealthInput::builder()
             .set_target_group_arn(group.target_group_arn().map(str::to_owned))
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, name, &error))?;
         let matcher = group.matcher();

@@ -1,24 +1,33 @@
 //! ECS: what became of a service's tasks.
 
 use aws_sdk_ecs::{
-    Client,
+    operation::{
+        describe_services::DescribeServicesInput, describe_tasks::DescribeTasksInput,
+        list_tasks::ListTasksInput,
+    },
     types::{Container, DeploymentRolloutState, DesiredStatus, Service, Task, TaskSet},
 };
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
-use super::late::{Late, made};
+use super::client::{Call as _, Client, service};
 use crate::{
     aws::{AwsError, timestamp},
     diagnosis::{StoppedContainer, StoppedTask, Tasks},
 };
 
-made!(Client);
+service! {
+    Api = aws_sdk_ecs, "ECS", "ecs", json "AmazonEC2ContainerServiceV20141113" "2014-11-13";
+    describe_services: DescribeServices DescribeServicesInputBuilder
+        DescribeServicesOutput DescribeServicesError;
+    describe_tasks: DescribeTasks DescribeTasksInputBuilder DescribeTasksOutput DescribeTasksError;
+    list_tasks: ListTasks ListTasksInputBuilder ListTasksOutput ListTasksError;
+}
 
 /// The services and their tasks.
 #[derive(Clone, Debug)]
 pub struct Ecs {
-    client: Late<Client>,
+    client: Client<Api>,
 }
 
 /// A service as ECS describes it, without its tasks.
@@ -42,7 +51,7 @@ const KEPT: usize = 10;
 impl Ecs {
     /// A client of one configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Late::of(config) }
+        Self { client: Client::of(config) }
     }
 
     /// A service's state, with its messages from `since` on.
@@ -57,12 +66,10 @@ impl Ecs {
     ) -> Result<ServiceState, AwsError> {
         const OPERATION: &str = "ecs:DescribeServices";
         let subject = format!("{cluster}/{service}");
-        let output = self
-            .client
-            .describe_services()
+        let output = DescribeServicesInput::builder()
             .cluster(cluster)
             .services(service)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
         match (output.services().first(), output.failures().first()) {
@@ -90,26 +97,22 @@ impl Ecs {
         const LIST: &str = "ecs:ListTasks";
         const DESCRIBE: &str = "ecs:DescribeTasks";
         let subject = format!("{cluster}/{service}");
-        let listed = self
-            .client
-            .list_tasks()
+        let listed = ListTasksInput::builder()
             .cluster(cluster)
             .service_name(service)
             .desired_status(DesiredStatus::Stopped)
             .max_results(TASKS)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(LIST, &subject, &error))?;
         let arns = listed.task_arns.unwrap_or_default();
         if arns.is_empty() {
             return Ok(Vec::new());
         }
-        let described = self
-            .client
-            .describe_tasks()
+        let described = DescribeTasksInput::builder()
             .cluster(cluster)
             .set_tasks(Some(arns))
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(DESCRIBE, &subject, &error))?;
         let mut stopped: Vec<(Timestamp, StoppedTask)> = described

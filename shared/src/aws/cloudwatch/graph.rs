@@ -1,5 +1,7 @@
 //! A picture of what an alarm watches.
 
+use crate::aws::client::Call as _;
+use aws_sdk_cloudwatch::operation::get_metric_widget_image::GetMetricWidgetImageInput;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -21,11 +23,9 @@ impl CloudWatch {
         release_began: Option<Timestamp>,
     ) -> Result<Vec<u8>, AwsError> {
         const OPERATION: &str = "cloudwatch:GetMetricWidgetImage";
-        let output = self
-            .client
-            .get_metric_widget_image()
+        let output = GetMetricWidgetImageInput::builder()
             .metric_widget(widget(alarm, from, to, release_began).to_string())
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, alarm, &error))?;
         output

@@ -1,7 +1,14 @@
 //! A deployment that failed: what CodeDeploy says about it, and which of its targets' lifecycle events failed.
 
-use aws_sdk_codedeploy::types::{
-    DeploymentTarget, LifecycleEvent, LifecycleEventStatus as EventStatus, TargetFilterName, TargetLabel,
+use crate::aws::client::Call as _;
+use aws_sdk_codedeploy::{
+    operation::{
+        get_deployment::GetDeploymentInput, get_deployment_target::GetDeploymentTargetInput,
+        list_deployment_targets::ListDeploymentTargetsInput,
+    },
+    types::{
+        DeploymentTarget, LifecycleEvent, LifecycleEventStatus as EventStatus, TargetFilterName, TargetLabel,
+    },
 };
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -48,7 +55,7 @@ impl CodeDeploy {
     pub async fn failure(&self, id: &ReleaseId) -> Result<FailedDeployment, AwsError> {
         const OPERATION: &str = "codedeploy:GetDeployment";
         let described = async {
-            let sent = self.client.get_deployment().deployment_id(id.as_str()).send().await;
+            let sent = GetDeploymentInput::builder().deployment_id(id.as_str()).sent_by(&self.client).await;
             let output = sent.map_err(|error| AwsError::from_sdk(OPERATION, id, &error))?;
             output
                 .deployment_info
@@ -92,8 +99,9 @@ impl CodeDeploy {
             ids.truncate(1);
         }
         let read = async |target: &String| {
-            let asked = self.client.get_deployment_target().deployment_id(id.as_str()).target_id(target);
-            let output = asked.send().await.map_err(|error| AwsError::from_sdk(GET, id, &error))?;
+            let asked = GetDeploymentTargetInput::builder().deployment_id(id.as_str()).target_id(target);
+            let output =
+                asked.sent_by(&self.client).await.map_err(|error| AwsError::from_sdk(GET, id, &error))?;
             output
                 .deployment_target
                 .ok_or_else(|| AwsError::unreadable(GET, id, "the answer describes no target"))
@@ -103,14 +111,15 @@ impl CodeDeploy {
 
     async fn target_ids(&self, id: &ReleaseId, failed: bool) -> Result<Vec<String>, AwsError> {
         const LIST: &str = "codedeploy:ListDeploymentTargets";
-        let asked = self.client.list_deployment_targets().deployment_id(id.as_str());
+        let asked = ListDeploymentTargetsInput::builder().deployment_id(id.as_str());
         let asked = if failed {
             // A filter's values are those of the statuses (aws-sdk-codedeploy 1.124.0, ListDeploymentTargets).
             asked.target_filters(TargetFilterName::TargetStatus, vec!["Failed".to_owned()])
         } else {
             asked
         };
-        let output = asked.send().await.map_err(|error| AwsError::from_sdk(LIST, id, &error))?;
+        let output =
+            asked.sent_by(&self.client).await.map_err(|error| AwsError::from_sdk(LIST, id, &error))?;
         Ok(output.target_ids.unwrap_or_default())
     }
 }

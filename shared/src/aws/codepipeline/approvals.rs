@@ -1,12 +1,19 @@
 //! CodePipeline: what a person says to a stage. Answers to manual approvals, and running again what failed.
 
+use crate::aws::client::Call as _;
 use std::fmt;
 
-use aws_sdk_codepipeline::types::{
-    ActionExecution, ActionExecutionStatus, ApprovalResult, ApprovalStatus, StageRetryMode, StageState,
+use aws_sdk_codepipeline::{
+    operation::{
+        get_pipeline_state::GetPipelineStateInput, put_approval_result::PutApprovalResultInput,
+        retry_stage_execution::RetryStageExecutionInput,
+    },
+    types::{
+        ActionExecution, ActionExecutionStatus, ApprovalResult, ApprovalStatus, StageRetryMode, StageState,
+    },
 };
 
-use super::{ActionRun, CodePipeline, once};
+use super::{ActionRun, CodePipeline};
 use crate::{aws::AwsError, release::Stage};
 
 /// What CodePipeline knows an approval that waits by: who has it and may call PutApprovalResult can answer. Not shown.
@@ -89,11 +96,9 @@ impl CodePipeline {
     ) -> Result<ApprovalState, AwsError> {
         const OPERATION: &str = "codepipeline:GetPipelineState";
         let subject = subject(stage, action);
-        let output = self
-            .client
-            .get_pipeline_state()
+        let output = GetPipelineStateInput::builder()
             .name(&stage.pipeline)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
         let found = output.stage_states().iter().find(|state| state.stage_name() == Some(&stage.stage));
@@ -131,15 +136,13 @@ impl CodePipeline {
             .summary(summary.chars().take(SUMMARY).collect::<String>())
             .build()
             .map_err(|error| AwsError::unreadable(OPERATION, &subject, error.to_string()))?;
-        let sent = self
-            .client
-            .put_approval_result()
+        let sent = PutApprovalResultInput::builder()
             .pipeline_name(&stage.pipeline)
             .stage_name(&stage.stage)
             .action_name(action)
             .token(&token.0)
             .result(result)
-            .send()
+            .sent_by(&self.client)
             .await;
         let Err(error) = sent else { return Ok(ApprovalAnswer::Taken) };
         let error = AwsError::from_sdk(OPERATION, &subject, &error);
@@ -164,17 +167,13 @@ impl CodePipeline {
     /// When it is not known whether CodePipeline took it. That it cannot or will not is an answer.
     pub async fn retry(&self, stage: &Stage, execution: &str) -> Result<RetryAnswer, AwsError> {
         const OPERATION: &str = "codepipeline:RetryStageExecution";
-        let sent = self
-            .client
-            .retry_stage_execution()
+        let sent = RetryStageExecutionInput::builder()
             .pipeline_name(&stage.pipeline)
             .stage_name(&stage.stage)
             .pipeline_execution_id(execution)
             .retry_mode(StageRetryMode::FailedActions)
             // As with a rollback: the second one would be refused because of the first.
-            .customize()
-            .config_override(once())
-            .send()
+            .sent_by(&self.client.once())
             .await;
         let Err(error) = sent else { return Ok(RetryAnswer::Started) };
         let error = AwsError::from_sdk(OPERATION, stage, &error);

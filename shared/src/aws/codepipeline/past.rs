@@ -1,10 +1,15 @@
 //! CodePipeline: what an execution brought and did, to be held against another one; and which execution waits for an
 //! approval.
 
+use crate::aws::client::Call as _;
 use std::collections::BTreeMap;
 
-use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionSummary,
+use aws_sdk_codepipeline::{
+    operation::{
+        get_pipeline_state::GetPipelineStateInput, list_action_executions::ListActionExecutionsInput,
+        list_pipeline_executions::ListPipelineExecutionsInput,
+    },
+    types::{ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionSummary},
 };
 use jiff::Timestamp;
 
@@ -68,13 +73,11 @@ impl CodePipeline {
         const OPERATION: &str = "codepipeline:ListPipelineExecutions";
         let (mut past, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .list_pipeline_executions()
+            let page = ListPipelineExecutionsInput::builder()
                 .pipeline_name(pipeline)
                 .max_results(PAGE)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(OPERATION, pipeline, &error))?;
             for summary in page.pipeline_execution_summaries() {
@@ -115,11 +118,9 @@ impl CodePipeline {
         const OPERATION: &str = "codepipeline:GetPipelineState";
         const LISTING: &str = "codepipeline:ListActionExecutions";
         let subject = format!("{stage}, action {action}");
-        let output = self
-            .client
-            .get_pipeline_state()
+        let output = GetPipelineStateInput::builder()
             .name(&stage.pipeline)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(OPERATION, &subject, &error))?;
         let found = output.stage_states().iter().find(|found| found.stage_name() == Some(&stage.stage));
@@ -163,14 +164,12 @@ impl CodePipeline {
     ) -> Result<Vec<ActionExecutionDetail>, AwsError> {
         let (mut details, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self
-                .client
-                .list_action_executions()
+            let page = ListActionExecutionsInput::builder()
                 .pipeline_name(pipeline)
                 .set_filter(filter.clone())
                 .max_results(PAGE)
                 .set_next_token(next)
-                .send()
+                .sent_by(&self.client)
                 .await
                 .map_err(|error| AwsError::from_sdk(operation, pipeline, &error))?;
             let shown = page.action_execution_details();

@@ -1,5 +1,7 @@
 //! What is not over yet, and what a service's releases added up to.
 
+use crate::aws::client::Call as _;
+use aws_sdk_dynamodb::operation::{delete_item::DeleteItemInput, query::QueryInput};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -233,9 +235,7 @@ impl Ledger {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let query = self
-                .client
-                .query()
+            let query = QueryInput::builder()
                 .table_name(&self.table)
                 .consistent_read(true)
                 .expression_attribute_values(":pk", text(key))
@@ -249,7 +249,8 @@ impl Ledger {
                     .expression_attribute_values(":from", text(from))
                     .expression_attribute_values(":to", text(to)),
             };
-            let page = query.send().await.map_err(|error| AwsError::from_sdk(QUERY, key, &error))?;
+            let page =
+                query.sent_by(&self.client).await.map_err(|error| AwsError::from_sdk(QUERY, key, &error))?;
             items.extend(page.items.unwrap_or_default());
             let enough = newest.is_some_and(|most| items.len() >= most);
             match page.last_evaluated_key {
@@ -265,12 +266,11 @@ impl Ledger {
     }
 
     async fn forget_in(&self, partition: &Partition, sort: &str) -> Result<(), AwsError> {
-        self.client
-            .delete_item()
+        DeleteItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&partition.key()))
             .key("sk", text(sort))
-            .send()
+            .sent_by(&self.client)
             .await
             .map(|_| ())
             .map_err(|error| AwsError::from_sdk("dynamodb:DeleteItem", sort, &error))

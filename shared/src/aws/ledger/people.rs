@@ -1,5 +1,7 @@
 //! Offers, answers and cards in the ledger.
 
+use crate::aws::client::Call as _;
+use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -39,14 +41,12 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Option<T>, AwsError> {
         let key = partition.key();
-        let output = self
-            .client
-            .get_item()
+        let output = GetItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&key))
             .key("sk", text(sort))
             .consistent_read(true)
-            .send()
+            .sent_by(&self.client)
             .await
             .map_err(|error| AwsError::from_sdk(GET, &key, &error))?;
         match output.item {

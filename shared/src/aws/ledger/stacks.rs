@@ -1,6 +1,7 @@
 //! Stacks in the ledger: whose drift is being detected, and what was told of it.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use crate::aws::client::Call as _;
+use aws_sdk_dynamodb::operation::{put_item::PutItemError, put_item::PutItemInput};
 use jiff::Timestamp;
 
 use super::{
@@ -49,14 +50,12 @@ impl Ledger {
         let key = Partition::Stack(stack.clone()).key();
         let mut item = item(&key, sort_key::DRIFT, told, now)?;
         item.insert("turn".to_owned(), number(told.turn));
-        let put = self
-            .client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk) OR turn <= :turn")
             .expression_attribute_values(":turn", number(told.turn))
-            .send()
+            .sent_by(&self.client)
             .await;
         match put {
             Ok(_) => Ok(()),
