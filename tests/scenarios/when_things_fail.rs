@@ -144,9 +144,13 @@ async fn a_release_that_ended_in_the_same_moment_is_looked_at_again() {
     let (answer, ()) = tokio::join!(
         alarm_transitions::handle(&guards, &event.payload, functions::invocation("r", now)),
         async {
-            while story.simulator.effects("PutItem").is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let claimed = async {
+                while story.simulator.effects("PutItem").is_empty() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            // Far more than it takes: if nothing is ever claimed, this fails and does not hang.
+            tokio::time::timeout(Duration::from_secs(60), claimed).await.expect("the claim of the undo");
             story.simulator.step(Duration::from_secs(5));
         }
     );
