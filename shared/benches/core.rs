@@ -118,6 +118,7 @@ fn evidence() -> AlarmEvidence {
         }],
         judged: known(Vec::new()),
         incidents: known(Vec::new()),
+        stands: Observed::Missing { why: String::new() },
         delivery: known(1),
     }
 }

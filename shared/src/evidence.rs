@@ -87,6 +87,8 @@ pub struct AlarmEvidence {
     pub judged: Observed<Vec<Judged>>,
     /// The open incidents of the alarm; gathered when it is OK.
     pub incidents: Observed<Vec<Incident>>,
+    /// What the alarm is by now; gathered when it is OK and an incident of it is open.
+    pub stands: Observed<WatchedState>,
     /// Which delivery of this very signal this is, from 1. Gathered as the first; counted in the ledger when
     /// the decision turns on it (`gather::delivery`).
     pub delivery: Observed<u32>,

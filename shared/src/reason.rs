@@ -209,6 +209,15 @@ pub enum Reason {
         /// How long it was not: the time to restore.
         took: SignedDuration,
     },
+    /// The alarm was OK, and went off again before that was heard of.
+    RedAgain {
+        /// The alarm.
+        alarm: AlarmName,
+        /// When it was OK.
+        ok: Timestamp,
+        /// When it went off again.
+        since: Timestamp,
+    },
     /// No event said so: the sweep looked.
     FoundBySweep,
     /// CodeDeploy was asked to stop and go back, has stopped, and has not gone back.
@@ -808,6 +817,10 @@ impl fmt::Display for Reason {
             Self::Restored { alarm, took } => {
                 write!(f, "The alarm {alarm} is OK again, {} after it went off.", spoken(*took))
             }
+            Self::RedAgain { alarm, ok, since } => write!(
+                f,
+                "The alarm {alarm} was OK at {ok:.0}, and went off again at {since:.0}: its incident is not over."
+            ),
             Self::FoundBySweep => f.write_str("No event had said so; the sweep found it."),
             Self::NoRollbackFollowed { ago } => write!(
                 f,

@@ -121,3 +121,33 @@ async fn a_change_to_ok_that_overtakes_its_alarm_does_not_keep_the_release() {
     let again = story.titles().iter().filter(|title| title.contains("orders-5xx is OK again")).count();
     assert_eq!(again, 1, "{:?}", story.titles());
 }
+
+#[tokio::test]
+async fn an_alarm_that_is_red_again_is_not_said_to_be_ok() {
+    // Off, OK, off again; of the OK it is heard last.
+    let story = Story::without_functions(lambda(), noon()).await;
+    story.release();
+    story.simulator.step(Duration::from_secs(120));
+    story.simulator.take_deliveries();
+    let mut events = Vec::new();
+    for state in [AlarmState::Alarm, AlarmState::Ok, AlarmState::Alarm] {
+        story.simulator.set_alarm_state("orders-5xx", state, story.simulator.now());
+        story.simulator.step(Duration::from_secs(20));
+        let mut sent = story.simulator.take_deliveries();
+        sent.retain(|event| event.function == "alarm-transitions");
+        events.extend(sent);
+    }
+    assert_eq!(events.len(), 3);
+    functions::install(&story.simulator, policy());
+    for event in [&events[0], &events[2], &events[1], &events[1]] {
+        story.simulator.send("alarm-transitions", &event.payload);
+        story.minutes(1).await;
+    }
+    let said = || story.titles().iter().filter(|title| title.contains("orders-5xx is OK again")).count();
+    assert_eq!(said(), 0, "{:?}", story.titles());
+    // Its incident is over when it is, and that is told once.
+    story.simulator.set_alarm_state("orders-5xx", AlarmState::Ok, story.simulator.now());
+    story.minutes(3).await;
+    assert_eq!(said(), 1, "{:?}", story.titles());
+    assert_eq!(story.simulator.dead_letters(), []);
+}

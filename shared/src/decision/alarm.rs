@@ -40,10 +40,10 @@ pub fn decide(
             continue;
         }
         if change.to == AlarmState::Ok {
-            decisions.push(restored(service, evidence, change));
+            decisions.push(restored(&watcher, evidence, change));
             continue;
         }
-        if !is_red(&watcher, change) {
+        if !is_red(&watcher, change.to) {
             let reason = Reason::NotInAlarm { alarm: change.alarm.clone(), state: change.to };
             decisions.push(Decision::plain(Some(&service.name), None, Verdict::Ignore, reason.into()));
             continue;
@@ -66,20 +66,25 @@ pub fn decide(
     decisions
 }
 
-/// Whether a change says that something is wrong, by the watcher's own reading of INSUFFICIENT_DATA.
-fn is_red(watcher: &Watcher<'_>, change: &AlarmChange) -> bool {
-    match change.to {
+/// Whether a state says that something is wrong, by the watcher's own reading of INSUFFICIENT_DATA.
+fn is_red(watcher: &Watcher<'_>, state: AlarmState) -> bool {
+    match state {
         AlarmState::Alarm => true,
         AlarmState::InsufficientData => watcher.alarm.missing == Missing::Alarm,
         AlarmState::Ok => false,
     }
 }
 
-/// The alarm is OK. That ends its incident and never un-does anything.
-fn restored(service: &Service, evidence: &AlarmEvidence, change: &AlarmChange) -> Decision {
-    let alarm = change.alarm.clone();
+/// The alarm is OK. That ends its incident and never un-does anything; if it went off again before this was heard of, it
+/// is the same incident still, and nobody is told that it is over.
+fn restored(watcher: &Watcher<'_>, evidence: &AlarmEvidence, change: &AlarmChange) -> Decision {
+    let (service, alarm) = (watcher.service, change.alarm.clone());
     match incident(service, evidence, change) {
         Ok(Some(incident)) => {
+            if let Some(since) = red_since(watcher, evidence, change) {
+                let reason = Reason::RedAgain { alarm, ok: change.at, since };
+                return Decision::plain(Some(&service.name), None, Verdict::Ignore, reason.into());
+            }
             let took = change.at.duration_since(incident.began);
             let reason = Reason::Restored { alarm, took };
             // Worth telling where it was told that a release was concerned; else only worth keeping.
@@ -101,6 +106,13 @@ fn restored(service: &Service, evidence: &AlarmEvidence, change: &AlarmChange) -
             Decision::plain(Some(&service.name), None, verdict, reasons)
         }
     }
+}
+
+/// When the alarm went off again after a change to OK, if it is known that it did and is so still.
+fn red_since(watcher: &Watcher<'_>, evidence: &AlarmEvidence, change: &AlarmChange) -> Option<Timestamp> {
+    let stands = evidence.stands.known().ok()?;
+    let red = is_red(watcher, *stands.state.known().ok()?);
+    stands.since.filter(|since| red && *since > change.at)
 }
 
 /// The incident of a service that a change to OK ends.
@@ -140,7 +152,7 @@ pub fn needs_evidence<'a>(policy: &'a Policy, change: &AlarmChange) -> Vec<&'a S
     policy
         .watchers(&change.alarm)
         .into_iter()
-        .filter(|watcher| watcher.alarm.rule != Rule::Notify && is_red(watcher, change))
+        .filter(|watcher| watcher.alarm.rule != Rule::Notify && is_red(watcher, change.to))
         .map(|watcher| watcher.service)
         .collect()
 }
@@ -158,7 +170,7 @@ fn from_the_event_alone(policy: &Policy, change: &AlarmChange) -> Option<Decisio
         Reason::NotWatched { alarm }
     } else if change.to == AlarmState::Ok {
         return None;
-    } else if !watchers.iter().any(|watcher| is_red(watcher, change)) {
+    } else if !watchers.iter().any(|watcher| is_red(watcher, change.to)) {
         Reason::NotInAlarm { alarm, state: change.to }
     } else {
         match &change.quieted {

@@ -9,7 +9,7 @@ use super::tests::{
 };
 use super::{Asking, Decision, Effect, Urgency, Verdict, alarm, silence};
 use crate::{
-    evidence::{AlarmEvidence, AlarmPast, Back, PlaceEvidence, Target, Undone, Way},
+    evidence::{AlarmEvidence, AlarmPast, Back, Observed, PlaceEvidence, Target, Undone, WatchedState, Way},
     ledger::{Incident, Question, ReleaseLedger, Would},
     plan::{Action, Circumstances, check, plan},
     policy::Policy,
@@ -208,6 +208,41 @@ fn an_alarm_that_is_ok_again_ends_its_incident_and_undoes_nothing() {
     let early = AlarmChange { at: at(89), ..ok };
     let kept = decided(&super::tests::policy(), &incident(Some("d-2".into())), &early);
     assert!(matches!(first(&kept), Reason::NotInAlarm { .. }));
+}
+
+#[test]
+fn an_ok_that_comes_late_ends_no_incident_of_an_alarm_that_is_red_again() {
+    let ok = AlarmChange { to: AlarmState::Ok, at: at(690), ..change() };
+    let by_now = |state: Observed<AlarmState>, since: i64| {
+        let mut evidence = evidence(place());
+        evidence.incidents = known(vec![Incident {
+            alarm: "checkout-5xx".into(),
+            service: "checkout".into(),
+            began: at(90),
+            release: Some("d-2".into()),
+            ended: None,
+        }]);
+        let (arn, said, suppressed) = (None, String::new(), None);
+        evidence.stands = known(WatchedState { state, since: Some(at(since)), arn, said, suppressed });
+        evidence
+    };
+    let kept = decided(&super::tests::policy(), &by_now(known(AlarmState::Alarm), 700), &ok);
+    assert_eq!(kept.verdict, Verdict::Ignore);
+    assert!(matches!(first(&kept), Reason::RedAgain { .. }));
+    // It is told where that is not so, or not known: also where an answer is older than the event.
+    let told = [
+        (known(AlarmState::Ok), 690),
+        (known(AlarmState::Alarm), 90),
+        (known(AlarmState::InsufficientData), 700),
+        (missing(), 700),
+    ];
+    for (state, since) in told {
+        let told = decided(&super::tests::policy(), &by_now(state, since), &ok);
+        assert!(matches!(first(&told), Reason::Restored { .. }), "{told:?}");
+    }
+    let lost = policy_with("checkout-5xx: roll_back", "checkout-5xx: { rule: roll_back, missing: alarm }");
+    let kept = decided(&lost, &by_now(known(AlarmState::InsufficientData), 700), &ok);
+    assert!(matches!(first(&kept), Reason::RedAgain { .. }));
 }
 
 #[test]

@@ -123,6 +123,7 @@ pub(super) fn evidence(place: PlaceEvidence) -> AlarmEvidence {
         }],
         judged: known(Vec::new()),
         incidents: known(Vec::new()),
+        stands: missing(),
         delivery: known(1),
     }
 }

@@ -1,6 +1,6 @@
 //! What is known when an alarm changed its state.
 
-use std::{sync::Arc, time::Duration};
+use std::{slice, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use super::{Looked, past::past};
 use crate::{
     aws::Adapters,
     decision,
-    evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack},
+    evidence::{AlarmEvidence, AlarmPast, Observed, PlaceEvidence, ServiceEvidence, TakenBack, WatchedState},
     ledger::{EffectState, Partition, ReleaseLedger},
     policy::{Mode, Policy, Service},
     release::{Place, Release, ReleaseId, ReleaseStatus},
@@ -18,7 +18,8 @@ use crate::{
 
 /// Gathers what the decision about `change` needs: nothing for an alarm that nobody watches.
 ///
-/// Independent calls go side by side. For the signal: one ledger query. For each service that would act: one ledger
+/// Independent calls go side by side. For the signal: one ledger query; for an alarm that is OK again another one, and
+/// DescribeAlarms if it has an open incident. For each service that would act: one ledger
 /// query (its budget; another one in `observe`). For each of its places, once an invocation: ListDeployments,
 /// GetDeploymentGroup; of a release that runs BatchGetDeployments, GetDeployment and a ledger query for what to go back
 /// to, GetApplicationRevision twice (is what it goes back to still there, is the release marked), ListDeploymentTargets
@@ -49,11 +50,35 @@ pub async fn gather(
         }
     };
     let (judged, incidents) = tokio::join!(judged, incidents);
+    // What the event says may be over by now, if it comes late.
+    let stands = match incidents.known() {
+        Ok(open) if !open.is_empty() => stands(adapters, change, now).await,
+        Ok(_) | Err(_) => not_asked_for(),
+    };
     let before = judged.known().map(Vec::as_slice).unwrap_or_default();
     let mut wanted = decision::alarm::needs_evidence(policy, change);
     wanted.retain(|service| !before.iter().any(|before| before.service.as_ref() == Some(&service.name)));
     let services = services(adapters, policy, wanted, change, looked, now).await;
-    AlarmEvidence { services, judged, incidents, delivery: Observed::Known { value: 1, at: now } }
+    AlarmEvidence { services, judged, incidents, stands, delivery: Observed::Known { value: 1, at: now } }
+}
+
+/// What an alarm is by now.
+async fn stands(adapters: &Adapters, change: &AlarmChange, now: Timestamp) -> Observed<WatchedState> {
+    let asked =
+        tokio::time::timeout(LIMIT, adapters.cloudwatch.alarms(slice::from_ref(&change.alarm), &[], now));
+    match asked.await {
+        Ok(Ok(mut found)) => match found.remove(&change.alarm) {
+            Some(value) => Observed::Known { value, at: now },
+            None => Observed::Missing { why: "CloudWatch did not name it".to_owned() },
+        },
+        Ok(Err(error)) => Observed::Missing { why: error.to_string() },
+        Err(_) => Observed::Missing { why: format!("nothing was answered within {} s", LIMIT.as_secs()) },
+    }
+}
+
+/// A fact that the decision does not turn on.
+pub(crate) fn not_asked_for<T>() -> Observed<T> {
+    Observed::Missing { why: "it was not asked for: nothing turns on it".to_owned() }
 }
 
 /// Gathers what the answer to a question about `change` turns on: as [`gather`], for one service, and whether or not
@@ -71,6 +96,7 @@ pub async fn gather_again(
         services,
         judged: Observed::Known { value: Vec::new(), at: now },
         incidents: Observed::Known { value: Vec::new(), at: now },
+        stands: not_asked_for(),
         delivery: Observed::Known { value: 1, at: now },
     }
 }
@@ -285,10 +311,7 @@ async fn about(
             Some(release) if !is_settled(release, &ledger, mode, now) => {
                 past(&adapters.cloudwatch, change, release, &ledger, now).await
             }
-            Some(_) | None => {
-                let why = || "it was not asked for: nothing turns on it".to_owned();
-                (Observed::Missing { why: why() }, Observed::Missing { why: why() })
-            }
+            Some(_) | None => (not_asked_for(), not_asked_for()),
         };
         (ledger, past, flaps)
     };

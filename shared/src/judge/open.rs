@@ -61,6 +61,7 @@ pub async fn silence(
             services: Vec::new(),
             judged: nothing(),
             incidents: Observed::Known { value: Vec::new(), at: now },
+            stands: gather::alarm::not_asked_for(),
             delivery: Observed::Known { value: 1, at: now },
         },
     };

@@ -96,6 +96,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         }
         | Reason::QuestionOvertaken { .. }
         | Reason::Restored { .. }
+        | Reason::RedAgain { .. }
         | Reason::FoundBySweep
         | Reason::NoRollbackFollowed { .. }
         | Reason::StillDeployed { .. }
