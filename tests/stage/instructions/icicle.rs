@@ -96,13 +96,17 @@ impl Picture<'_> {
         self.bar(&mut body, y, total);
         y += ROW + 12.0;
         y = self.legend(&mut body, y, total) + 14.0;
-        for (when, costs) in [("Until it waits for its first event", &self.init), ("The event", &self.answer)]
-        {
+        // Before the event there is nothing to judge: what is Belay's own by its names alone makes ready for it.
+        for (when, costs, judge) in [
+            ("Until it waits for its first event", &self.init, "make ready"),
+            ("The event", &self.answer, "judge"),
+        ] {
             let mut root = Node::new(when);
             for (place, cost) in costs.iter() {
-                let mut path = vec![place.step];
+                let step = if place.step == "judge" { judge } else { place.step };
+                let mut path = vec![step];
                 path.extend(place.call.as_deref());
-                path.extend(place.part.filter(|part| *part != place.step));
+                path.extend(place.part.filter(|part| *part != step));
                 root.add(&path, place.phase, cost);
             }
             let icicle = Icicle { total, across: root.total() };

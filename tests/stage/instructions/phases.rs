@@ -111,7 +111,7 @@ const PARTS: Rules = &[
     ),
     (&["PartitionResolver", "endpoint_lib::partition"], "partitions", Phase::Clients),
     (
-        &["::client::Client::new", "::client::Client::from_conf", "aws_config", "SdkConfig"],
+        &["belay::aws::client::Client<", "belay::aws::client::endpoint", "aws_config", "SdkConfig"],
         "client",
         Phase::Clients,
     ),
@@ -119,7 +119,7 @@ const PARTS: Rules = &[
     (&["RequestSerializer", "serialize_input"], "request", Phase::Wire),
     (&["ResponseDeserializer", "deserialize_"], "answer", Phase::Wire),
     (&["hyper", "HttpConnector", "http_connector"], "HTTP", Phase::Http),
-    (&["aws_smithy", "aws_runtime", "aws_sdk"], "SDK", Phase::Sdk),
+    (&["aws_smithy", "aws_runtime", "aws_sdk", "belay::aws::client"], "SDK", Phase::Sdk),
 ];
 
 /// What callgrind's stacks come to: instructions by what they were for.
@@ -131,7 +131,7 @@ pub struct Costs(BTreeMap<Place, u64>);
 pub struct Place {
     /// The step.
     pub step: &'static str,
-    /// The adapter's function, such as `ledger: put_if_absent`, or the service for which a client is made.
+    /// The adapter's function, such as `ledger: put_if_absent`.
     pub call: Option<String>,
     /// The part of the call.
     pub part: Option<&'static str>,
@@ -235,16 +235,12 @@ impl Met {
     }
 }
 
-/// `ledger: put_if_absent` of `belay::aws::ledger::Ledger::put_if_absent::{{closure}}`, and `codedeploy` of
-/// `aws_sdk_codedeploy::client::Client::new`.
+/// `ledger: put_if_absent` of `belay::aws::ledger::Ledger::put_if_absent::{{closure}}`.
 fn call(function: &str) -> Option<String> {
-    if let Some((_, rest)) = function.split_once("aws_sdk_") {
-        let (service, rest) = rest.split_once("::")?;
-        return rest.starts_with("client::Client::").then(|| service.to_owned());
-    }
     let (_, rest) = function.split_once("belay::aws::")?;
     let words: Vec<&str> = rest.split("::").filter(|word| !word.starts_with(['{', '<'])).collect();
-    let adapter = words.first()?.trim_end_matches('>');
+    // What sends every adapter's calls is none itself.
+    let adapter = words.first().filter(|first| **first != "client")?.trim_end_matches('>');
     let last = words.last().filter(|_| words.len() > 1)?;
     Some(if *last == "new" { adapter.to_owned() } else { format!("{adapter}: {last}") })
 }
@@ -254,10 +250,10 @@ mod tests {
     use super::{Costs, Phase, call};
 
     const LOADED: &str = "fn=(1) _dl_relocate_object'_dl_start'0x1ab70\n1 50\n";
-    const READ: &str = "fn=(2) rustls_pki_types::pem::read'aws_sdk_sns::client::Client::new'belay::start::guards::Guards::of'main\n1 30\n";
+    const READ: &str = "fn=(2) rustls_pki_types::pem::read'belay::aws::client::Client<S>::plugins'belay::start::guards::Guards::of'main\n1 30\n";
     const MADE: &str =
         "fn=(4) webpki::anchor'aws_smithy_http_client::build_https'sweep::main::{{closure}}'main\n1 8\n";
-    const SIGNED: &str = "fn=(3) aws_sigv4::sign'aws_smithy_runtime::client::orchestrator::invoke'belay::aws::ledger::Ledger::put_if_absent::{{closure}}'belay::carry_out::telling::send::{{closure}}'belay::carry_out::carry_out'lambda_runtime::runtime::process_invocation'main\n1 20\n";
+    const SIGNED: &str = "fn=(3) aws_sigv4::sign'aws_smithy_runtime::client::orchestrator::invoke'belay::aws::client::Call::sent_by::{{closure}}'belay::aws::ledger::Ledger::put_if_absent::{{closure}}'belay::carry_out::telling::send::{{closure}}'belay::carry_out::carry_out'lambda_runtime::runtime::process_invocation'main\n1 20\n";
 
     fn places(costs: &Costs) -> Vec<String> {
         let places = costs.iter().map(|(place, cost)| {
@@ -271,7 +267,7 @@ mod tests {
     fn a_stack_is_told_by_its_step_its_call_and_the_calls_part() {
         let costs = Costs::read(&[LOADED, READ, SIGNED].concat()).unwrap();
         let expected = [
-            "clients / sns / TLS roots = 30",
+            "clients / - / TLS roots = 30",
             "loading / - / - = 50",
             "tell / ledger: put_if_absent / sign = 20",
         ];
@@ -310,7 +306,8 @@ mod tests {
                 Some("ledger: queried"),
             ),
             ("belay::aws::ledger::Ledger::new", Some("ledger")),
-            ("aws_sdk_cloudwatch::client::Client::from_conf", Some("cloudwatch")),
+            ("belay::aws::client::Client<S>::plugins", None),
+            ("belay::aws::client::Call::sent_by", None),
             ("aws_sdk_dynamodb::operation::query::Query::orchestrate", None),
             ("belay::gather::group::group", None),
         ] {
