@@ -212,6 +212,27 @@ pub enum Way {
     },
 }
 
+/// What an action of a pipeline's stage deployed, as it stands after the stage was stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// By CodeDeploy.
+    Deployed {
+        /// The action.
+        action: String,
+        /// What it deployed.
+        deployment: Box<Release>,
+        /// What CodeDeploy takes that back by, if it names such a deployment.
+        rollback: Option<Box<Release>>,
+    },
+    /// By whatever else.
+    Otherwise {
+        /// The action.
+        action: String,
+        /// Whether it still runs.
+        runs: bool,
+    },
+}
+
 /// What has become of a pipeline's stage in which everything that ran was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remains {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::sweep::REST_FOR;
 use crate::{
     decision::{self, Decision, Urgency, Verdict, could_not_learn},
-    evidence::{Back, Observed, ReleaseEvidence, Remains, Target, Way},
+    evidence::{Back, Observed, ReleaseEvidence, Remains, Rest, Target, Way},
     ledger::{Began, Effect, EffectState, Ended, Half, RecordedState},
     policy::{Policy, Service},
     reason::{Reason, Reasons},
@@ -329,6 +329,49 @@ pub fn no_rollback_followed(
 /// The key of the message that a release of a stage is taken back whole, after what ran of it had been stopped.
 pub fn all_back(service: &ServiceName, release: &ReleaseId) -> String {
     format!("{service}/all-back/{release}")
+}
+
+/// What is left of a stage in which everything that ran was stopped: whether anything of it still runs or is still on its way
+/// back, and the actions whose deployments still have the release.
+pub fn left_of(rest: &[Rest], now: Timestamp) -> (bool, Vec<String>) {
+    let (mut moves, mut actions) = (false, Vec::new());
+    for one in rest {
+        let (action, its) = match one {
+            Rest::Deployed { action, deployment, rollback } => {
+                (action, after_stop(deployment, rollback.as_deref(), now))
+            }
+            // One that failed may have deployed all the same: nobody else takes it back.
+            Rest::Otherwise { action, runs } => (action, if *runs { After::Moves } else { After::Deployed }),
+        };
+        moves |= its == After::Moves;
+        actions.extend((its == After::Deployed).then(|| action.clone()));
+    }
+    actions.sort_unstable();
+    actions.dedup();
+    (moves, actions)
+}
+
+/// Where something that a stopped stage deployed stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It runs, or is on its way back.
+    Moves,
+    /// It was taken back.
+    Back,
+    /// It is what users have.
+    Deployed,
+}
+
+fn after_stop(deployment: &Release, rollback: Option<&Release>, now: Timestamp) -> After {
+    // Of one that was stopped a moment ago, CodeDeploy may not name the rollback yet.
+    let fresh = deployment.completed_at.is_none_or(|ended| now.duration_since(ended) < ROLLBACK_FOLLOWS);
+    match (deployment.status.phase(), rollback.map(|rollback| &rollback.status)) {
+        (_, Some(ReleaseStatus::Succeeded)) => After::Back,
+        (_, Some(status)) if status.phase() != Phase::Over => After::Moves,
+        (Phase::Running | Phase::Unknown, None) => After::Moves,
+        (Phase::Over, None) if deployment.status != ReleaseStatus::Succeeded && fresh => After::Moves,
+        (_, Some(_) | None) => After::Deployed,
+    }
 }
 
 /// Decides about a stage in which everything that ran was stopped, and that is no release any more: none while something of it

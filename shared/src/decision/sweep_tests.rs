@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::release::rest_of_stage;
+use super::release::{left_of, rest_of_stage};
 use super::sweep::{Due, due};
 use super::tests::{at, change, known, missing, policy, release, undo, watched};
 use crate::{
     decision::{Urgency, Verdict},
-    evidence::{Back, Observed, OpenEvidence, Remains, Target, Way},
+    evidence::{Back, Observed, OpenEvidence, Remains, Rest, Target, Way},
     ledger::{
         Began, EffectState, Ended, Half, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch,
     },
@@ -261,6 +261,42 @@ fn a_pipeline_that_failed_unheard_is_explained_once_its_events_must_have_come() 
     assert_eq!(due_at(191, said(101)), [Due::Unwatched(id.clone())]);
     // What was said before was about another failure, after which it was tried again.
     assert_eq!(due_at(191, said(50)), [Due::StageFailed(watch.clone(), stage("Build"), at(100))]);
+}
+
+#[test]
+fn what_a_stopped_stage_deployed_moves_is_back_or_is_left() {
+    let ended = |status| Release { status, completed_at: Some(at(60)), ..release() };
+    let running = || Release { status: ReleaseStatus::InProgress, completed_at: None, ..release() };
+    let deployed = |deployment: Release, rollback: Option<Release>| Rest::Deployed {
+        action: "Europe".into(),
+        deployment: deployment.into(),
+        rollback: rollback.map(Box::new),
+    };
+    let (stopped, succeeded) = (ended(ReleaseStatus::Stopped), ended(ReleaseStatus::Succeeded));
+    let failed = ended(ReleaseStatus::Failed);
+    let other = |runs| Rest::Otherwise { action: "Europe".into(), runs };
+    let moves = (true, Vec::new());
+    let left = (false, vec!["Europe".to_owned()]);
+    let back = (false, Vec::new());
+    for (one, second, expected) in [
+        (deployed(running(), None), 200, &moves),
+        (deployed(stopped.clone(), Some(running())), 200, &moves),
+        // A rollback that CodeDeploy does not name yet may follow for a minute.
+        (deployed(stopped.clone(), None), 119, &moves),
+        (deployed(failed.clone(), None), 119, &moves),
+        (deployed(stopped.clone(), None), 120, &left),
+        (deployed(stopped.clone(), Some(succeeded.clone())), 200, &back),
+        (deployed(stopped.clone(), Some(failed)), 200, &left),
+        // Nobody takes back what ended well before the stop, and nothing has to be waited for.
+        (deployed(succeeded.clone(), None), 61, &left),
+        (other(true), 200, &moves),
+        (other(false), 200, &left),
+    ] {
+        assert_eq!(left_of(std::slice::from_ref(&one), at(second)), *expected, "{one:?}");
+    }
+    // An action that deploys to two groups is one action; what moves beside it does not hide it.
+    let all = [deployed(succeeded.clone(), None), deployed(succeeded, None), deployed(running(), None)];
+    assert_eq!(left_of(&all, at(200)), (true, vec!["Europe".to_owned()]));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{execution::deployments, stage::stage};
 use crate::{
     aws::{Adapters, AwsError, codepipeline::ActionRun},
-    decision::release::ROLLBACK_FOLLOWS,
-    evidence::{Back, Observed, Remains},
+    decision::release::left_of,
+    evidence::{Back, Observed, Remains, Rest},
     release::{DeploymentGroup, Phase, Release, ReleaseId, ReleaseStatus, Stage},
 };
 
@@ -47,25 +47,19 @@ pub async fn remains(
     let deployed = adapters.codedeploy.described(&ids).await?;
     let rollbacks: Vec<ReleaseId> = deployed.iter().filter_map(|one| one.rolled_back_by.clone()).collect();
     let rollbacks = adapters.codedeploy.described(&rollbacks).await?;
-    let (mut moves, mut actions) = (false, Vec::new());
-    for one in &deployed {
-        let rollback = rollbacks.iter().find(|rollback| Some(&rollback.id) == one.rolled_back_by.as_ref());
-        // Of one that was stopped a moment ago, CodeDeploy may not name the rollback yet.
-        let fresh = one.completed_at.is_none_or(|ended| now.duration_since(ended) < ROLLBACK_FOLLOWS);
-        match (one.status.phase(), rollback.map(|rollback| &rollback.status)) {
-            (_, Some(ReleaseStatus::Succeeded)) => {}
-            (_, Some(status)) if status.phase() != Phase::Over => moves = true,
-            (Phase::Running | Phase::Unknown, None) => moves = true,
-            (Phase::Over, None) if one.status != ReleaseStatus::Succeeded && fresh => moves = true,
-            (_, Some(_) | None) => actions.extend(by_codedeploy.get(&one.id).cloned()),
-        }
-    }
-    for run in newest.values().filter(|run| !by_codedeploy.values().any(|action| *action == run.action)) {
-        moves |= run.status == "InProgress";
-        // One that failed may have deployed all the same: nobody else takes it back.
-        actions.extend((run.status != "InProgress").then(|| run.action.clone()));
-    }
-    actions.sort_unstable();
+    let by_codedeploys = deployed.iter().filter_map(|one| {
+        let names = |rollback: &&Release| Some(&rollback.id) == one.rolled_back_by.as_ref();
+        Some(Rest::Deployed {
+            action: by_codedeploy.get(&one.id)?.clone(),
+            deployment: Box::new(one.clone()),
+            rollback: rollbacks.iter().find(names).cloned().map(Box::new),
+        })
+    });
+    let others = newest.values().filter(|run| !by_codedeploy.values().any(|action| *action == run.action));
+    let others =
+        others.map(|run| Rest::Otherwise { action: run.action.clone(), runs: run.status == "InProgress" });
+    let rest: Vec<Rest> = by_codedeploys.chain(others).collect();
+    let (mut moves, mut actions) = left_of(&rest, now);
     let mut followed_by = None;
     let mut back = standing.back;
     let began = newest.values().map(|run| run.started).max();
