@@ -1,6 +1,9 @@
 //! What a person's answer does to a pipeline: a manual approval, and running again what failed.
 
-use super::{Scene, undoing::too_late};
+use super::{
+    Scene,
+    undoing::{time_was_up, too_late},
+};
 use crate::{
     aws::{
         AwsError,
@@ -49,8 +52,7 @@ pub(super) async fn retry(
     }
     if too_late(scene.invocation.begun).await {
         ledger.give_back(claim, now).await?;
-        let why = "the time in which this invocation may act was up before it could";
-        return Err(AwsError::unreadable("belay:retry", release, why));
+        return Err(time_was_up("run a stage again", release));
     }
     match scene.adapters.codepipeline.retry(stage, execution).await {
         Ok(RetryAnswer::Started) => Ok(Retrying::Done(claim)),

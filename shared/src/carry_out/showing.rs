@@ -6,7 +6,10 @@
 
 use tracing::{info, warn};
 
-use super::{Scene, undoing::too_late_to_draw};
+use super::{
+    Scene,
+    undoing::{time_was_up, too_late_to_draw},
+};
 use crate::{
     aws::{AwsError, ledger::Claimant},
     channel::Chat,
@@ -30,8 +33,7 @@ pub(super) async fn show(card: &OnCard, scene: Scene<'_>) -> Result<Option<Shown
     for look in 0..LOOKS {
         // The claim's lease counts from our beginning; a card that is drawn late is drawn by somebody else as well.
         if too_late_to_draw(scene.invocation.begun).await {
-            let why = "the time in which this invocation may draw was up before it could";
-            return Err(AwsError::unreadable("belay:show", &card.release, why));
+            return Err(time_was_up("draw", &card.release));
         }
         if let Some(claim) = ledger.claim_card(&card.release, Claimant { owner: &owner, now }).await? {
             let shown = Box::pin(draw_and_send(card, channel, chat, scene)).await;

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{
     Outcome, Scene,
     showing::{doubt, show},
-    undoing::too_late,
+    undoing::{time_was_up, too_late},
 };
 use crate::{
     aws::{
@@ -155,8 +155,7 @@ async fn send(outcome: &mut Outcome, written: Written, message: &Message, scene:
     let (ledger, now, key) = (&scene.adapters.ledger, scene.invocation.now, &owed.key);
     // A message that is sent late is sent by somebody else as well: its lease counts from our beginning.
     if claim.is_some() && too_late(scene.invocation.begun).await {
-        let why = "the time in which this invocation may tell was up before it could";
-        outcome.failed_to_tell(owed.to, AwsError::unreadable("belay:tell", key, why));
+        outcome.failed_to_tell(owed.to, time_was_up("tell", key));
         give_back(claim, scene).await;
         return;
     }

@@ -80,10 +80,15 @@ pub(super) async fn undo(
     if too_late(scene.invocation.begun).await {
         // Nothing was begun: if the claim is still ours, somebody else need not wait for its lease to end.
         at_work.give_back(claim).await;
-        let why = "the time in which this invocation may act was up before it could";
-        return Undoing::TooLate(AwsError::unreadable("belay:undo", id, why));
+        return Undoing::TooLate(time_was_up("undo", id));
     }
     at_work.act(claim).await
+}
+
+/// Why something was not begun: it would have been too late for it.
+pub(super) fn time_was_up(to: &str, subject: impl ToString) -> AwsError {
+    let why = format!("the time in which this invocation may {to} was up before it could");
+    AwsError::unreadable("belay:carry_out", subject, why)
 }
 
 /// The fence: an effect is begun only early in the claim's lease, so that it ends within it. An invocation that was
