@@ -2,8 +2,17 @@
 
 use std::time::Duration;
 
-use belay::{policy::Policy, start::Invocation};
+use belay::{
+    aws::ledger::{Claimant, Claimed, Ledger},
+    decision::{Decision, Effect, Verdict},
+    ledger::Half,
+    policy::Policy,
+    reason::Reason,
+    release::ReleaseId,
+    start::Invocation,
+};
 use belay_tests::{Fault, Group, Shifting, StopAnswer, stage::functions};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::a_release_is_guarded::{POLICY, Story, canary, events, lambda, noon};
@@ -194,7 +203,7 @@ async fn many_at_once_undo_once_and_tell_once() {
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..24 {
             let (guards, payload) = (guards.clone(), alarms[number % 2].payload.clone());
-            let now = now + jiff::SignedDuration::from_mins(round);
+            let now = now + SignedDuration::from_mins(round);
             tasks.spawn(async move {
                 let id = functions::id();
                 alarm_transitions::handle(&guards, &payload, functions::invocation(&id, now)).await
@@ -344,4 +353,68 @@ async fn an_undo_that_nobody_could_make_is_not_made_once_another_release_has_fol
     let title = format!("{bad} was not taken back, and {better} has followed it");
     assert_eq!(told(&story, &title), 1, "{:#?}", story.titles());
     assert_eq!(story.simulator.traffic("prod").old_label, "v3");
+}
+
+/// The one undo of a release, claimed by an invocation that began then.
+async fn claim(ledger: &Ledger, release: &ReleaseId, owner: &str, now: Timestamp) -> Claimed {
+    let decision = Decision {
+        service: Some("orders".into()),
+        release: None,
+        verdict: Verdict::RollBack,
+        reasons: Reason::NoRollbackFollowed { ago: SignedDuration::ZERO }.into(),
+        effect: None,
+        half: Half::Whole,
+        question: None,
+        waits: None,
+        extends: None,
+        blames: None,
+        observed: false,
+    };
+    let effect = Effect::Stop { auto_rollback: true };
+    let by = Claimant { owner, now };
+    ledger.claim_undo(release, Half::Whole, &decision, &effect, by).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_back_and_taken_again_is_nobody_elses() {
+    let story = Story::of(lambda()).await;
+    let ledger = Ledger::new(&functions::sdk_config(&story.simulator.endpoint(), "writer"), functions::TABLE);
+    let (release, at) = (ReleaseId::from("d-2"), noon());
+    let later = at + SignedDuration::from_secs(2);
+    let Claimed::Ours(first) = claim(&ledger, &release, "one", at).await else { panic!("it was somebody's") };
+    ledger.give_back(first).await.unwrap();
+    // The same invocation looks again, and claims it again.
+    let Claimed::TakenOver(first) = claim(&ledger, &release, "one", at).await else {
+        panic!("it is not free")
+    };
+    assert!(matches!(claim(&ledger, &release, "two", later).await, Claimed::BySomebodyElse));
+    // Given back, it is free for whoever comes, and at once.
+    ledger.give_back(first).await.unwrap();
+    assert!(matches!(claim(&ledger, &release, "two", later).await, Claimed::TakenOver(_)));
+}
+
+#[tokio::test]
+async fn an_undo_is_as_old_as_the_claim_under_which_it_happened() {
+    let story = Story::of(lambda()).await;
+    let ledger = Ledger::new(&functions::sdk_config(&story.simulator.endpoint(), "writer"), functions::TABLE);
+    let at = noon();
+    let (soon, later) = (at + SignedDuration::from_secs(41), at + SignedDuration::from_mins(10));
+    let undone_at =
+        async |release: &ReleaseId| ledger.release(release, later).await.unwrap().undo.unwrap().at;
+    // It may have happened under a claim that nobody finished.
+    let died = ReleaseId::from("d-died");
+    assert!(matches!(claim(&ledger, &died, "one", at).await, Claimed::Ours(_)));
+    assert!(matches!(claim(&ledger, &died, "two", soon).await, Claimed::TakenOver(_)));
+    assert_eq!(undone_at(&died).await, at);
+    // It has not under one that was given back, or that was not needed.
+    let given_back = ReleaseId::from("d-given-back");
+    let Claimed::Ours(first) = claim(&ledger, &given_back, "one", at).await else { panic!("not free") };
+    ledger.give_back(first).await.unwrap();
+    let not_needed = ReleaseId::from("d-not-needed");
+    let Claimed::Ours(first) = claim(&ledger, &not_needed, "one", at).await else { panic!("not free") };
+    ledger.overtaken(first).await.unwrap();
+    for release in [given_back, not_needed] {
+        assert!(matches!(claim(&ledger, &release, "two", later).await, Claimed::TakenOver(_)));
+        assert_eq!(undone_at(&release).await, later);
+    }
 }

@@ -23,7 +23,7 @@ use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::records::{Item, Undo, expiry, file, item, lease_end, number, string, text};
+use self::records::{Item, Undo, expiry, file, integer, item, lease_end, number, string, text};
 use super::client::{Call as _, Client, service};
 use crate::{
     aws::AwsError,
@@ -303,30 +303,33 @@ impl Ledger {
             sort: sort.to_owned(),
             owner: owner.to_owned(),
         };
-        match self.put_if_absent(new).await {
+        let held = match self.put_if_absent(new).await {
             Ok(()) => return Ok(Claimed::Ours(claim(sort))),
             Err(Refused::Failed(error)) => return Err(error),
-            Err(Refused::Exists(held)) => {
-                // What an answer that was lost left behind; or an earlier attempt of this very invocation, which may
-                // have got as far as the effect: it is looked for first.
-                let held = |name| held.as_ref().and_then(|held| string(held, name));
-                if held("owner") == Some(owner) && held("state") == Some(CLAIMED) {
-                    return Ok(Claimed::TakenOver(claim(sort)));
-                }
-            }
-        }
+            Err(Refused::Exists(held)) => held,
+        };
         // Somebody had it. Over if it is done, theirs while the lease lasts, ours afterwards, or when it turned
-        // out not to be needed then: one condition decides it, so that of two who come one gets it.
-        let taken = UpdateItemInput::builder()
+        // out not to be needed then: one condition decides it, so that of two who come one gets it. What is ours already
+        // is what an answer that was lost left behind, or an earlier attempt of this very invocation, which may have got as
+        // far as the effect: it is looked for first, and its lease begins anew, should it have been given back.
+        let expired = "#state = :claimed AND (#until <= :now OR #owner = :owner)";
+        let (update, condition) = if held.as_ref().is_some_and(nothing_came_of) {
+            // What was given back, or not needed, has not happened: an effect from now on is as old as this claim.
+            let update = ", claimed_at = :at";
+            (update, format!("#state = :overtaken OR ({expired})"))
+        } else {
+            ("", expired.to_owned())
+        };
+        let mut taken = UpdateItemInput::builder()
             .table_name(&self.table)
             .key("pk", text(&partition))
             .key("sk", text(sort))
-            .update_expression(
-                "SET #until = :until, #owner = :owner, #state = :claimed, body = :body, v = :v",
-            )
+            .update_expression(format!(
+                "SET #until = :until, #owner = :owner, #state = :claimed, body = :body, v = :v{update}"
+            ))
             .expression_attribute_values(":body", body)
             .expression_attribute_values(":v", number(VERSION))
-            .condition_expression("(#state = :claimed AND #until <= :now) OR #state = :overtaken")
+            .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#owner", "owner")
@@ -334,21 +337,23 @@ impl Ledger {
             .expression_attribute_values(":claimed", text(CLAIMED))
             .expression_attribute_values(":until", number(until))
             .expression_attribute_values(":now", number(now.as_millisecond()))
-            .expression_attribute_values(":overtaken", text(OVERTAKEN))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .sent_by(&self.client)
-            .await;
-        let Err(error) = taken else {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if !update.is_empty() {
+            // DynamoDB refuses values that no expression names.
+            taken = taken
+                .expression_attribute_values(":overtaken", text(OVERTAKEN))
+                .expression_attribute_values(":at", text(&now.to_string()));
+        }
+        let Err(error) = taken.sent_by(&self.client).await else {
             return Ok(Claimed::TakenOver(claim(sort)));
         };
         let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
             return Err(AwsError::from_sdk("dynamodb:UpdateItem", &partition, &error));
         };
-        let held = |name| refused.item().and_then(|item| string(item, name));
-        Ok(match (held("state"), held("owner")) {
-            (Some(CLAIMED), Some(holder)) if holder == owner => Claimed::TakenOver(claim(sort)),
-            (Some(CLAIMED), _) => Claimed::BySomebodyElse,
-            (_, _) => Claimed::Before,
+        Ok(match refused.item().and_then(|item| string(item, "state")) {
+            // Also one that was not needed a moment ago, since we looked.
+            Some(CLAIMED | OVERTAKEN) => Claimed::BySomebodyElse,
+            Some(_) | None => Claimed::Before,
         })
     }
 
@@ -369,13 +374,13 @@ impl Ledger {
         self.finish(claim, OVERTAKEN).await
     }
 
-    /// Gives a claim back whose effect certainly did not happen, so that the next delivery need not wait for
-    /// the lease to end.
+    /// Gives a claim back whose effect certainly did not happen: free for whoever comes, also for one who began
+    /// earlier. Whoever gave it back does nothing more under it, but may claim it anew.
     ///
     /// # Errors
     /// When DynamoDB does not take it.
-    pub async fn give_back(&self, claim: Claim, now: Timestamp) -> Result<(), AwsError> {
-        self.set(&claim, ("#until", "until"), number(now.as_millisecond())).await
+    pub async fn give_back(&self, claim: Claim) -> Result<(), AwsError> {
+        self.set(&claim, ("#until", "until"), number(GIVEN_BACK)).await
     }
 
     async fn finish(&self, claim: Claim, state: &str) -> Result<(), AwsError> {
@@ -434,6 +439,18 @@ impl Ledger {
                 }
             },
         }
+    }
+}
+
+/// The end of a lease that was given back.
+const GIVEN_BACK: i64 = 0;
+
+/// Whether what a claim was for has certainly not happened under it.
+fn nothing_came_of(held: &Item) -> bool {
+    match string(held, "state") {
+        Some(CLAIMED) => integer(held, "until") == Some(GIVEN_BACK),
+        Some(OVERTAKEN) => true,
+        Some(_) | None => false,
     }
 }
 

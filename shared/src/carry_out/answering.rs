@@ -51,7 +51,7 @@ pub(super) async fn retry(
         }
     }
     if too_late(scene.invocation.begun).await {
-        ledger.give_back(claim, now).await?;
+        ledger.give_back(claim).await?;
         return Err(time_was_up("run a stage again", release));
     }
     match scene.adapters.codepipeline.retry(stage, execution).await {
@@ -66,7 +66,7 @@ pub(super) async fn retry(
         }
         Err(error) => {
             if error.refused {
-                ledger.give_back(claim, now).await?;
+                ledger.give_back(claim).await?;
             }
             Err(error)
         }

@@ -37,7 +37,7 @@ pub(super) async fn show(card: &OnCard, scene: Scene<'_>) -> Result<Option<Shown
         }
         if let Some(claim) = ledger.claim_card(&card.release, Claimant { owner: &owner, now }).await? {
             let shown = Box::pin(draw_and_send(card, channel, chat, scene)).await;
-            if let Err(kept) = ledger.let_go(claim).await {
+            if let Err(kept) = ledger.give_back(claim).await {
                 warn!(error = %kept, "could not let go of the card; its claim ends by itself");
             }
             return shown.map(Some);

@@ -188,7 +188,7 @@ async fn send(outcome: &mut Outcome, written: Written, message: &Message, scene:
 
 async fn give_back(claim: Option<Claim>, scene: Scene<'_>) {
     if let Some(claim) = claim
-        && let Err(kept) = scene.adapters.ledger.give_back(claim, scene.invocation.now).await
+        && let Err(kept) = scene.adapters.ledger.give_back(claim).await
     {
         warn!(error = %kept, "could not give the message's claim back; it ends by itself");
     }

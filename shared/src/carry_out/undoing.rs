@@ -457,7 +457,7 @@ impl AtWork<'_> {
     }
 
     async fn give_back(&self, claim: Claim) {
-        if let Err(kept) = self.adapters().ledger.give_back(claim, self.scene.invocation.now).await {
+        if let Err(kept) = self.adapters().ledger.give_back(claim).await {
             warn!(error = %kept, "could not give the claim back; it ends by itself");
         }
     }

@@ -4,7 +4,7 @@
 //! Recording the decision is left out: it is written once, nothing is decided by it.
 
 use super::{
-    Protocol,
+    LIFETIME, Protocol,
     ledger::{self, Claimant, Claimed},
     world::{Call, Flight, Id, World},
 };
@@ -147,8 +147,7 @@ impl World {
     }
 
     fn fenced_off(&mut self, id: Id, protocol: &Protocol) {
-        let by = self.claimant(id);
-        ledger::give_back(&mut self.undo, by, protocol);
+        ledger::give_back(&mut self.undo, id, protocol, -LIFETIME);
         self.fail(id);
     }
 
@@ -158,8 +157,7 @@ impl World {
 
     /// The deployer refused for certain.
     pub(crate) fn refused(&mut self, id: Id, protocol: &Protocol) {
-        let by = self.claimant(id);
-        ledger::give_back(&mut self.undo, by, protocol);
+        ledger::give_back(&mut self.undo, id, protocol, -LIFETIME);
         self.fail(id);
     }
 
@@ -215,8 +213,7 @@ impl World {
 
     /// Nothing is lost: it is written down.
     pub(crate) fn not_published(&mut self, id: Id, protocol: &Protocol) {
-        let by = self.claimant(id);
-        ledger::give_back(&mut self.message, by, protocol);
+        ledger::give_back(&mut self.message, id, protocol, -LIFETIME);
         self.fail(id);
     }
 

@@ -66,8 +66,9 @@ pub(crate) fn claim(slot: &mut Slot, by: Claimant, ahead: i8, protocol: &Protoco
     if held.state == EffectState::Done {
         return Claimed::Before;
     }
-    // The answer to our claim was lost, and the SDK repeats it: it finds itself.
+    // The answer to our claim was lost, and the SDK repeats it: it finds itself, and its lease begins anew.
     if protocol.claims_have_owners && held.owner == Some(by.owner) {
+        *slot = ours(held.taken_over);
         return if held.taken_over { Claimed::TakenOver } else { Claimed::Ours };
     }
     if lease_ran_out(slot, by.now + ahead) {
@@ -97,11 +98,11 @@ pub(crate) fn done(slot: &mut Slot, owner: Id, protocol: &Protocol) -> bool {
 
 /// Gives a claim back whose effect certainly did not happen: whoever comes next need not wait for the lease's end,
 /// but takes it over, and so looks first all the same.
-pub(crate) fn give_back(slot: &mut Slot, by: Claimant, protocol: &Protocol) {
-    if still_ours(slot, by.owner, protocol)
+pub(crate) fn give_back(slot: &mut Slot, owner: Id, protocol: &Protocol, long_ago: i8) {
+    if still_ours(slot, owner, protocol)
         && let Some(held) = slot
     {
-        held.state = EffectState::Claimed { until: by.now };
+        held.state = EffectState::Claimed { until: long_ago };
     }
 }
 

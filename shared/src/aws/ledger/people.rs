@@ -118,15 +118,6 @@ impl Ledger {
         })
     }
 
-    /// Lets go of a card that was claimed.
-    ///
-    /// # Errors
-    /// When DynamoDB does not take it.
-    pub async fn let_go(&self, claim: Claim) -> Result<(), AwsError> {
-        // Free for whoever comes, also for one who began earlier than we did.
-        self.give_back(claim, Timestamp::UNIX_EPOCH).await
-    }
-
     /// Writes down where a release's card is and what it shows.
     ///
     /// # Errors
