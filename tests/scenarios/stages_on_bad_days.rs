@@ -533,3 +533,16 @@ async fn where_a_stage_cannot_be_read_its_group_is_asked_about_once() {
     line.says("whether d-");
     assert_eq!(count(&line, "somebody has to decide"), 1, "{:#?}", line.told());
 }
+
+#[tokio::test]
+async fn a_throttled_rollback_of_a_stage_is_tried_again_at_once() {
+    let line = Line::of(by_itself(), STAGE, None).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(1).await;
+    // The stage has been stopped for it by then.
+    line.simulator.fault("RollbackStage", Fault::Throttle, 2);
+    line.red();
+    line.simulator.advance(std::time::Duration::from_secs(30)).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1);
+    assert_eq!(count(&line, "could not be"), 0, "{:#?}", line.told());
+}

@@ -192,10 +192,19 @@ impl<S: Service> Client<S> {
         Self(Arc::new((config.clone(), OnceLock::new())), PhantomData)
     }
 
-    /// The same one, that tries nothing twice.
+    /// The same one, that tries nothing twice, and gives its one attempt all the time that a call has: what is slow today
+    /// may be done, and must not pass for failed.
     #[must_use]
     pub fn once(&self) -> Self {
-        self.trying(RetryConfig::disabled())
+        let once = self.trying(RetryConfig::disabled());
+        match self.0.0.timeout_config() {
+            Some(limits) => {
+                let mut patient = limits.to_builder();
+                patient.set_operation_attempt_timeout(limits.operation_timeout());
+                once.within(patient.build())
+            }
+            None => once,
+        }
     }
 
     /// The same one, that tries calls again in another way.

@@ -177,18 +177,32 @@ impl HttpConnector for Pool {
         if let Some(asked) = request.extensions().get::<CaptureSmithyConnection>() {
             asked.set_connection_retriever(move || metadata(&connection));
         }
-        let (answer, ahead) = (self.client.request(request), Arc::clone(&self.ahead));
+        let answer = self.client.request(request);
+        let unanswered = Unanswered(Some(Arc::clone(&self.ahead)));
         HttpConnectorFuture::new(async move {
-            match answer.await {
-                Ok(response) => HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
-                    .map_err(|error| ConnectorError::other(error.into(), None)),
-                Err(error) => {
-                    // What was begun at the same time may be as dead: the next attempt is not to find out.
-                    ahead.forget();
-                    Err(classified(error.into()))
-                }
-            }
+            let response = answer.await.map_err(|error| classified(error.into()))?;
+            unanswered.answered();
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
         })
+    }
+}
+
+/// A request that has no answer. When it has failed, or nobody waits for it any more, what was begun at the same time as its
+/// connection may be as dead: the next attempt is not to find out.
+struct Unanswered(Option<Arc<Ahead>>);
+
+impl Unanswered {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(ahead) = self.0.take() {
+            ahead.forget();
+        }
     }
 }
 
@@ -371,6 +385,23 @@ mod tests {
         http.begins(after(222));
         called(&http, &url).await;
         assert_eq!(connections.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_vain_leaves_behind_what_was_begun_at_the_same_time() {
+        let ((url, connections), http) = (server().await, Http::default());
+        http.connect_ahead(&url, 3);
+        while connections.load(Ordering::Relaxed) < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let nobody = format!("http://{}/", silent.local_addr().expect("an address"));
+        let ask =
+            HttpRequest::try_from(http::Request::get(&nobody).body(SdkBody::empty()).expect("a request"));
+        let asked = http.pool(None).call(ask.expect("a request"));
+        tokio::time::timeout(Duration::from_millis(20), asked).await.expect_err("nobody answers");
+        called(&http, &url).await;
+        assert_eq!(connections.load(Ordering::Relaxed), 4);
     }
 
     #[tokio::test]

@@ -383,6 +383,8 @@ impl AtWork<'_> {
                     refused = why;
                     break;
                 }
+                // The stage may have been stopped for this already: it is tried again now, as the SDK would.
+                Err(error) if error.is_throttling() => refused = error.why,
                 Err(error) if error.refused => return self.gave_up(claim, error).await,
                 Err(error) => {
                     return match self.look().await {

@@ -277,6 +277,20 @@ async fn what_is_said_of_one_call_is_true_of_it_alone() {
     assert_eq!(answer.status().map(AsRef::as_ref), Some("Succeeded"));
 }
 
+#[test]
+fn who_tries_once_waits_as_long_as_the_others_with_all_their_tries() {
+    fn limits(client: &Client<codedeploy::Api>) -> (Option<Duration>, Option<Duration>, Option<Duration>) {
+        let mut all = ConfigBag::base();
+        client.plugins().apply_client_configuration(&mut all).expect("a configuration");
+        let limits = all.load::<TimeoutConfig>().expect("limits");
+        (limits.connect_timeout(), limits.operation_attempt_timeout(), limits.operation_timeout())
+    }
+    let [connect, attempt, call] = [2, 3, 10].map(|seconds| Some(Duration::from_secs(seconds)));
+    let client = Client::of(&in_region("us-east-1").timeout_config(connection::timeouts()).build());
+    assert_eq!(limits(&client), (connect, attempt, call));
+    assert_eq!(limits(&client.once()), (connect, call, call));
+}
+
 #[tokio::test]
 async fn a_call_is_given_up_after_its_time() {
     use aws_sdk_codedeploy::operation::stop_deployment::StopDeploymentInput;
