@@ -54,6 +54,8 @@ pub struct Decision {
     pub waits: Option<About>,
     /// A question that is asked again with more time.
     pub extends: Option<Question>,
+    /// Where something may be on watch and could not be read: whoever looks again looks there.
+    pub unread: Vec<Place>,
     /// An earlier release that was on watch when the alarm went off. It is not touched any more, and nothing to go back
     /// to either.
     pub blames: Option<ReleaseId>,
@@ -150,6 +152,7 @@ impl Decision {
             question: None,
             waits: None,
             extends: None,
+            unread: Vec::new(),
             blames: None,
             observed: false,
         }

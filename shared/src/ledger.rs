@@ -309,6 +309,10 @@ pub struct Question {
     pub service: ServiceName,
     /// The release it is about, where there is one.
     pub release: Option<ReleaseId>,
+    /// Where else to look when silence answers it: what could not be read when it was asked. Of a question without a
+    /// release, nothing here means all of the service's places, as records from before this was written have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Place>,
     /// The alarm's change it was asked about.
     pub change: AlarmChange,
     /// When it was asked.

@@ -14,7 +14,7 @@ use crate::{
         PipelineApproval, Question, WaitingHook, Watch, Would,
     },
     message::OnCard,
-    reason::Reason,
+    reason::{Reason, Silent},
     release::{HookExecutionId, Place, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmState, Signal},
 };
@@ -362,11 +362,17 @@ fn notes(decision: &Decision, around: &Circumstances<'_>, key: Option<&str>) -> 
             key: release.as_ref().map_or_else(|| key.to_owned(), |release| format!("{key}@{release}")),
             service: service.clone(),
             release: release.clone(),
+            unread: if release.is_none() { decision.unread.clone() } else { Vec::new() },
             change: change.clone(),
             asked: around.now,
             deadline: asking.deadline,
             otherwise: asking.otherwise,
         };
+        // An answer about the one release says nothing of where another one may be: that is looked at again all the same.
+        if release.is_some() && !decision.unread.is_empty() && asking.otherwise != Silent::Keeps {
+            let (key, unread) = (key.to_owned(), decision.unread.clone());
+            notes.push(Note::Asked(Question { key, release: None, unread, ..question.clone() }));
+        }
         // What can be answered is written down before that it waits: a question that nobody can answer yet is worse
         // than one whose silence nobody counts yet.
         notes.extend(offer(decision, &question).map(Note::Offered));

@@ -42,14 +42,13 @@ impl Line {
             simulator.create_alarm(Alarm::scripted(alarm));
         }
         simulator.create_pipeline(pipeline);
-        let policy = format!(
-            "version: 1\nservices:\n  orders:\n    deployed_by: [ {deployed_by} ]\n    alarms: {{ orders-5xx: roll_back, orders-latency: roll_back }}\n"
-        );
-        functions::install(
-            &simulator,
-            Policy::parse(&policy).unwrap_or_else(|mistakes| panic!("{mistakes}")),
-        );
+        functions::install(&simulator, policy(deployed_by, "mode: enforce"));
         Self { simulator }
+    }
+
+    /// Deploys a policy that says this of the service as well.
+    pub(crate) fn obeys(&self, deployed_by: &str, says: &str) {
+        functions::deploy_again(&self.simulator, &policy(deployed_by, says));
     }
 
     pub(crate) async fn minutes(&self, minutes: u64) {
@@ -74,6 +73,13 @@ impl Line {
         let told = self.told();
         assert!(told.iter().any(|one| one.contains(sentence)), "“{sentence}” is not in {told:#?}");
     }
+}
+
+fn policy(deployed_by: &str, says: &str) -> Policy {
+    let policy = format!(
+        "version: 1\nservices:\n  orders:\n    deployed_by: [ {deployed_by} ]\n    {says}\n    alarms: {{ orders-5xx: roll_back, orders-latency: roll_back }}\n"
+    );
+    Policy::parse(&policy).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// Takes two minutes and does not use CodeDeploy.

@@ -546,3 +546,24 @@ async fn a_throttled_rollback_of_a_stage_is_tried_again_at_once() {
     assert_eq!(line.simulator.effects("RollbackStage").len(), 1);
     assert_eq!(count(&line, "could not be"), 0, "{:#?}", line.told());
 }
+
+#[tokio::test]
+async fn silence_looks_again_at_all_that_could_not_be_read() {
+    // A group of its own, and a stage that deploys by itself.
+    let line = Line::of(by_itself(), STAGE, Some(ecs())).await;
+    line.obeys(&both(), "ask: { within: 15m, otherwise: roll_back }");
+    line.simulator.start_pipeline("release", "v2");
+    line.simulator.start_deployment("orders", "prod", "v2", "user").unwrap();
+    line.minutes(3).await;
+    line.simulator.fault("ListActionExecutions", Fault::InternalError, 1_000);
+    line.red();
+    line.minutes(8).await;
+    // Whether the stage's is the group's is not known either.
+    nothing(&line, "StopDeployment");
+    nothing(&line, "RollbackStage");
+    assert_eq!(count(&line, "somebody has to decide"), 1, "{:#?}", line.told());
+    line.simulator.clear_faults();
+    line.minutes(15).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
+    assert_eq!(line.simulator.effects("StopDeployment").len(), 1);
+}

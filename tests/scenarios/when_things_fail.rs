@@ -367,6 +367,7 @@ async fn claim(ledger: &Ledger, release: &ReleaseId, owner: &str, now: Timestamp
         question: None,
         waits: None,
         extends: None,
+        unread: Vec::new(),
         blames: None,
         observed: false,
     };

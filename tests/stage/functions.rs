@@ -320,6 +320,21 @@ fn install_with(
     simulator.create_topic("belay-approvals");
     simulator.subscribe(APPROVALS, "pipeline-events");
     deployed::enforce(simulator);
+    simulator.schedule("sweep", Duration::from_secs(60));
+    register(simulator, retry_every, guards);
+}
+
+/// Deploys another policy to functions that are there: what they have written down stays.
+pub fn deploy_again(simulator: &Simulator, policy: &Policy) {
+    let guards = Arc::new(guards_by_function(&simulator.endpoint(), policy));
+    register(simulator, RETRY_EVERY, move |function, _| guards[function].clone());
+}
+
+fn register(
+    simulator: &Simulator,
+    retry_every: Duration,
+    guards: impl Fn(&str, &Invocation) -> Guards + Clone + Send + Sync + 'static,
+) {
     let ours = guards.clone();
     simulator.register("alarm-transitions", move |call: Invocation| {
         let guards = ours("alarm-transitions", &call);
@@ -355,7 +370,6 @@ fn install_with(
             handled.map(|answer| answer.to_string()).map_err(|failure| format!("{}: {failure}", failure.kind))
         })
     });
-    simulator.schedule("sweep", Duration::from_secs(60));
     let ours = guards.clone();
     // Its schedule rings when a script says so: a rehearsal lasts no day.
     simulator.register("stack-drift", move |call: Invocation| {

@@ -202,10 +202,17 @@ struct Ruling {
     effect: Option<Effect>,
     half: Half,
     silent: Option<Silent>,
+    unread: Vec<Place>,
     blames: Option<ReleaseId>,
 }
 
 impl Ruling {
+    /// Both in one: of two that lack evidence.
+    fn and(mut self, other: Self) -> Self {
+        self.unread.extend(other.unread);
+        Self { reasons: self.reasons.and(other.reasons), ..self }
+    }
+
     /// Whether it is that of row 14.
     fn lacks_evidence(&self) -> bool {
         matches!(self.reasons.first(), Reason::CouldNotLearn { .. })
@@ -214,7 +221,15 @@ impl Ruling {
 
 impl From<(Verdict, Reasons)> for Ruling {
     fn from((verdict, reasons): (Verdict, Reasons)) -> Self {
-        Self { verdict, reasons, effect: None, half: Half::Whole, silent: None, blames: None }
+        Self {
+            verdict,
+            reasons,
+            effect: None,
+            half: Half::Whole,
+            silent: None,
+            unread: Vec::new(),
+            blames: None,
+        }
     }
 }
 
@@ -232,11 +247,12 @@ impl Case<'_> {
         for place in &known.places {
             match on_watch(self.service, place, self.change) {
                 OnWatch::Unknown { what, why } => {
-                    let ruling = self.missing(what, &why);
+                    let mut ruling = self.missing(what, &why);
+                    ruling.unread.push(place.place.clone());
                     // One question for a service, however many of its places cannot be read.
                     unknown = Some(match unknown {
                         None => ruling,
-                        Some(before) => Ruling { reasons: before.reasons.and(ruling.reasons), ..ruling },
+                        Some(before) => before.and(ruling),
                     });
                 }
                 OnWatch::Nothing { last } => {
@@ -257,6 +273,7 @@ impl Case<'_> {
             && let Some(unknown) = unknown.take()
         {
             asks.reasons = asks.reasons.clone().and(unknown.reasons);
+            asks.unread = unknown.unread;
         }
         let mut decisions: Vec<Decision> =
             rulings.into_iter().map(|(release, ruling)| self.decision(Some(release), ruling)).collect();
@@ -275,7 +292,7 @@ impl Case<'_> {
 
     /// A ruling as a decision about the service.
     fn decision(&self, release: Option<&Release>, ruling: Ruling) -> Decision {
-        let Ruling { verdict, mut reasons, effect, half, silent, blames } = ruling;
+        let Ruling { verdict, mut reasons, effect, half, silent, unread, blames } = ruling;
         if self.change.to == AlarmState::InsufficientData && verdict != Verdict::Ignore {
             reasons = reasons.and(Reason::MissingCountsAsAlarm { alarm: self.change.alarm.clone() }.into());
         }
@@ -298,6 +315,7 @@ impl Case<'_> {
             effect,
             half,
             question,
+            unread,
             blames,
             observed,
             ..Decision::plain(Some(&self.service.name), release, verdict, reasons)

@@ -29,6 +29,7 @@ fn question() -> Question {
     Question {
         key: "checkout/q".into(),
         service: "checkout".into(),
+        unread: Vec::new(),
         release: Some("d-2".into()),
         change: change(),
         asked: at(91),

@@ -14,7 +14,7 @@ use crate::{
     plan::{Action, Circumstances, check, plan},
     policy::Policy,
     reason::{Reason, Silent},
-    release::{Place, Platform, Release, ReleaseId, ReleaseStatus, Stage},
+    release::{DeploymentGroup, Place, Platform, Release, ReleaseId, ReleaseStatus, Stage},
     signal::{AlarmChange, AlarmState, Signal},
 };
 
@@ -335,6 +335,7 @@ fn question(otherwise: Silent) -> Question {
         key: "q".into(),
         service: "checkout".into(),
         release: Some("d-2".into()),
+        unread: Vec::new(),
         change: change(),
         asked: at(91),
         deadline: at(991),
@@ -343,7 +344,12 @@ fn question(otherwise: Silent) -> Question {
 }
 
 fn silent(place: PlaceEvidence, otherwise: Silent) -> Decision {
-    silence::decide(&super::tests::policy(), &evidence(place), &question(otherwise), at(992))
+    the_one(silence::decide(&super::tests::policy(), &evidence(place), &question(otherwise), at(992)))
+}
+
+fn the_one(mut decisions: Vec<Decision>) -> Decision {
+    assert_eq!(decisions.len(), 1, "{decisions:?}");
+    decisions.remove(0)
 }
 
 #[test]
@@ -371,13 +377,38 @@ fn silence_is_no_consent_to_more_than_was_asked() {
     evidence.delivery = known(3);
     let policy = super::tests::policy();
     for otherwise in [Silent::RollsBack, Silent::LooksAgain] {
-        let decision = silence::decide(&policy, &evidence, &question(otherwise), at(992));
+        let decision = the_one(silence::decide(&policy, &evidence, &question(otherwise), at(992)));
         assert_eq!((decision.verdict, decision.question), (Verdict::Notify(Urgency::Loud), None));
     }
     // Red before after all.
     let mut before = place();
     before.past = known(AlarmPast::RedSinceBefore);
     assert_eq!(silent(before, Silent::RollsBack).verdict, Verdict::Notify(Urgency::Calm));
+}
+
+#[test]
+fn silence_looks_again_at_every_place_that_could_not_be_read() {
+    let group = |name: &str| DeploymentGroup { application: "checkout".into(), group: name.into() };
+    let mut evidence = evidence(place());
+    for name in ["eu", "us"] {
+        let mut other = place();
+        other.place = group(name).into();
+        let Observed::Known { value: Some(release), .. } = &mut other.latest else { unreachable!() };
+        (release.id, release.place) = (name.into(), group(name).into());
+        evidence.services[0].places.push(other);
+    }
+    let decided = |unread: Vec<Place>| {
+        let question = Question { release: None, unread, ..question(Silent::LooksAgain) };
+        let decisions = silence::decide(&super::tests::policy(), &evidence, &question, at(992));
+        assert!(decisions.iter().all(|decision| decision.verdict == Verdict::RollBack), "{decisions:?}");
+        let about = |decision: Decision| decision.release.unwrap().deployment.id.to_string();
+        decisions.into_iter().map(about).collect::<Vec<_>>()
+    };
+    // What could be read was decided when the question was asked.
+    assert_eq!(decided(vec![group("eu").into()]), ["eu"]);
+    assert_eq!(decided(vec![group("eu").into(), group("us").into()]), ["eu", "us"]);
+    // A question from before places were written down.
+    assert_eq!(decided(Vec::new()), ["d-2", "eu", "us"]);
 }
 
 proptest! {
@@ -387,7 +418,7 @@ proptest! {
         otherwise in prop_oneof![Just(Silent::Keeps), Just(Silent::RollsBack), Just(Silent::LooksAgain)],
     ) {
         let question = question(otherwise);
-        let decision = silence::decide(&super::tests::policy(), &evidence, &question, at(992));
+        let decision = the_one(silence::decide(&super::tests::policy(), &evidence, &question, at(992)));
         if let Some(effect) = &decision.effect {
             prop_assert_ne!(otherwise, Silent::Keeps);
             let subject = decision.release.as_ref().unwrap();

@@ -131,7 +131,7 @@ async fn settle(
 }
 
 /// That the release of a decision is on watch, if its beginning was not seen: the sweep looks after it from here on.
-fn watch(evidence: &AlarmEvidence, decision: &Decision) -> Option<Watch> {
+pub(super) fn watch(evidence: &AlarmEvidence, decision: &Decision) -> Option<Watch> {
     let release = &decision.release.as_ref()?.deployment;
     let service = decision.service.as_ref()?;
     let place = evidence.services.iter().flat_map(|service| &service.places).find(|place| {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::{
     decision::{self, Decision, Verdict},
     evidence::{AlarmEvidence, Observed},
     gather::{self, Looked},
-    judge::{Origin, approval::handled, settled},
+    judge::{Origin, alarm::watch, approval::handled, settled},
     ledger::{
         Answered, Answerer, Destination, Effect, Half, LEASE, Note, Owed, OwedMessage, Partition, Press,
         Question, WaitingHook,
@@ -65,21 +66,21 @@ pub async fn silence(
             delivery: Observed::Known { value: 1, at: now },
         },
     };
-    let mut decision = decision::silence::decide(&guard.policy, &evidence, question, now);
-    if decision.verdict == Verdict::LookAgain {
+    let mut decisions = decision::silence::decide(&guard.policy, &evidence, question, now);
+    if decisions.iter().any(|decision| decision.verdict == Verdict::LookAgain) {
         let owner = invocation.claimant();
         evidence.delivery = gather::delivery(&guard.adapters, &signal, Claimant { owner: &owner, now }).await;
-        decision = decision::silence::decide(&guard.policy, &evidence, question, now);
+        decisions = decision::silence::decide(&guard.policy, &evidence, question, now);
     }
-    let over = vec![Note::Answered(question.key.clone())];
-    finish(
-        guard,
-        decision,
-        Circumstances { over, ..Circumstances::of(&signal, now) },
-        question.deadline,
-        invocation,
-    )
-    .await
+    // Side by side: one place's undo does not wait for another one's message.
+    let finished = decisions.into_iter().map(|decision| {
+        let around = Circumstances { watch: watch(&evidence, &decision), ..Circumstances::of(&signal, now) };
+        finish(guard, decision, around, question.deadline, invocation)
+    });
+    let outcomes = join_all(finished).await.into_iter().collect::<Result<Vec<Value>, Failure>>()?;
+    // Over only once all of it is: whoever comes after a crash before this finds it open and finishes it.
+    guard.adapters.ledger.keep(&Note::Answered(question.key.clone()), now).await?;
+    Ok(outcomes.into())
 }
 
 /// A press that came in time and could not be judged yet is no silence: it is judged first, for as long as that is tried.

@@ -68,9 +68,15 @@ pub fn check(plan: &Plan) -> Vec<Inconsistency> {
     let verdict = plan.decision.verdict;
     let tells = plan.actions.iter().filter(|action| matches!(action, Action::Tell { .. })).count();
     let silent = matches!(verdict, Verdict::Ignore | Verdict::LookAgain);
-    let waits = |action: &&Action| {
-        matches!(action, Action::Keep(Note::Asked(_) | Note::WaitsForPerson(_)))
-            && plan.decision.extends.is_none()
+    let judged = plan.decision.release.as_ref().map(|subject| &subject.deployment.id);
+    let waits = |action: &&Action| match action {
+        // Beside the one about the release there may be one about what could not be read.
+        Action::Keep(Note::Asked(question)) => {
+            plan.decision.extends.is_none()
+                && (question.release.as_ref() == judged || question.unread.is_empty())
+        }
+        Action::Keep(Note::WaitsForPerson(_)) => plan.decision.extends.is_none(),
+        _ => false,
     };
     let asked = plan.actions.iter().filter(waits).count();
     if asked != usize::from(verdict == Verdict::Ask && plan.decision.question.is_some()) {
