@@ -331,6 +331,11 @@ pub enum Quieted {
         /// CloudWatch's own sentence.
         why: Option<String>,
     },
+    /// It was found without its event, and whether a mute rule is active could not be read.
+    Unread {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// A change of a CloudWatch alarm.

@@ -12,7 +12,7 @@ use belay::{
     signal::HookCall,
     start::Invocation as Ours,
 };
-use belay_tests::{AlarmState, DeliverySettings, Fault, Group, Invocation, stage::functions};
+use belay_tests::{AlarmState, DeliverySettings, Fault, Group, Invocation, Mute, stage::functions};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -281,6 +281,59 @@ async fn a_stop_that_no_rollback_follows_is_followed_by_a_redeploy_once() {
         assert_eq!(told(&story, &format!("taking back {id}")), 2, "{:?}", story.titles());
         assert_eq!(story.simulator.dead_letters(), []);
     }
+}
+
+#[tokio::test]
+async fn who_only_observes_by_now_has_no_undo_finished() {
+    let (story, id) = stopped_for_good(Group::ecs("orders", "prod").shifting(canary()).baseline("v1")).await;
+    assert_eq!(story.stops().len(), 1);
+    let observed = POLICY.replace("services:", "defaults: { mode: observe }\nservices:");
+    let policy = Policy::parse(&observed.replace("HEALTH", "http://127.0.0.1:1/")).unwrap();
+    functions::deploy_again(&story.simulator, &policy);
+    story.minutes(15).await;
+    assert_eq!(story.simulator.effects("CreateDeployment"), Vec::<Value>::new());
+    assert_eq!(told(&story, &format!("would have taken back {id}")), 1, "{:?}", story.titles());
+}
+
+#[tokio::test]
+async fn an_alarm_that_may_be_muted_is_asked_about() {
+    let asks =
+        POLICY.replace("services:", "defaults: { ask: { within: 15m, otherwise: roll_back } }\nservices:");
+    for muted in [false, true] {
+        let story = Story::under(lambda(), &asks).await;
+        let id = story.release();
+        story.minutes(2).await;
+        lose_every_event(&story);
+        story.simulator.fault("ListAlarmMuteRules", Fault::InternalError, 1_000);
+        story.red("orders-5xx");
+        story.minutes(6).await;
+        assert_eq!(story.stops(), Vec::<Value>::new());
+        let asked: Vec<Value> = story
+            .messages()
+            .into_iter()
+            .filter(|message| message.to_string().contains("whether orders-5xx is muted"))
+            .collect();
+        assert_eq!(asked.len(), 1, "{:?}", story.titles());
+        story.simulator.clear_faults();
+        if muted {
+            let (start, end) = (story.simulator.now(), story.simulator.now() + SignedDuration::from_hours(1));
+            story.simulator.mute("orders-5xx", Some(Mute { rule: "maintenance".to_owned(), start, end }));
+        }
+        story.minutes(20).await;
+        assert_eq!(told(&story, &format!("taking back {id}")), usize::from(!muted), "{:?}", story.titles());
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_nobody_waits_for_is_let_go_after_its_hour() {
+    let story = Story::of(lambda()).await;
+    let call = json!({ "DeploymentId": "d-NOWHERE01", "LifecycleEventHookExecutionId": "made-up" });
+    story.simulator.send("lifecycle-hooks", call.to_string().as_bytes());
+    story.minutes(50).await;
+    // CodeDeploy may still wait for it, and not know it for a while.
+    assert_eq!(open_things(&story).len(), 1, "{:?}", open_things(&story));
+    story.minutes(20).await;
+    assert_eq!(open_things(&story), [] as [&str; 0]);
 }
 
 #[tokio::test]

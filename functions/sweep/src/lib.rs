@@ -131,9 +131,7 @@ async fn settle(
         Due::Left(release, undo, what) => {
             Box::pin(judge::left(guard, &release, &undo, what, invocation)).await.map(|outcome| vec![outcome])
         }
-        Due::Silence(question) => {
-            Box::pin(judge::silence(guard, &question, presses, invocation)).await.map(|outcome| vec![outcome])
-        }
+        Due::Silence(question) => Box::pin(judge::silence(guard, &question, presses, invocation)).await,
         Due::HookLeft(waiting) => Box::pin(judge::hook_left(guard, &waiting, presses, invocation))
             .await
             .map(|outcome| vec![outcome]),

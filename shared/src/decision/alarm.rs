@@ -178,7 +178,7 @@ fn from_the_event_alone(policy: &Policy, change: &AlarmChange) -> Option<Decisio
                 Reason::Muted { alarm, by: by.clone(), until: until.clone() }
             }
             Some(Quieted::Suppressed { by, .. }) => Reason::Suppressed { alarm, by: by.clone() },
-            None => return None,
+            Some(Quieted::Unread { .. }) | None => return None,
         }
     };
     Some(Decision::plain(None, None, Verdict::Ignore, reason.into()))
@@ -561,6 +561,10 @@ impl Case<'_> {
             ..Ruling::from((Verdict::Halt, because(reason)))
         };
 
+        // Row 2, of an alarm whose event did not come.
+        if let Some(Quieted::Unread { why }) = &self.change.quieted {
+            return self.missing(format!("whether {alarm} is muted"), why);
+        }
         // Row 9.
         match place.flaps.known() {
             Ok(times) if *times >= FLAPPING && !self.consent => {

@@ -9,7 +9,7 @@ use crate::{
     decision::{self, Decision, Urgency, Verdict, could_not_learn},
     evidence::{Back, Observed, ReleaseEvidence, Remains, Rest, Target, Way},
     ledger::{Began, Effect, EffectState, Ended, Half, RecordedState},
-    policy::{Policy, Service},
+    policy::{Mode, Policy, Service},
     reason::{Reason, Reasons},
     release::{Phase, Place, Platform, Release, ReleaseId, ReleaseStatus, ServiceName},
     signal::{AlarmState, ReleaseChange, ReleaseHappening},
@@ -265,15 +265,26 @@ fn ended(
 /// Decides about an undo that was claimed and never finished: what was decided is carried out. Whoever takes the
 /// claim over looks first whether it happened.
 pub fn unfinished(policy: &Policy, release: &Release, undo: &Effect, half: Half) -> Decision {
-    let service = policy.deployed_by(&release.place).map(|service| &service.name);
     let effect = undo.effect.clone().unwrap_or(decision::Effect::Stop {
         // Records of version 1 knew only stopping.
         auto_rollback: undo.verdict == Verdict::RollBack,
     });
+    let service = policy.deployed_by(&release.place);
+    acting(service, release, (undo.verdict, undo.reasons.clone()), (effect, half))
+}
+
+/// Something is done to a release, unless its owners have its service only observed by now.
+fn acting(
+    service: Option<&Service>,
+    release: &Release,
+    (verdict, reasons): (Verdict, Reasons),
+    (effect, half): (decision::Effect, Half),
+) -> Decision {
     Decision {
         effect: Some(effect),
         half,
-        ..Decision::plain(service, Some(release), undo.verdict, undo.reasons.clone())
+        observed: service.is_some_and(|service| service.mode == Mode::Observe),
+        ..Decision::plain(service.map(|service| &service.name), Some(release), verdict, reasons)
     }
 }
 
@@ -318,11 +329,10 @@ pub fn no_rollback_followed(
             loud(unknown)
         }
         (_, Ok(Back::Nowhere { why })) => loud(Reason::NoGoodTarget { why: why.clone() }),
-        (_, Ok(Back::To { way, .. })) => Decision {
-            effect: Some(way.clone().into()),
-            half: Half::Second,
-            ..Decision::plain(name, Some(release), Verdict::RollBack, first.into())
-        },
+        (_, Ok(Back::To { way, .. })) => {
+            let decided = (Verdict::RollBack, first.into());
+            acting(service, release, decided, (way.clone().into(), Half::Second))
+        }
     }
 }
 
@@ -382,7 +392,8 @@ pub fn rest_of_stage(
     remains: &Observed<Remains>,
     now: Timestamp,
 ) -> Option<Decision> {
-    let name = policy.deployed_by(&release.place).map(|service| &service.name);
+    let service = policy.deployed_by(&release.place);
+    let name = service.map(|service| &service.name);
     let ago = now.duration_since(release.completed_at.unwrap_or(now));
     let loud = |reasons: Reasons| {
         Some(Decision::plain(name, Some(release), Verdict::Notify(Urgency::Loud), reasons))
@@ -420,11 +431,10 @@ pub fn rest_of_stage(
         Ok(Back::Nowhere { why }) => {
             loud(Reasons::new(first, vec![Reason::NoGoodTarget { why: why.clone() }]))
         }
-        Ok(Back::To { way: way @ Way::RollBackStage { running: None, .. }, .. }) => Some(Decision {
-            effect: Some(way.clone().into()),
-            half: Half::Second,
-            ..Decision::plain(name, Some(release), Verdict::RollBack, first.into())
-        }),
+        Ok(Back::To { way: way @ Way::RollBackStage { running: None, .. }, .. }) => {
+            let decided = (Verdict::RollBack, first.into());
+            Some(acting(service, release, decided, (way.clone().into(), Half::Second)))
+        }
         // It runs, by whatever: what that is, the next minute sees.
         Ok(Back::To { .. }) => None,
     }

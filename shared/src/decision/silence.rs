@@ -8,7 +8,7 @@ use crate::{
     ledger::Question,
     policy::{Policy, Rule},
     reason::{Reason, Reasons, Silent},
-    signal::AlarmChange,
+    signal::{AlarmChange, Quieted},
 };
 
 /// The alarm's change whose evidence the answer turns on; none if silence keeps everything as it is.
@@ -37,6 +37,12 @@ pub fn decide(
     };
     if question.otherwise == Silent::Keeps {
         return plain(Verdict::Notify(Urgency::Calm), answered.into());
+    }
+    // Read only now, of an alarm whose event did not come.
+    if let Some(Quieted::Muted { by, until }) = &question.change.quieted {
+        let alarm = question.change.alarm.clone();
+        let muted = Reason::Muted { alarm, by: by.clone(), until: until.clone() };
+        return plain(Verdict::Notify(Urgency::Calm), Reasons::new(muted, vec![answered]));
     }
     let known = evidence.services.iter().find(|known| known.service == question.service);
     let rule = service.watched(&question.change.alarm).map_or(Rule::Ask, |watched| watched.rule);

@@ -35,15 +35,20 @@ pub async fn silence(
     question: &Question,
     presses: &[Press],
     invocation: Invocation<'_>,
-) -> Result<Value, Failure> {
+) -> Result<Vec<Value>, Failure> {
     let now = invocation.now;
+    let mut question = question.clone();
+    if let Some(Quieted::Unread { .. }) = question.change.quieted {
+        question.change.quieted = quieted(guard, &question.change).await;
+    }
+    let question = &question;
     if let Some(release) = &question.release {
         let key = format!("question/{}", question.key);
         was_not_silent(guard, release, &key, presses, now).await?;
         let over = Note::Answered(question.key.clone());
         if !silence_answers(guard, release, &key, None, &over, now).await? {
             // A person's answer came in time, and is being carried out: that closes the question.
-            return Ok(json!({ "question": "answered" }));
+            return Ok(vec![json!({ "question": "answered" })]);
         }
     }
     let signal = Signal::Silence(Silence {
@@ -80,7 +85,7 @@ pub async fn silence(
     let outcomes = join_all(finished).await.into_iter().collect::<Result<Vec<Value>, Failure>>()?;
     // Over only once all of it is: whoever comes after a crash before this finds it open and finishes it.
     guard.adapters.ledger.keep(&Note::Answered(question.key.clone()), now).await?;
-    Ok(outcomes.into())
+    Ok(outcomes)
 }
 
 /// A press that came in time and could not be judged yet is no silence: it is judged first, for as long as that is tried.
@@ -173,8 +178,18 @@ pub async fn hook_left(
         }
     };
     let over = vec![Note::Replied(waiting.call.clone())];
-    finish(guard, decision, Circumstances { over, ..Circumstances::of(&signal, now) }, now, invocation).await
+    let around = Circumstances { over, ..Circumstances::of(&signal, now) };
+    let answered = finish(guard, decision, around, now, invocation).await;
+    if answered.is_err() && now.duration_since(waiting.since) > WAITED_FOR {
+        // Nobody waits any more, or nobody ever did: a call that somebody made up.
+        guard.adapters.ledger.keep(&Note::Replied(waiting.call.clone()), now).await?;
+    }
+    answered
 }
+
+/// CodeDeploy itself fails a hook that has no answer within an hour (CodeDeploy User Guide, "AppSpec 'hooks' section for an
+/// AWS Lambda deployment"), and some minutes for clocks that differ.
+const WAITED_FOR: SignedDuration = SignedDuration::from_mins(65);
 
 /// A release was left behind in the middle of its undo: it is finished.
 ///
@@ -242,10 +257,17 @@ pub async fn found(
     }
     let mut change = change.clone();
     if change.to != AlarmState::Ok && change.quieted.is_none() {
-        let muted = guard.adapters.cloudwatch.muted(&change.alarm).await?;
-        change.quieted = muted.map(|by| Quieted::Muted { by, until: None });
+        change.quieted = quieted(guard, &change).await;
     }
     Box::pin(super::alarm(guard, &change, looked, Origin::Sweep, invocation)).await
+}
+
+/// What an alarm's event would have said of mute rules, read now.
+async fn quieted(guard: &Guard, change: &AlarmChange) -> Option<Quieted> {
+    match guard.adapters.cloudwatch.muted(&change.alarm).await {
+        Ok(muted) => muted.map(|by| Quieted::Muted { by, until: None }),
+        Err(error) => Some(Quieted::Unread { why: error.to_string() }),
+    }
 }
 
 /// How long a message is still worth sending to a chat product.
