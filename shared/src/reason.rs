@@ -101,6 +101,13 @@ pub enum Reason {
         /// By whom.
         by: UndoneBy,
     },
+    /// An alarm asks for the release to be taken back, and Belay has halted it for another one, which asked for less.
+    OnlyHalted {
+        /// The alarm.
+        alarm: AlarmName,
+        /// When it was halted.
+        at: Timestamp,
+    },
     /// Belay took the stage's execution back, and it has been run there again since.
     RunAgainSinceUndone {
         /// The alarm.
@@ -729,6 +736,10 @@ impl fmt::Display for Reason {
                     "The alarm {alarm} went off as well; CodeDeploy is taking this release back already, by {rollback}."
                 ),
             },
+            Self::OnlyHalted { alarm, at } => write!(
+                f,
+                "The policy's rule for the alarm {alarm} is `roll_back`, and the release was halted at {at:.0} for an alarm whose rule is `halt`. Belay takes nothing back that it has halted."
+            ),
             Self::RunAgainSinceUndone { alarm, undone, again } => write!(
                 f,
                 "The alarm {alarm} went off, and the stage was run again at {again:.0} after Belay had stopped it or taken it back at {undone:.0}. Belay undoes a release once."

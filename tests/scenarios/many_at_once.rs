@@ -296,3 +296,25 @@ async fn eight_processes_and_two_hundred_duplicates_undo_once_and_tell_once() {
         assert_eq!(binary.wait_exit(Duration::from_millis(1)).await, None, "{}", binary.stderr());
     }
 }
+
+#[tokio::test]
+async fn an_alarm_that_asks_for_more_than_a_halt_is_heard_whichever_comes_first() {
+    let policy = POLICY.replace("orders-latency: roll_back", "orders-latency: halt");
+    // A minute later, and in the same moment.
+    for apart in [60, 0] {
+        let story = Story::under(lambda(), &policy).await;
+        let id = story.release();
+        story.minutes(2).await;
+        story.red("orders-latency");
+        story.simulator.advance(Duration::from_secs(apart)).await;
+        story.red("orders-5xx");
+        story.minutes(5).await;
+        assert_eq!(story.stops().len(), 1, "{apart}");
+        let back = story.titles().iter().any(|title| title.contains(&format!("taking back {id}")));
+        let loud = format!("orders-5xx went off, and {id} is only halted");
+        let heard = story.titles().iter().filter(|title| title.contains(&loud)).count();
+        // In the same moment either may be first.
+        assert_eq!(heard, usize::from(!back), "{apart}: {:?}", story.titles());
+        assert!(apart == 0 || !back, "{:?}", story.titles());
+    }
+}

@@ -55,7 +55,14 @@ pub(super) async fn undo(
     let (claim, look_first) = match scene.adapters.ledger.claim_undo(id, half, decision, effect, by).await {
         Err(error) => return Undoing::Failed(error),
         Ok(Claimed::BySomebodyElse) => return Undoing::Before { finished: false },
-        Ok(Claimed::Before) => return Undoing::Before { finished: true },
+        Ok(Claimed::Before) => {
+            return match halted_before(id, effect, scene).await {
+                Ok(false) => Undoing::Before { finished: true },
+                // In the same moment, for an alarm that asks for less: that is decided about again.
+                Ok(true) => Undoing::Overtaken,
+                Err(error) => Undoing::Failed(error),
+            };
+        }
         Ok(Claimed::Ours(claim)) => (claim, false),
         Ok(Claimed::TakenOver(claim)) => (claim, true),
     };
@@ -83,6 +90,15 @@ pub(super) async fn undo(
         return Undoing::TooLate(time_was_up("undo", id));
     }
     at_work.act(claim).await
+}
+
+/// Whether a release that is to be taken back was only halted.
+async fn halted_before(id: &ReleaseId, effect: &Effect, scene: Scene<'_>) -> Result<bool, AwsError> {
+    if !effect.takes_back() {
+        return Ok(false);
+    }
+    let known = scene.adapters.ledger.release(id, scene.invocation.now).await?;
+    Ok(known.undo.and_then(|undo| undo.effect).is_some_and(|done| !done.takes_back()))
 }
 
 /// Why something was not begun: it would have been too late for it.

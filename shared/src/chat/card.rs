@@ -245,6 +245,9 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
         Reason::EarlierReleaseToBlame { earlier, .. } => {
             format!("{service}: {earlier} went wrong before {release} followed it")
         }
+        Reason::OnlyHalted { alarm, .. } => {
+            format!("{service}: {alarm} went off, and {release} is only halted")
+        }
         Reason::RunAgainSinceUndone { .. } => {
             format!("{service}: {release} was taken back, was run again, and is red again")
         }

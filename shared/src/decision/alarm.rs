@@ -481,6 +481,10 @@ impl Case<'_> {
         let (undo, half) = standing_undo(release, ledger);
         if let Some(undo) = undo {
             match undo.state {
+                // Which of two alarms is heard of first must not decide that nobody hears of the other one.
+                EffectState::Done if self.rule == Rule::RollBack && was_halted_by_rule(undo) => {
+                    return Some(loud(Reason::OnlyHalted { alarm, at: undo.at }));
+                }
                 EffectState::Done => {
                     return Some(match release.again_since(undo.at) {
                         Some(again) => loud(Reason::RunAgainSinceUndone { alarm, undone: undo.at, again }),
@@ -653,6 +657,12 @@ fn finish(release: &Release, undo: &crate::ledger::Effect, half: Half) -> Option
         return None;
     }
     Some(Ruling { effect: Some(effect), half, ..Ruling::from((undo.verdict, undo.reasons.clone())) })
+}
+
+/// Whether a release was halted because an alarm's rule asks for no more. Where it has no way back, or its owners want it
+/// kept, no other alarm's rule would have taken it back either.
+fn was_halted_by_rule(undo: &crate::ledger::Effect) -> bool {
+    undo.verdict == Verdict::Halt && matches!(undo.reasons.first(), Reason::RuleSaysHalt { .. })
 }
 
 /// What halts a release that runs.

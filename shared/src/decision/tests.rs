@@ -278,6 +278,23 @@ fn row_7_already_being_undone() {
 }
 
 #[test]
+fn a_halt_for_one_alarm_does_not_silence_another_that_asks_for_more() {
+    let after = |verdict, because: Reason| {
+        let effect = Some(super::Effect::Stop { auto_rollback: false });
+        let halt = Effect { state: EffectState::Done, at: at(80), verdict, reasons: because.into(), effect };
+        changed(|place| {
+            place.ledger = known(ReleaseLedger { undo: Some(halt), ..ReleaseLedger::default() });
+        })
+    };
+    let by_rule = after(Verdict::Halt, Reason::RuleSaysHalt { alarm: "checkout-latency".into() });
+    assert_eq!(by_rule.verdict, Verdict::Notify(Urgency::Loud));
+    assert!(matches!(first(&by_rule), Reason::OnlyHalted { .. }));
+    // This alarm would have led to no more either.
+    let kept = after(Verdict::Halt, Reason::MarkedNoRollback { why: "a schema".into() });
+    assert_eq!(kept.verdict, Verdict::Ignore);
+}
+
+#[test]
 fn an_undo_that_the_release_outlived_silences_no_alarm() {
     let decision = changed(|place| {
         let mut lived = release();

@@ -27,6 +27,9 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         Reason::EarlierReleaseToBlame { .. } => {
             "Look whether what runs now carries the same fault: it came after a release that went wrong."
         }
+        Reason::OnlyHalted { .. } => {
+            "Take the release back by hand: users may have part of it still, or all."
+        }
         Reason::RunAgainSinceUndone { .. } => {
             "Find out who or what ran it again, and stop it or roll the stage back by hand if users are hurt."
         }
