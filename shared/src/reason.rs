@@ -232,6 +232,11 @@ pub enum Reason {
         /// How long ago it stopped.
         ago: SignedDuration,
     },
+    /// It was decided to undo the release, nobody got as far as to begin, and it has finished well meanwhile.
+    UndoMissed {
+        /// When that was decided.
+        decided: Timestamp,
+    },
     /// The rest of a stage was stopped, and this of it still has the release.
     StillDeployed {
         /// The actions that deployed it, or began to.
@@ -833,6 +838,10 @@ impl fmt::Display for Reason {
                 "The alarm {alarm} was OK at {ok:.0}, and went off again at {since:.0}: its incident is not over."
             ),
             Self::FoundBySweep => f.write_str("No event had said so; the sweep found it."),
+            Self::UndoMissed { decided } => write!(
+                f,
+                "At {decided:.0} Belay had decided to undo the release, was cut off before it could begin, and found it finished when it came back. Nothing was undone."
+            ),
             Self::NoRollbackFollowed { ago } => write!(
                 f,
                 "CodeDeploy was to stop the release and to go back by itself; it ended {} ago, and CodeDeploy names no rollback.",

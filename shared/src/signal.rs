@@ -261,6 +261,8 @@ pub struct Left {
 pub enum LeftAt {
     /// It was claimed, and the claim's lease ran out: whoever claimed it died.
     Claimed,
+    /// It was claimed and not begun, and the release finished well before anybody could go on.
+    Missed,
     /// CodeDeploy stopped the release, was to go back by itself, and has not.
     Stopped,
     /// After that, going back by a deployment of Belay's own was claimed, and the claim's lease ran out.
@@ -498,6 +500,7 @@ impl Signal {
             Self::Hook(call) | Self::HookLeft(call) => format!("hook/{}/{}", call.deployment, call.execution),
             Self::Left(Left { release, what: LeftAt::Claimed }) => format!("left/{release}"),
             Self::Left(Left { release, what: LeftAt::Stopped }) => format!("no-rollback/{release}"),
+            Self::Left(Left { release, what: LeftAt::Missed }) => format!("missed/{release}"),
             Self::Left(Left { release, what: LeftAt::Redeploying }) => format!("left-redeploy/{release}"),
             Self::Silence(silence) => format!("silence/{}", silence.question),
             Self::Approval(approval) => format!("answer/{}", approval.offer.key),

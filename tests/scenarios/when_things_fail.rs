@@ -419,3 +419,20 @@ async fn an_undo_is_as_old_as_the_claim_under_which_it_happened() {
         assert_eq!(undone_at(&release).await, later);
     }
 }
+
+#[tokio::test]
+async fn an_undo_that_died_with_its_invocation_is_told_though_the_release_has_finished_and_the_alarm_is_ok() {
+    let story = Story::of(lambda()).await;
+    let ledger = Ledger::new(&functions::sdk_config(&story.simulator.endpoint(), "writer"), functions::TABLE);
+    let release = ReleaseId::from(story.release());
+    // Until the last moment of its canary.
+    story.minutes(29).await;
+    while told(&story, "succeeded") == 0 {
+        assert!(story.simulator.now() < noon() + SignedDuration::from_mins(45), "{:?}", story.titles());
+        drop(claim(&ledger, &release, "died", story.simulator.now()).await);
+        story.simulator.advance(Duration::from_secs(5)).await;
+    }
+    story.minutes(4).await;
+    assert_eq!(story.stops(), Vec::<Value>::new());
+    assert_eq!(told(&story, "finished before it could be undone"), 1, "{:?}", story.titles());
+}

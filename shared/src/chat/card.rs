@@ -254,6 +254,7 @@ fn told(service: &str, release: &str, decision: &Decision, urgency: Urgency) -> 
         Reason::EndedNotRolledBack { .. } => {
             format!("{service}: {release} ended and was not rolled back")
         }
+        Reason::UndoMissed { .. } => format!("{service}: {release} finished before it could be undone"),
         Reason::FinishedBeforeAlarm { .. } => format!("{service}: an alarm after {release} had finished"),
         Reason::RuleSaysNotify { alarm, .. } | Reason::RuleSaysHalt { alarm } => {
             format!("{service}: {alarm} went off")

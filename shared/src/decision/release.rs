@@ -288,6 +288,14 @@ fn acting(
     }
 }
 
+/// Decides about an undo that was claimed and never begun, of a release that has finished well since, and whose alarm has
+/// nothing more to say: an alarm that is red still is judged anew, and takes back what has finished.
+pub fn missed(policy: &Policy, release: &Release, undo: &Effect) -> Decision {
+    let name = policy.deployed_by(&release.place).map(|service| &service.name);
+    let reasons = Reasons::from(Reason::UndoMissed { decided: undo.at }).and(undo.reasons.clone());
+    Decision::plain(name, Some(release), Verdict::Notify(Urgency::Loud), reasons)
+}
+
 /// How long after its end a stopped release is given for the rollback that CodeDeploy was asked for.
 pub const ROLLBACK_FOLLOWS: SignedDuration = SignedDuration::from_secs(60);
 

@@ -122,6 +122,10 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
     if let Some(due) = half(undo, LeftAt::Claimed) {
         return Some(due);
     }
+    let long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) >= ROLLBACK_FOLLOWS);
+    if long_ago && was_missed(release, undo, ledger, service) {
+        return Some(Due::Left(Box::new(release.clone()), undo.clone(), LeftAt::Missed));
+    }
     // Stopped, and nobody goes back; or CodeDeploy accepted to stop it, and it finished all the same.
     let was_to_go_back = undo.state == EffectState::Done
         && matches!(undo.effect, Some(Effect::Stop { auto_rollback: true }))
@@ -129,9 +133,25 @@ fn left_behind(release: &Release, ledger: &ReleaseLedger, service: &Service, now
         && release.rolled_back_by.is_none()
         && ledger.redeploy.is_none();
     let told = format!("{}/no-rollback/{}", service.name, release.id);
-    let long_ago = release.completed_at.is_some_and(|ended| now.duration_since(ended) >= ROLLBACK_FOLLOWS);
     let due = was_to_go_back && !ledger.told.contains(&told) || rest_is_open(service, release, ledger, now);
     (due && long_ago).then(|| Due::Left(Box::new(release.clone()), undo.clone(), LeftAt::Stopped))
+}
+
+/// Whether an undo was decided, not begun in time, and neither told nor decided about anew: by an alarm, silence or a person.
+fn was_missed(
+    release: &Release,
+    undo: &crate::ledger::Effect,
+    ledger: &ReleaseLedger,
+    service: &Service,
+) -> bool {
+    let anew = |record: &DecisionRecord| {
+        let kinds = ["alarm/", "silence/", "answer/"];
+        record.at >= undo.at && kinds.iter().any(|kind| record.signal.starts_with(kind))
+    };
+    undo.state == EffectState::Overtaken
+        && release.status == ReleaseStatus::Succeeded
+        && !ledger.decisions.iter().any(anew)
+        && !ledger.told.contains(&format!("{}/missed/{}", service.name, release.id))
 }
 
 /// For how long after its end the rest of a stage is looked after, whose deployments may take their time to go back.

@@ -9,7 +9,8 @@ use crate::{
     decision::{Urgency, Verdict},
     evidence::{Back, Observed, OpenEvidence, Remains, Rest, Target, Way},
     ledger::{
-        Began, EffectState, Ended, Half, Incident, Open, Owed, Partition, ReleaseLedger, WaitingHook, Watch,
+        Began, DecisionRecord, EffectState, Ended, Half, Incident, Open, Owed, Partition, ReleaseLedger,
+        WaitingHook, Watch,
     },
     release::{AlarmName, Place, Release, ReleaseStatus, Stage},
     signal::{AlarmState, HookCall, LeftAt, ReleaseHappening},
@@ -132,6 +133,28 @@ fn an_undo_that_was_left_half_done_is_finished_whatever_the_alarm_says() {
     assert_eq!(due(&policy(), &evidence, at(129)), []);
     let found = due(&policy(), &evidence, at(130));
     assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Claimed)]), "{found:?}");
+}
+
+#[test]
+fn an_undo_that_nobody_began_in_time_is_told_unless_it_was_decided_about_anew() {
+    let live = Release { status: ReleaseStatus::Succeeded, completed_at: Some(at(100)), ..release() };
+    let overtaken = undo(EffectState::Overtaken);
+    let mut ledger = ReleaseLedger { undo: Some(overtaken.clone()), ended: Some(ended(100)), ..told() };
+    let at_rest = |ledger: &ReleaseLedger| seen(live.clone(), ledger.clone(), (AlarmState::Ok, -60));
+    assert_eq!(due(&policy(), &at_rest(&ledger), at(159)), []);
+    let found = due(&policy(), &at_rest(&ledger), at(160));
+    assert!(matches!(&found[..], [Due::Left(_, _, LeftAt::Missed)]), "{found:?}");
+    ledger.decisions.push(DecisionRecord {
+        service: None,
+        verdict: Verdict::Ask,
+        reasons: overtaken.reasons.clone(),
+        signal: "alarm/checkout-5xx/ALARM/90".to_owned(),
+        at: overtaken.at,
+    });
+    assert_eq!(due(&policy(), &at_rest(&ledger), at(160)), []);
+    ledger.decisions.clear();
+    ledger.told.insert("checkout/missed/d-2".to_owned());
+    assert_eq!(due(&policy(), &at_rest(&ledger), at(160)), []);
 }
 
 #[test]

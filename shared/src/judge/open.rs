@@ -206,6 +206,7 @@ pub async fn left(
     let decision = match what {
         LeftAt::Claimed => decision::release::unfinished(&guard.policy, release, undo, Half::Whole),
         LeftAt::Redeploying => decision::release::unfinished(&guard.policy, release, undo, Half::Second),
+        LeftAt::Missed => decision::release::missed(&guard.policy, release, undo),
         LeftAt::Stopped => match &release.place {
             Place::Group(_) => {
                 let back = gather::way_back(&guard.adapters, release, now).await;

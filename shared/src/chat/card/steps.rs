@@ -42,7 +42,7 @@ pub(super) fn next_step(reason: &Reason) -> Option<String> {
         Reason::LeftAsItIs => {
             "Look at what users get now, and release what they should get if it is not that."
         }
-        Reason::FinishedBeforeAlarm { .. } => {
+        Reason::FinishedBeforeAlarm { .. } | Reason::UndoMissed { .. } => {
             "Redeploy the last good revision by hand if users are hurt: CodeDeploy, Deployments, the last good one, Copy deployment."
         }
         Reason::RuleSaysHalt { .. } => {
