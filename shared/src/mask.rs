@@ -11,6 +11,7 @@
 use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
 use regex_lite::{Captures, Regex};
+use serde_json::Value;
 
 /// What stands in a secret's place.
 pub const MASKED: &str = "[masked]";
@@ -31,6 +32,67 @@ pub fn mask(text: &str) -> String {
         }
     }
     secret_keys(&text)
+}
+
+/// Whether what has this name holds variables of an environment, of which nothing tells which are secrets. User data is
+/// base64: what is in it cannot be seen.
+pub(crate) fn is_environment(name: &str) -> bool {
+    ["environment", "environmentvariables", "variables", "userdata"]
+        .iter()
+        .any(|hides| name.eq_ignore_ascii_case(hides))
+}
+
+/// The value of something that has a name, without its secrets, which may be known as such by the name only. Of JSON each
+/// member is looked at, at any depth: also of a list of names and values, and of JSON in a string. Variables of an
+/// environment are never shown.
+pub(crate) fn mask_named(name: &str, value: &str) -> String {
+    if is_environment(name) {
+        return MASKED.to_owned();
+    }
+    match serde_json::from_str(value) {
+        Ok(nested @ (Value::Object(_) | Value::Array(_))) => mask(&without_secrets(name, nested).to_string()),
+        Ok(_) | Err(_) => {
+            let before = format!("{name}: ");
+            let masked = mask(&format!("{before}{value}"));
+            masked.strip_prefix(&before).map_or_else(|| MASKED.to_owned(), str::to_owned)
+        }
+    }
+}
+
+fn without_secrets(name: &str, value: Value) -> Value {
+    match value {
+        Value::Object(_) | Value::Array(_) | Value::Number(_) | Value::String(_) if is_environment(name) => {
+            MASKED.into()
+        }
+        Value::Object(members) => {
+            // `{"name": "DB_PASSWORD", "value": "…"}`: what is named is a value itself.
+            let says = |names: &[&str]| {
+                let is_one = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+                members.iter().find(|(key, _)| is_one(key)).and_then(|(_, value)| value.as_str())
+            };
+            let named = says(&["name", "key", "parameterkey"]).map(str::to_owned);
+            let of_pair = |key: &str| {
+                ["value", "values", "parametervalue"].iter().any(|value| key.eq_ignore_ascii_case(value))
+            };
+            let hidden = |(key, value): (String, Value)| {
+                let by = named.as_deref().filter(|_| of_pair(&key)).unwrap_or(&key);
+                let value = without_secrets(by, value);
+                (key, value)
+            };
+            Value::Object(members.into_iter().map(hidden).collect())
+        }
+        Value::Array(members) => {
+            members.into_iter().map(|member| without_secrets(name, member)).collect::<Vec<_>>().into()
+        }
+        Value::String(text) => mask_named(name, &text).into(),
+        // A secret may be a number: `{"pin": …}`.
+        Value::Number(number) => {
+            let text = number.to_string();
+            let masked = mask_named(name, &text);
+            if masked == text { Value::Number(number) } else { masked.into() }
+        }
+        Value::Bool(_) | Value::Null => value,
+    }
 }
 
 /// Whether a line begins a private key that goes on in the next lines.
@@ -147,6 +209,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz|FQoDYXdz)[\w+/=%-]{16,}",
             whole,
         ),
+        // Names and values of a list, as AWS writes its parameters and variables.
+        rule(
+            &["\"name", "\"key", "parameterkey"],
+            concat!(
+                r#"(?i)("(?:name|key|parameterkey)\\?" *: *\\?"[^"\\\n]*"#,
+                r"(?:passw|passphrase|secret|token|api_?key|access_?key|private_?key|credential)",
+                r#"[^"\\\n]*\\?" *, *\\?"(?:parameter)?value\\?" *: *\\?")([^"\\\n]*)"#,
+            ),
+            around,
+        ),
         // Whatever is called a secret.
         rule(&["docker login"], r"(docker login[^\n]*? -p[ =]?)(\S+)", around),
         rule(
@@ -257,6 +329,14 @@ mod tests {
                 "API_TOKEN_DISCOUNT=[masked] AWS_ACCESS_KEY_ID=kept",
             ),
             ("db:password:hunter2", "db:password:[masked]"),
+            (
+                r#"[{"name": "DB_PASSWORD", "value": "hunter2", "type": "PLAINTEXT"}, {"name": "A", "value": "b"}]"#,
+                r#"[{"name": "DB_PASSWORD", "value": "[masked]", "type": "PLAINTEXT"}, {"name": "A", "value": "b"}]"#,
+            ),
+            (
+                r#"{\"ParameterKey\":\"DbSecret\",\"ParameterValue\":\"hunter2\"}"#,
+                r#"{\"ParameterKey\":\"DbSecret\",\"ParameterValue\":\"[masked]\"}"#,
+            ),
         ];
         for (text, masked) in cases {
             assert_eq!(mask(text), masked);

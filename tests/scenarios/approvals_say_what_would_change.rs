@@ -14,10 +14,16 @@ use crate::{
 /// A pipeline whose approval notifies, and whose plan has a parameter for each revision.
 fn pipeline() -> Pipeline {
     let plan = r#"{"Tag": "{revision}", "DbPassword": "secret-of-{revision}"}"#;
+    let variables = r#"[{"name": "PIN", "value": "secret-of-{revision}", "type": "PLAINTEXT"}]"#;
     let asks = Action::approval("Sign-off").notifying(belay_tests::stage::functions::APPROVALS);
     Pipeline::v2("release")
         .stage(Stage::of("Source", Action::source("Image").finding("ImageDigest", "sha256:{revision}")))
-        .stage(Stage::of("Plan", Action::build("Plan", 5).configured("ParameterOverrides", plan)))
+        .stage(Stage::of(
+            "Plan",
+            Action::build("Plan", 5)
+                .configured("ParameterOverrides", plan)
+                .configured("EnvironmentVariables", variables),
+        ))
         .stage(Stage::of("Ask", asks))
         .stage(Stage::deploy_for("Production", 60))
 }
@@ -108,6 +114,7 @@ async fn the_question_says_what_would_change() {
         "“Release v3”;",
         "“Release v2”.",
         "Image ImageDigest was sha256:v1, is sha256:v3",
+        "Plan EnvironmentVariables.PIN has changed",
         "Plan ParameterOverrides.DbPassword has changed",
         "Plan ParameterOverrides.Tag was v1, is v3;",
         "In ALARM right now: orders-5xx (of 1).",

@@ -19,7 +19,7 @@ use crate::{
         Ahead, Back, COMMITS, Coming, Commit, DIFFERENCES, Difference, Differing, Notice, Observed, RedNow,
         Target,
     },
-    mask::mask,
+    mask::{MASKED, is_environment, mask, mask_named},
     policy::Service,
     release::Stage,
     signal::{AlarmState, ManualChange},
@@ -296,27 +296,41 @@ fn values(runs: &[RunInFull]) -> BTreeMap<Key, String> {
         };
         let found = one.run.variables.iter().filter(|(name, _)| !OF_COMMITS.contains(&name.as_str()));
         for (name, value) in one.configuration.iter().chain(found) {
-            match serde_json::from_str(value) {
-                Ok(Value::Object(members)) => {
+            match members(value) {
+                Some(members) => {
                     for (member, value) in members {
                         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                         put(format!("{name}.{member}"), text);
                     }
                 }
-                Ok(_) | Err(_) => put(name.clone(), value.clone()),
+                None => put(name.clone(), value.clone()),
             }
         }
     }
     values
 }
 
+/// The members of an object in JSON, or of a list of names and values: the variables of a build (CodePipeline User Guide,
+/// "AWS CodeBuild build and test action reference", `EnvironmentVariables`).
+fn members(value: &str) -> Option<Vec<(String, Value)>> {
+    match serde_json::from_str(value).ok()? {
+        Value::Object(members) => Some(members.into_iter().collect()),
+        Value::Array(pairs) => pairs
+            .into_iter()
+            .map(|pair| Some((pair.get("name")?.as_str()?.to_owned(), pair.get("value")?.clone())))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 /// A value without its secrets, which may be known as such by its name only.
 fn hidden(name: &str, value: &str) -> String {
     // The last part of a name is what says so: `ParameterOverrides.DbPassword`.
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let prefix = format!("{last}=");
-    let masked = mask(&format!("{prefix}{value}"));
-    said(masked.strip_prefix(&prefix).unwrap_or(&masked), VALUE)
+    let (of, last) = name.rsplit_once('.').unwrap_or((name, name));
+    if of.split('.').any(is_environment) {
+        return MASKED.to_owned();
+    }
+    said(&mask_named(last, value), VALUE)
 }
 
 /// What was written into the approval's own configuration (CodePipeline User Guide, "Approval action reference").
@@ -414,6 +428,28 @@ mod tests {
             ]
         );
         assert_eq!(told(&differing(&after, &after)), Vec::<String>::new());
+        // Of a build's variables it is said which changed.
+        let builds = |secret: &str| {
+            let variables = format!(
+                r#"[{{"name":"REGION_CODE","value":"{secret}","type":"PLAINTEXT"}},{{"name":"LEVEL","value":"debug"}}]"#
+            );
+            let nested = format!(r#"{{"steps":[{{"Name":"DB_PASSWORD","Value":"{secret}"}}]}}"#);
+            run("Image", &[("EnvironmentVariables", &variables), ("UserParameters", &nested)], &[])
+        };
+        let found = told(&differing(&[builds("hunter2")], &[builds("hunter3")]));
+        assert_eq!(
+            found,
+            [
+                r#"Image EnvironmentVariables.REGION_CODE Some("[masked]") Some("[masked]")"#,
+                r#"Image UserParameters.steps Some("[{\"Name\":\"DB_PASSWORD\",\"Value\":\"[masked]\"}]") Some("[{\"Name\":\"DB_PASSWORD\",\"Value\":\"[masked]\"}]")"#,
+            ]
+        );
+        let cut_off = r#"[{"name": "A", "value": "hunter2"#;
+        let broken = told(&differing(
+            &[run("Image", &[("EnvironmentVariables", cut_off)], &[])],
+            &[run("Image", &[("EnvironmentVariables", "")], &[])],
+        ));
+        assert_eq!(broken, [r#"Image EnvironmentVariables Some("[masked]") Some("[masked]")"#]);
         let many: Vec<(String, String)> = (0..20).map(|n| (format!("k{n:02}"), n.to_string())).collect();
         let many: Vec<(&str, &str)> =
             many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -14,7 +14,7 @@ use crate::{
         StackHappening, UncheckedResource, UndoneRelease,
     },
     evidence::{Observed, Undone},
-    mask::{MASKED, mask},
+    mask::{MASKED, is_environment, mask, mask_named},
     policy::{Policy, Service},
     release::{Place, Release, Revision, ServiceName},
 };
@@ -160,23 +160,14 @@ fn property(property: PropertyDrift) -> PropertyDrift {
 /// A value for people. Environment variables are never shown, since nothing tells which of them are secrets; of the
 /// others, what the property's name or the value's own form says is one.
 fn value(path: &str, value: &str) -> String {
-    let hidden = |step: &str| {
-        // User data is base64: what is in it cannot be seen.
-        ["environment", "environmentvariables", "variables", "userdata"]
-            .iter()
-            .any(|name| step.eq_ignore_ascii_case(name))
-    };
     if value.is_empty() {
         return "nothing".to_owned();
     }
-    if path.split('/').any(hidden) {
+    if path.split('/').any(is_environment) {
         return MASKED.to_owned();
     }
     let name = path.rsplit('/').find(|step| step.parse::<usize>().is_err()).unwrap_or_default();
-    let before = format!("{name}: ");
-    let masked = mask(&format!("{before}{value}"));
-    let masked = masked.strip_prefix(&before).map_or_else(|| MASKED.to_owned(), str::to_owned);
-    cut(&masked, SHOWN)
+    cut(&mask_named(name, value), SHOWN)
 }
 
 fn cut(text: &str, longest: usize) -> String {
@@ -200,6 +191,16 @@ mod tests {
             ("/ContainerDefinitions/0/Environment/2/Value", "plain", MASKED),
             ("/MasterUserPassword", "hunter2", MASKED),
             ("/Tags/0/Value", "AKIAIOSFODNN7EXAMPLE", MASKED),
+            (
+                "/ContainerDefinitions/1",
+                r#"{"Name":"sidecar","Environment":[{"Name":"LEVEL","Value":"debug"}],"Image":"i"}"#,
+                r#"{"Environment":"[masked]","Image":"i","Name":"sidecar"}"#,
+            ),
+            (
+                "/Parameters",
+                r#"[{"ParameterKey":"DbPassword","ParameterValue":"hunter2"},{"ParameterKey":"Tag","ParameterValue":"v1"}]"#,
+                r#"[{"ParameterKey":"DbPassword","ParameterValue":"[masked]"},{"ParameterKey":"Tag","ParameterValue":"v1"}]"#,
+            ),
             ("/Policy", r#"{"password":"p4ss","user":"ci"}"#, r#"{"password":"[masked]","user":"ci"}"#),
         ] {
             assert_eq!(value(path, found), shown, "{path}");
