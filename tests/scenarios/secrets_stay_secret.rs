@@ -55,7 +55,7 @@ impl Log {
         let ours =
             ["belay", "alarm_transitions", "chat_actions", "lifecycle_hooks", "pipeline_events", "sweep"];
         let levels: Vec<String> = ours.iter().map(|name| format!("{name}=trace")).collect();
-        let filter = EnvFilter::new(format!("info,{}", levels.join(",")));
+        let filter = EnvFilter::new(format!("debug,{}", levels.join(",")));
         let listening = fmt::fmt().with_env_filter(filter).with_ansi(false).with_writer(log.clone()).finish();
         (log, dispatcher::set_default(&Dispatch::new(listening)))
     }

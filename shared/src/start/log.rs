@@ -3,6 +3,9 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "lambda")]
+use tracing_subscriber::filter::LevelFilter;
+
 /// What writes a line.
 type Write = dyn Fn(&str) + Send + Sync;
 
@@ -32,12 +35,37 @@ impl fmt::Debug for Log {
 
 /// Sends what the program logs to standard output, one JSON object a line.
 ///
-/// `level` is the least that is written, INFO if it is none. Filters by module are left out: they come with an engine for
-/// regular expressions, a twentieth of the program.
+/// `said` is the least that is written ([`level`]). Filters by module are left out: they come with an engine for regular
+/// expressions, a twentieth of the program.
 #[cfg(feature = "lambda")]
-pub(super) fn log_to_stdout(level: Option<&str>) {
-    use tracing_subscriber::filter::LevelFilter;
+pub(super) fn log_to_stdout(said: Option<&str>) {
+    tracing_subscriber::fmt().json().with_target(false).without_time().with_max_level(level(said)).init();
+}
 
-    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    tracing_subscriber::fmt().json().with_target(false).without_time().with_max_level(level).init();
+/// INFO if nothing is said, and no less than DEBUG: at TRACE the SDK writes whole requests and answers, with the tokens of
+/// approvals and the names of whoever pressed.
+#[cfg(feature = "lambda")]
+fn level(said: Option<&str>) -> LevelFilter {
+    said.and_then(|said| said.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
+}
+
+#[cfg(all(test, feature = "lambda"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_are_never_logged() {
+        let levels = [None, Some("nonsense"), Some("warn"), Some("DEBUG"), Some("trace"), Some("TRACE")];
+        assert_eq!(
+            levels.map(level),
+            [
+                LevelFilter::INFO,
+                LevelFilter::INFO,
+                LevelFilter::WARN,
+                LevelFilter::DEBUG,
+                LevelFilter::DEBUG,
+                LevelFilter::DEBUG
+            ]
+        );
+    }
 }
