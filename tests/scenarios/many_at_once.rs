@@ -318,3 +318,29 @@ async fn an_alarm_that_asks_for_more_than_a_halt_is_heard_whichever_comes_first(
         assert!(apart == 0 || !back, "{:?}", story.titles());
     }
 }
+
+#[tokio::test]
+async fn of_several_alarms_in_one_notification_one_that_fails_keeps_no_other_waiting() {
+    let story = Story::of(lambda()).await;
+    let id = story.release();
+    story.minutes(2).await;
+    let stamp = story.simulator.now().strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string();
+    let text = include_str!("../fixtures/cloudwatch/sns-cloudwatch-alarm-metric.json");
+    let mut payload: Value = serde_json::from_str(text).unwrap();
+    let mut record = |account: &str| {
+        let mut record = payload["Records"][0].clone();
+        let mut message: Value =
+            serde_json::from_str(record["Sns"]["Message"].as_str().expect("a text")).unwrap();
+        (message["StateChangeTime"], message["AWSAccountId"]) = (json!(stamp), json!(account));
+        message["AlarmArn"] = json!(format!("arn:aws:cloudwatch:us-east-1:{account}:alarm:orders-5xx"));
+        record["Sns"]["Message"] = json!(message.to_string());
+        record
+    };
+    // Nobody guards that account.
+    let records = [record("999999999999"), record("123456789012")];
+    payload["Records"] = json!(records);
+    story.simulator.send("alarm-transitions", payload.to_string().as_bytes());
+    story.simulator.advance(Duration::from_secs(5)).await;
+    assert_eq!(story.stops(), [json!({ "deploymentId": id, "autoRollbackEnabled": true })]);
+    assert!(story.decisions().iter().all(|reported| reported.verdict != "RollBack"), "the invocation failed");
+}

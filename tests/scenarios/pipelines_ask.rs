@@ -5,7 +5,8 @@ use std::time::Duration;
 use belay::policy::Policy;
 use belay_tests::{
     Action, Alarm, AlarmState, ExecutionStatus, Fault, Message, Pipeline, Press, Simulator, SlackMessage,
-    Stage, stage::functions,
+    Stage,
+    stage::functions::{self, id, invocation},
 };
 use serde_json::{Value, json};
 
@@ -449,4 +450,34 @@ async fn a_stage_whose_approval_ran_out_is_retried_although_nothing_of_it_has_be
     let retried = waiting.simulator.effects("RetryStageExecution");
     assert_eq!(retried.len(), 1, "{:#?}", waiting.simulator.messages());
     assert_eq!(retried[0]["pipelineExecutionId"], json!(waiting.execution));
+}
+
+#[tokio::test]
+async fn a_service_whose_ledger_cannot_be_read_keeps_no_other_from_being_asked() {
+    let simulator = Simulator::start(noon()).await;
+    simulator.create_ledger_table(functions::TABLE);
+    simulator.create_topic("belay");
+    let ask = Stage::of("Ask", Action::approval("Sign-off"));
+    let pipeline = Pipeline::v2("release").stage(Stage::source("Source")).stage(ask);
+    simulator.create_pipeline(
+        pipeline.stage(Stage::deploy_for("Production", 60)).stage(Stage::deploy_for("Shop", 60)),
+    );
+    let another = POLICY.split_once("  orders:").unwrap().1;
+    let another = format!("{POLICY}  shop:{}", another.replace("Production", "Shop"));
+    let policy = Policy::parse(&another).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    functions::install_chat(&simulator, &policy);
+    simulator.start_pipeline("release", "v2");
+    simulator.step(Duration::from_secs(60));
+    let waits = simulator.take_deliveries().into_iter().find(|delivery| {
+        let event = String::from_utf8_lossy(&delivery.payload);
+        delivery.function == "pipeline-events" && event.contains("Sign-off") && event.contains("STARTED")
+    });
+    let guards = functions::guards(&simulator.endpoint(), policy, "pipeline-events");
+    // With all of the SDK's tries.
+    simulator.fault("Query", Fault::InternalError, 3);
+    let (id, now) = (id(), simulator.now());
+    let handled = pipeline_events::handle(&guards, &waits.unwrap().payload, invocation(&id, now)).await;
+    handled.expect_err("it has to come again");
+    let asked = simulator.messages().iter().filter(|message| message.message.contains("Sign-off")).count();
+    assert_eq!(asked, 1);
 }

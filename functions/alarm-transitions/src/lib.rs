@@ -56,18 +56,29 @@ pub async fn handle(guards: &Guards, payload: &[u8], invocation: Invocation<'_>)
 /// What was seen of places, by account: one of the same name is another one there.
 type Looks<'a> = BTreeMap<Option<&'a str>, Arc<Looked>>;
 
+/// All of them: one that fails has the whole payload come again, and keeps no other from being judged before that.
 async fn judge_all(
     guards: &Guards,
     changes: &[AlarmChange],
     looked: &Looks<'_>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
-    let mut outcomes = Vec::new();
+    let mut judged = Vec::new();
     for change in changes {
-        let home = (change.account.as_deref(), change.region.as_deref());
-        let guard = guards.of_event(home, invocation).inspect_err(|failure| error!(%failure, "refused"))?;
-        let looked = looked.get(&guard.account.as_deref()).cloned().unwrap_or_default();
-        outcomes.extend(judge::alarm(guard, change, &looked, Origin::Event, invocation).await?);
+        let outcomes = judge_one(guards, change, looked, invocation).await;
+        judged.push(outcomes.inspect_err(|failure| error!(%failure, alarm = %change.alarm, "not judged")));
     }
-    Ok(outcomes)
+    Ok(judged.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+async fn judge_one(
+    guards: &Guards,
+    change: &AlarmChange,
+    looked: &Looks<'_>,
+    invocation: Invocation<'_>,
+) -> Result<Vec<Value>, Failure> {
+    let home = (change.account.as_deref(), change.region.as_deref());
+    let guard = guards.of_event(home, invocation)?;
+    let looked = looked.get(&guard.account.as_deref()).cloned().unwrap_or_default();
+    judge::alarm(guard, change, &looked, Origin::Event, invocation).await
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::settled;
 use crate::{
@@ -279,11 +279,13 @@ async fn manual_with(
     notice: Option<&Notice>,
     invocation: Invocation<'_>,
 ) -> Result<Vec<Value>, Failure> {
-    let mut outcomes = Vec::new();
+    let mut judged = Vec::new();
+    // One that fails has it come again, and keeps no other service from being asked before that.
     for (service, watch) in decision::approval::concerned(&guard.policy, change) {
-        outcomes.push(Box::pin(manual_of(guard, service, &watch, (change, notice), invocation)).await?);
+        let outcome = Box::pin(manual_of(guard, service, &watch, (change, notice), invocation)).await;
+        judged.push(outcome.inspect_err(|failure| error!(%failure, service = %service.name, "not asked")));
     }
-    Ok(outcomes)
+    judged.into_iter().collect()
 }
 
 async fn manual_of(
