@@ -352,6 +352,36 @@ async fn an_approval_in_the_stage_itself_is_asked_as_well() {
 }
 
 #[tokio::test]
+async fn nobody_approves_their_own_commit_in_whichever_source_it_stands() {
+    let message = "Wider subnets\n\nbelay: requested-by anna@example.com";
+    for (name, value) in [("AuthorEmail", "anna@example.com"), ("CommitMessage", message)] {
+        for listed_first in [false, true] {
+            let app = Action::source("App").finding("AuthorEmail", "carol@example.com");
+            let infra = Action::source("Infra").finding(name, value);
+            let (one, other) = if listed_first { (app, infra) } else { (infra, app) };
+            let waiting = Waiting::in_pipeline(
+                Pipeline::v2("release")
+                    .stage(Stage::of("Source", one).beside(other))
+                    .stage(Stage::of("Ask", Action::approval("Sign-off")))
+                    .stage(Stage::deploy_for("Production", 60)),
+            )
+            .await
+            .starts("v2")
+            .await;
+            waiting.press_why(ANNA, "Approve", None).await;
+            waiting.minutes(1).await;
+            assert_eq!(waiting.answers(), Vec::<Value>::new(), "{name}, listed first: {listed_first}");
+            let told = waiting.whispers(ANNA);
+            assert!(told.len() == 1 && told[0].contains("This release is your own"), "{told:?}");
+            // Who wrote none of it may let it go on.
+            waiting.press_why(BOB, "Approve", None).await;
+            waiting.minutes(3).await;
+            assert_eq!((waiting.answers().len(), waiting.status()), (1, ExecutionStatus::Succeeded));
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_press_at_once_and_codepipeline_gets_one_answer() {
     let waiting = Waiting::to_begin().await;
     let (anna, bob) = (waiting.presses(ANNA, "Approve", None), waiting.presses(BOB, "Reject", None));

@@ -1,5 +1,7 @@
 //! What is known of an execution in a pipeline's stage: how it fares, what it brings, the way back from it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{release::Told, way_back::not_good};
@@ -272,9 +274,12 @@ impl Entered<'_> {
     }
 }
 
-/// What is known of the change that an execution brings: by what its source action found out, and by who started it.
+/// What is known of the change that an execution brings: by what its source actions found out, and by who started it.
 /// The names are those of a connection to GitHub, GitLab or Bitbucket; CodeCommit says less (CodePipeline User Guide,
 /// "Variables reference").
+///
+/// One commit is shown. But everybody behind any of the sources wanted it: which of these brought something new is not
+/// known here, and nobody gets to approve their own commit by the order in which they are listed.
 pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> Change {
     let source = runs.iter().find(|run| run.variables.contains_key("CommitId"));
     let variable =
@@ -282,19 +287,31 @@ pub(super) fn change(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> 
     let commit = variable("CommitId").cloned().or_else(|| summary.and_then(|summary| summary.commit.clone()));
     let message =
         variable("CommitMessage").cloned().or_else(|| summary.and_then(|summary| summary.revision.clone()));
-    let started_by = summary.and_then(|summary| summary.started_by.clone());
-    let authors = ["AuthorEmail", "AuthorId", "AuthorDisplayName"].into_iter().filter_map(variable).cloned();
-    let named = message.as_deref().and_then(requested_by);
-    let mut all: Vec<String> = authors.chain(started_by.clone()).chain(named).collect();
-    all.dedup();
     Change {
         committed: source.and_then(|run| committed(&run.variables)),
         author: variable("AuthorDisplayName").or_else(|| variable("AuthorId")).cloned(),
         commit,
         message,
-        started_by,
-        requested_by: all,
+        started_by: summary.and_then(|summary| summary.started_by.clone()),
+        requested_by: wanted_by(runs, summary).into_iter().collect(),
     }
+}
+
+/// Everybody who wanted what an execution brings: who wrote any of its commits, whom their messages name, and who started
+/// it.
+fn wanted_by(runs: &[ActionRun], summary: Option<&ExecutionSummary>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for run in runs {
+        let authors = ["AuthorEmail", "AuthorId", "AuthorDisplayName"];
+        let authors = authors.into_iter().filter_map(|name| run.variables.get(name));
+        all.extend(authors.filter(|author| !author.is_empty()).cloned());
+        all.extend(run.variables.get("CommitMessage").and_then(|message| requested_by(message)));
+    }
+    if let Some(summary) = summary {
+        all.extend(summary.started_by.clone());
+        all.extend(summary.messages.iter().filter_map(|message| requested_by(message)));
+    }
+    all
 }
 
 /// An execution's way through its pipeline. `all` are the pipeline's executions, the newest first.
@@ -386,5 +403,63 @@ fn by_its_actions(runs: &[ActionRun]) -> ReleaseStatus {
         ReleaseStatus::Stopped
     } else {
         ReleaseStatus::Succeeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::codepipeline::ActionDetail;
+
+    fn fetched(action: &str, variables: &[(&str, &str)]) -> ActionRun {
+        ActionRun {
+            stage: "Source".to_owned(),
+            action: action.to_owned(),
+            provider: None,
+            status: "Succeeded".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            external: None,
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            detail: ActionDetail::default(),
+        }
+    }
+
+    #[test]
+    fn who_wrote_any_of_the_commits_wanted_it_in_whatever_order_they_are_listed() {
+        let app = fetched("App", &[("CommitId", "a1"), ("AuthorEmail", "bob@example.com"), ("AuthorId", "")]);
+        let message = "Wider subnets\n\nbelay: requested-by dora@example.com";
+        let infra = fetched(
+            "Infra",
+            &[("CommitId", "b2"), ("AuthorEmail", "anna@example.com"), ("CommitMessage", message)],
+        );
+        let summary = ExecutionSummary {
+            id: "e-1".to_owned(),
+            rollback: false,
+            rollback_target: None,
+            status: "InProgress".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            updated: None,
+            revision: None,
+            messages: vec!["Fix".to_owned(), "belay: requested-by carol@example.com".to_owned()],
+            commit: None,
+            started_by: Some("arn:aws:iam::123456789012:user/eve".to_owned()),
+        };
+        for runs in [[app.clone(), infra.clone()], [infra, app]] {
+            let change = change(&runs, Some(&summary));
+            assert_eq!(
+                change.requested_by,
+                [
+                    "anna@example.com",
+                    "arn:aws:iam::123456789012:user/eve",
+                    "bob@example.com",
+                    "carol@example.com",
+                    "dora@example.com",
+                ]
+            );
+        }
     }
 }
