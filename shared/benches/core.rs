@@ -93,6 +93,7 @@ fn evidence() -> AlarmEvidence {
         change: belay::release::Change::default(),
         again: None,
         course: None,
+        released_nothing: false,
     };
     let target = Target::KnownGood { deployment: "d-1".into(), revision: "v41".into() };
     AlarmEvidence {

@@ -189,6 +189,11 @@ pub enum Back {
         /// Why not, as a sentence.
         why: String,
     },
+    /// There is, and first a person has to answer something else.
+    Later {
+        /// What, as a sentence.
+        why: String,
+    },
 }
 
 /// How a release is undone.

@@ -360,6 +360,9 @@ pub struct Release {
     pub again: Option<Timestamp>,
     /// Its way through its pipeline, if it is an execution in one and the pipeline shows it.
     pub course: Option<Course>,
+    /// Whether it has released nothing yet: of an execution in a pipeline's stage, nothing but approvals has begun there.
+    /// Users have what was there before it.
+    pub released_nothing: bool,
 }
 
 impl Release {

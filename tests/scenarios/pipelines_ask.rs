@@ -32,10 +32,14 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) async fn in_pipeline(pipeline: Pipeline) -> Self {
+        Self::under(POLICY, pipeline).await
+    }
+
+    async fn under(policy: &str, pipeline: Pipeline) -> Self {
         let simulator = Simulator::start(noon()).await;
         simulator.create_alarm(Alarm::scripted("orders-5xx"));
         simulator.create_pipeline(pipeline);
-        functions::install(&simulator, Policy::parse(POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}")));
+        functions::install(&simulator, Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}")));
         Self { simulator, execution: String::new() }
     }
 
@@ -81,14 +85,23 @@ impl Waiting {
 
     /// The card of the present execution.
     pub(crate) fn card(&self) -> SlackMessage {
-        let cards: Vec<SlackMessage> =
-            self.cards().into_iter().filter(|card| shown(card).contains(&self.execution)).collect();
+        self.card_of(&self.execution)
+    }
+
+    /// The card whose headline names an execution, as people call it; others may be told of on it as well.
+    fn card_of(&self, execution: &str) -> SlackMessage {
+        let names = |card: &SlackMessage| card.text.contains(&execution[..8]);
+        let cards: Vec<SlackMessage> = self.cards().into_iter().filter(names).collect();
         assert_eq!(cards.len(), 1, "{cards:#?}");
         cards.into_iter().next().unwrap()
     }
 
     pub(crate) fn presses(&self, user: &str, button: &str, why: Option<&str>) -> Vec<u8> {
-        let ts = self.card().ts;
+        self.presses_on(&self.card(), user, button, why)
+    }
+
+    fn presses_on(&self, card: &SlackMessage, user: &str, button: &str, why: Option<&str>) -> Vec<u8> {
+        let ts = card.ts.clone();
         let press = Press { user, channel: CHANNEL, ts: &ts, action: button, why };
         self.simulator.slack_press(press).unwrap()
     }
@@ -100,6 +113,13 @@ impl Waiting {
 
     fn buttons(&self) -> Vec<String> {
         buttons(&self.card())
+    }
+
+    /// Somebody types a command; what they are answered with.
+    async fn types(&self, user: &str, text: &str) -> String {
+        let event = self.simulator.slack_command(user, CHANNEL, text);
+        let answer = self.simulator.request("chat-actions", &event).await.unwrap();
+        answer["body"].as_str().unwrap().to_owned()
     }
 
     fn whispers(&self, user: &str) -> Vec<String> {
@@ -510,4 +530,80 @@ async fn a_service_whose_ledger_cannot_be_read_keeps_no_other_from_being_asked()
     handled.expect_err("it has to come again");
     let asked = simulator.messages().iter().filter(|message| message.message.contains("Sign-off")).count();
     assert_eq!(asked, 1);
+}
+
+/// What users have in Production is bad, was asked about, and another execution waits there for its approval.
+async fn one_waits_behind_a_bad_one() -> (Waiting, String) {
+    let production = Stage::of("Production", Action::approval("Sign-off"));
+    let pipeline = Pipeline::v2("release")
+        .stage(Stage::source("Source"))
+        .stage(production.then(Action::deploy_for("Deploy", 60)));
+    let mut waiting = Waiting::under(&POLICY.replace("roll_back", "ask"), pipeline).await;
+    for version in ["v0", "v1"] {
+        waiting = waiting.starts(version).await;
+        waiting.press_why(BOB, "Approve", None).await;
+        waiting.minutes(3).await;
+        assert_eq!(waiting.status(), ExecutionStatus::Succeeded);
+    }
+    let bad = waiting.execution.clone();
+    waiting.simulator.set_alarm_state("orders-5xx", AlarmState::Alarm, waiting.simulator.now());
+    waiting.minutes(2).await;
+    (waiting.starts("v2").await, bad)
+}
+
+#[tokio::test]
+async fn what_users_have_is_not_said_to_be_replaced_by_what_waits_and_goes_back_once_that_is_answered() {
+    let (waiting, bad) = one_waits_behind_a_bad_one().await;
+    let asked = buttons(&waiting.card_of(&bad));
+    assert!(asked.contains(&"Keep".to_owned()) && asked.contains(&"Roll back".to_owned()), "{asked:?}");
+    let event = waiting.presses_on(&waiting.card_of(&bad), ANNA, "Roll back", None);
+    waiting.simulator.request("chat-actions", &event).await.unwrap();
+    waiting.minutes(1).await;
+    for operation in ["RollbackStage", "StopPipelineExecution"] {
+        assert_eq!(waiting.simulator.effects(operation), Vec::<Value>::new(), "{operation}");
+    }
+    assert_eq!(told(&waiting, "has been released since"), Vec::<String>::new());
+    assert_eq!(told(&waiting, "could not be done as asked").len(), 1, "{:#?}", waiting.simulator.messages());
+    assert!(told(&waiting, "could not be done as asked")[0].contains("Answer it, then roll back"));
+    let whispers = waiting.whispers(ANNA);
+    assert!(whispers.len() == 1 && whispers[0].contains("Answer it, then roll back"), "{whispers:?}");
+    // It is asked still, and what comes of pressing once more is told as well.
+    assert_eq!(buttons(&waiting.card_of(&bad)), asked);
+    waiting.press_why(BOB, "Reject", None).await;
+    waiting.minutes(2).await;
+    let event = waiting.presses_on(&waiting.card_of(&bad), ANNA, "Roll back", None);
+    waiting.simulator.request("chat-actions", &event).await.unwrap();
+    waiting.minutes(2).await;
+    let back = waiting.simulator.effects("RollbackStage");
+    let good = waiting.simulator.pipeline_executions("release")[0].id.clone();
+    assert_eq!(back.len(), 1, "{:#?}", waiting.simulator.messages());
+    assert_eq!(back[0]["targetPipelineExecutionId"], json!(good));
+    assert_eq!(told(&waiting, &format!("taking back Production/{bad}")).len(), 1);
+    assert_eq!(waiting.simulator.dead_letters(), []);
+}
+
+#[tokio::test]
+async fn what_only_waits_is_not_rolled_back_to_what_users_have() {
+    let (waiting, bad) = one_waits_behind_a_bad_one().await;
+    let offered = waiting.buttons();
+    assert!(offered.contains(&"Approve".to_owned()) && offered.contains(&"Halt".to_owned()), "{offered:?}");
+    assert!(!offered.contains(&"Roll back".to_owned()), "{offered:?}");
+    let named = format!("rollback orders Production/{}", waiting.execution);
+    let said = waiting.types(ANNA, &named).await;
+    assert!(said.contains("There is nothing to roll back for orders"), "{said}");
+    // A command without a name means what users have.
+    let said = waiting.types(ANNA, "rollback orders").await;
+    assert!(said.contains(&format!("Asked to roll back Production/{bad}")), "{said}");
+    waiting.minutes(2).await;
+    for operation in ["RollbackStage", "StopPipelineExecution"] {
+        assert_eq!(waiting.simulator.effects(operation), Vec::<Value>::new(), "{operation}");
+    }
+    assert_eq!(told(&waiting, "Answer it, then roll back").len(), 1, "{:#?}", waiting.simulator.messages());
+    // What waits can be halted.
+    let said = waiting.types(ANNA, "halt orders").await;
+    assert!(said.contains(&format!("Asked to halt Production/{}", waiting.execution)), "{said}");
+    waiting.minutes(2).await;
+    let stopped = waiting.simulator.effects("StopPipelineExecution");
+    assert_eq!(stopped.len(), 1, "{stopped:?}");
+    assert_eq!(stopped[0]["pipelineExecutionId"], json!(waiting.execution));
 }

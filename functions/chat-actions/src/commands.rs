@@ -159,7 +159,9 @@ impl Asked<'_> {
         let guard = self.guards.of_service(&service.name);
         let mut offers: Vec<Offer> = Vec::new();
         let mut seen = Vec::new();
-        let (current, unread) = gather::approval::current(&guard.adapters, service, now).await;
+        let meant = named.map(ReleaseId::from);
+        let asked_for = (choice, meant.as_ref());
+        let (current, unread) = gather::approval::current(&guard.adapters, service, asked_for, now).await;
         for (release, known) in current {
             if named.is_some_and(|named| named != release.id.as_str()) {
                 continue;

@@ -556,6 +556,7 @@ fn deployment(operation: &'static str, info: &DeploymentInfo) -> Result<Release,
         },
         again: None,
         course: None,
+        released_nothing: false,
     })
 }
 

@@ -596,7 +596,7 @@ impl Case<'_> {
         // Row 12.
         let way = match place.back.known() {
             Err(why) => return self.missing(format!("what {} could go back to", release.id), why),
-            Ok(Back::Nowhere { why }) => {
+            Ok(Back::Nowhere { why } | Back::Later { why }) => {
                 let reason = Reason::NoGoodTarget { why: why.clone() };
                 return if over { ask(reason, Silent::Keeps) } else { halting(reason) };
             }
@@ -680,7 +680,7 @@ fn running_within(place: &PlaceEvidence) -> Vec<ReleaseId> {
     match place.back.known() {
         Ok(Back::To { way: Way::RollBackStage { deployments, .. }, .. }) => deployments.clone(),
         // Whether they still run is not known: one that has ended says so when it is stopped.
-        Ok(Back::To { .. } | Back::Nowhere { .. }) | Err(_) => place.within.clone(),
+        Ok(Back::To { .. } | Back::Nowhere { .. } | Back::Later { .. }) | Err(_) => place.within.clone(),
     }
 }
 

@@ -35,6 +35,11 @@ pub enum Refused {
     GivenUp,
     /// The same, of an undo that has begun.
     GoesOn,
+    /// Somebody else's answer comes first.
+    NotYet {
+        /// Whose, as a sentence.
+        why: String,
+    },
 }
 
 /// For how long a press that cannot be carried out is tried again. A hook's answer is wanted for as long as CodeDeploy
@@ -66,6 +71,7 @@ impl fmt::Display for Refused {
             Self::GoesOn => f.write_str(
                 "Belay has not been able to carry this out yet. It goes on trying every minute; look at the release.",
             ),
+            Self::NotYet { why } => write!(f, "It cannot be rolled back yet: {why}"),
             // Who was first, and what came of it, is said where the product's way of naming people is known.
             Self::AnsweredBefore(_) => f.write_str("Somebody was first."),
         }
@@ -149,13 +155,15 @@ pub fn standing(service: &Service, release: &Release, ledger: &ReleaseLedger) ->
         || release.is_rollback()
         || service.mode == Mode::Observe;
     let failed_stage = matches!((&release.place, &release.status), (Place::Stage(_), ReleaseStatus::Failed));
-    let choices = match release.status.phase() {
+    let mut choices = match release.status.phase() {
         _ if undone => Vec::new(),
         Phase::Running => vec![Choice::RollBack, Choice::Halt],
         Phase::Over if failed_stage => vec![Choice::Retry, Choice::RollBack],
         Phase::Over if release.status == ReleaseStatus::Succeeded => vec![Choice::RollBack],
         Phase::Over | Phase::Unknown => Vec::new(),
     };
+    // To roll back its stage would bring back what users have, and what may be what somebody wants to be rid of.
+    choices.retain(|choice| !(release.released_nothing && *choice == Choice::RollBack));
     Offer {
         key: format!("{prefix}{answers}"),
         service: service.name.clone(),
@@ -179,6 +187,15 @@ pub fn lasting(offer: Offer) -> Offer {
         (About::Question(_) | About::Hook { .. } | About::Pipeline(_), _) => return offer,
     };
     Offer { choices, ..offer }
+}
+
+/// Why what a person chose has to wait for somebody else's answer. Nothing is wrong with it, and it is no answer yet: a
+/// question stays open, and the same button works once that other answer is given.
+pub fn not_yet(evidence: &ApprovalEvidence, decision: &Decision) -> Option<Refused> {
+    match (decision.reasons.first(), evidence.place.as_ref()?.back.known()) {
+        (Reason::NoGoodTarget { .. }, Ok(Back::Later { why })) => Some(Refused::NotYet { why: why.clone() }),
+        (_, Ok(Back::To { .. } | Back::Nowhere { .. } | Back::Later { .. }) | Err(_)) => None,
+    }
 }
 
 /// Somebody else is at what a person wants, and may yet die. By the last delivery people have to know.
@@ -344,9 +361,19 @@ impl Answering<'_> {
             self.decision(Verdict::Notify(Urgency::Loud), reasons)
         };
         match self.approval.press.choice {
+            // The button is not there any more, and may have been seen before.
+            Choice::RollBack if release.released_nothing => {
+                let why = format!(
+                    "{} has released nothing, and users have what was in {} before it. Reject or halt it, or roll back the one that they have.",
+                    release.id, release.place
+                );
+                loud(Reason::NoGoodTarget { why })
+            }
             Choice::RollBack => match place.back.known() {
                 Err(why) => missing(format!("what {} could go back to", release.id), why),
-                Ok(Back::Nowhere { why }) => loud(Reason::NoGoodTarget { why: why.clone() }),
+                Ok(Back::Nowhere { why } | Back::Later { why }) => {
+                    loud(Reason::NoGoodTarget { why: why.clone() })
+                }
                 Ok(Back::To { way, .. }) => acting(Verdict::RollBack, way.clone().into()),
             },
             Choice::Halt => match release.status.phase() {
@@ -404,6 +431,7 @@ pub fn not_begun(watch: &Watch, change: Change, revision: Option<String>) -> Rel
         change,
         again: None,
         course: None,
+        released_nothing: true,
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::approval::{Refused, decide, may, standing, summary};
+use super::approval::{Refused, decide, may, not_yet, standing, summary};
 use super::tests::{POLICY, at, change, known, missing, place, release, undo};
 use super::{Decision, Effect, HookAnswer, Urgency, Verdict};
 use crate::{
@@ -232,6 +232,55 @@ fn what_may_be_done_goes_with_how_the_release_is() {
         ..over(ReleaseStatus::Failed)
     };
     assert_eq!(offered(&failed, &nothing), [Choice::Retry, Choice::RollBack]);
+}
+
+/// An execution of which nothing but an approval has begun in its stage.
+fn only_asked(status: ReleaseStatus) -> Release {
+    let stage = crate::release::Stage { pipeline: "p".into(), stage: "s".into() };
+    Release {
+        place: crate::release::Place::Stage(stage),
+        platform: Platform::Pipeline,
+        status,
+        released_nothing: true,
+        ..release()
+    }
+}
+
+#[test]
+fn what_has_released_nothing_is_nothing_to_roll_back() {
+    let policy = policy();
+    let service = policy.service(&"checkout".into()).unwrap();
+    let offered = |status| standing(service, &only_asked(status), &ReleaseLedger::default()).choices;
+    assert_eq!(offered(ReleaseStatus::InProgress), [Choice::Halt]);
+    assert_eq!(offered(ReleaseStatus::Failed), [Choice::Retry]);
+    assert_eq!(offered(ReleaseStatus::Succeeded), []);
+    // Whoever saw the button before takes nothing from anybody.
+    for status in [ReleaseStatus::InProgress, ReleaseStatus::Failed] {
+        let waits = |place: &mut PlaceEvidence| place.latest = known(Some(only_asked(status)));
+        let decision = answer(About::Release, Choice::RollBack, waits);
+        assert_eq!((decision.verdict, decision.effect), (Verdict::Notify(Urgency::Loud), None));
+    }
+}
+
+#[test]
+fn who_has_to_wait_for_somebody_elses_answer_has_not_answered() {
+    let later = Back::Later { why: "another one waits.".into() };
+    let nowhere = Back::Nowhere { why: "it is the first.".into() };
+    for (back, choice, waits) in [
+        (later.clone(), Choice::RollBack, true),
+        (nowhere, Choice::RollBack, false),
+        (super::tests::back(), Choice::RollBack, false),
+        (later, Choice::Keep, false),
+    ] {
+        let place = PlaceEvidence { back: known(back), ..place() };
+        let evidence = ApprovalEvidence { place: Some(place), release: missing(), delivery: known(1) };
+        let approval = Approval { offer: asked(), press: press("U02BOB", choice, 100) };
+        let decision = decide(&policy(), &evidence, &approval, at(101));
+        let refused = not_yet(&evidence, &decision);
+        let why = waits.then(|| Refused::NotYet { why: "another one waits.".to_owned() });
+        assert_eq!(refused, why, "{choice}");
+        assert!(!waits || decision.verdict == Verdict::Notify(Urgency::Loud));
+    }
 }
 
 #[test]

@@ -336,7 +336,9 @@ pub fn no_rollback_followed(
             }
             loud(unknown)
         }
-        (_, Ok(Back::Nowhere { why })) => loud(Reason::NoGoodTarget { why: why.clone() }),
+        (_, Ok(Back::Nowhere { why } | Back::Later { why })) => {
+            loud(Reason::NoGoodTarget { why: why.clone() })
+        }
         (_, Ok(Back::To { way, .. })) => {
             let decided = (Verdict::RollBack, first.into());
             acting(service, release, decided, (way.clone().into(), Half::Second))
@@ -436,7 +438,7 @@ pub fn rest_of_stage(
     }
     match remains.back.known() {
         Err(why) => unread(format!("what {} could go back to", release.id), why),
-        Ok(Back::Nowhere { why }) => {
+        Ok(Back::Nowhere { why } | Back::Later { why }) => {
             loud(Reasons::new(first, vec![Reason::NoGoodTarget { why: why.clone() }]))
         }
         Ok(Back::To { way: way @ Way::RollBackStage { running: None, .. }, .. }) => {

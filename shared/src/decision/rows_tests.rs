@@ -79,11 +79,16 @@ fn row_11_the_rule_is_halt() {
 
 #[test]
 fn row_12_without_a_target_a_finished_release_is_asked_about() {
-    let decision = changed(|place| {
-        over(place);
-        place.back = known(Back::Nowhere { why: "its structure has changed since.".into() });
-    });
-    assert_eq!((decision.verdict, decision.question), (Verdict::Ask, Some(asking(Silent::Keeps))));
+    for back in [
+        Back::Nowhere { why: "its structure has changed since.".into() },
+        Back::Later { why: "another one waits in its stage.".into() },
+    ] {
+        let decision = changed(|place| {
+            over(place);
+            place.back = known(back);
+        });
+        assert_eq!((decision.verdict, decision.question), (Verdict::Ask, Some(asking(Silent::Keeps))));
+    }
 }
 
 #[test]

@@ -351,6 +351,7 @@ fn the_rest_of_a_stage_goes_back_once_nothing_of_it_moves() {
     for left in [
         Remains { followed: Some("d-9".into()), ..rest.clone() },
         Remains { back: known(Back::Nowhere { why: "it is gone.".into() }), ..rest.clone() },
+        Remains { back: known(Back::Later { why: "another one waits.".into() }), ..rest.clone() },
     ] {
         let told = decided(left).unwrap();
         assert_eq!((told.verdict, told.effect), (Verdict::Notify(Urgency::Loud), None));

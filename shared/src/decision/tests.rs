@@ -73,6 +73,7 @@ pub(super) fn release() -> Release {
         change: crate::release::Change::default(),
         again: None,
         course: None,
+        released_nothing: false,
     }
 }
 
@@ -343,9 +344,11 @@ fn row_8_red_since_before_the_release() {
 
 #[test]
 fn row_12_nothing_to_go_back_to() {
-    let decision = changed(|place| place.back = known(Back::Nowhere { why: "first.".into() }));
-    assert_eq!(decision.verdict, Verdict::Halt);
-    assert!(matches!(first(&decision), Reason::NoGoodTarget { .. }));
+    for back in [Back::Nowhere { why: "first.".into() }, Back::Later { why: "another one waits.".into() }] {
+        let decision = changed(|place| place.back = known(back));
+        assert_eq!(decision.verdict, Verdict::Halt);
+        assert!(matches!(first(&decision), Reason::NoGoodTarget { .. }));
+    }
 }
 
 #[test]
@@ -649,7 +652,11 @@ fn any_ledger() -> impl Strategy<Value = ReleaseLedger> {
 }
 
 fn any_place() -> impl Strategy<Value = PlaceEvidence> {
-    let back = prop_oneof![Just(back()), Just(Back::Nowhere { why: "first.".into() })];
+    let back = prop_oneof![
+        Just(back()),
+        Just(Back::Nowhere { why: "first.".into() }),
+        Just(Back::Later { why: "another one waits.".into() }),
+    ];
     let marked = prop::option::weighted(0.2, Just("it migrates".to_owned()));
     let taken_back = prop::option::of(
         (any_deployment(), any_ledger()).prop_map(|(deployment, ledger)| TakenBack { deployment, ledger }),

@@ -295,6 +295,7 @@ fn deployment() -> Release {
         change: Change::default(),
         again: None,
         course: None,
+        released_nothing: false,
     }
 }
 

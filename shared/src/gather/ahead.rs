@@ -172,7 +172,7 @@ async fn of_pipeline(
             Err(error) => Observed::Missing { why: error.to_string() },
             Ok(back) => back.map(|back| match back {
                 Back::To { target, .. } => target,
-                Back::Nowhere { why } => Target::None { why },
+                Back::Nowhere { why } | Back::Later { why } => Target::None { why },
             }),
         },
         written,

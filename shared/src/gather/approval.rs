@@ -11,6 +11,7 @@ use super::{
     way_back::{Spec, spec},
 };
 use crate::{
+    approval::Choice,
     aws::{Adapters, AwsError, codepipeline::ApprovalState},
     cause::Cause,
     diagnosis::{Failure, explain},
@@ -133,7 +134,7 @@ pub async fn at_place(
     ledger: &ReleaseLedger,
     now: Timestamp,
 ) -> PlaceEvidence {
-    let standing = Looked::at_what_waits().at(adapters, place, now).await;
+    let standing = Looked::about(release).at(adapters, place, now).await;
     // The ledger that is known is that of the release which was answered about; of another one nothing is asked.
     let same = standing
         .latest
@@ -162,13 +163,22 @@ pub async fn at_place(
 }
 
 /// The latest release of a service in each of its places, with what the ledger holds of it; and each place of which that
-/// cannot be read, with the reason.
+/// cannot be read, with the reason. Which one is the latest goes with what somebody wants to do, and whether they named one:
+/// what is rolled back is what users have, and what is halted is on its way, also if it only waits for an approval.
 pub async fn current(
     adapters: &Adapters,
     service: &Service,
+    (choice, named): (Choice, Option<&ReleaseId>),
     now: Timestamp,
 ) -> (Vec<(Release, ReleaseLedger)>, Vec<(Place, String)>) {
-    let looked = Looked::at_what_waits();
+    let looked = match (named, choice) {
+        (Some(named), _) => Looked::about(named),
+        (None, Choice::RollBack) => Looked::default(),
+        (
+            None,
+            Choice::Halt | Choice::Keep | Choice::Extend | Choice::Approve | Choice::Reject | Choice::Retry,
+        ) => Looked::at_what_waits(),
+    };
     let found = join_all(service.deployed_by.iter().map(async |place| {
         let standing = looked.at(adapters, place, now).await;
         let unread = |why: String| (place.clone(), why);

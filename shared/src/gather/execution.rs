@@ -194,6 +194,7 @@ impl Entered<'_> {
             change,
             again: tried_again(runs),
             course: None,
+            released_nothing: runs.iter().all(ActionRun::is_approval),
         })
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     alarm::LIMIT,
+    stage::Waiting,
     way_back::{marked, once_it_ended, spec, while_it_runs},
 };
 use crate::{
@@ -39,14 +40,14 @@ pub(super) struct Standing {
 pub struct Looked {
     places: Mutex<HashMap<Place, Arc<Look>>>,
     /// Whether an execution is looked at that only waits in its stage.
-    waiting: bool,
+    waiting: Waiting,
     /// What a place does not tell by then is missing.
     limit: Duration,
 }
 
 impl Default for Looked {
     fn default() -> Self {
-        Self { places: Mutex::default(), waiting: false, limit: LIMIT }
+        Self { places: Mutex::default(), waiting: Waiting::default(), limit: LIMIT }
     }
 }
 
@@ -58,9 +59,14 @@ struct Look {
 }
 
 impl Looked {
-    /// For whoever answered about what is in a place, also if that only waits there; an alarm is about what users have.
+    /// For whoever stops what is in a place, also if that only waits there; an alarm is about what users have.
     pub(super) fn at_what_waits() -> Self {
-        Self { waiting: true, ..Self::default() }
+        Self { waiting: Waiting::LookedAt, ..Self::default() }
+    }
+
+    /// For whoever answered about this release: it may be what only waits, or what users have while another one does.
+    pub(super) fn about(release: &ReleaseId) -> Self {
+        Self { waiting: Waiting::If(release.clone()), ..Self::default() }
     }
 
     /// For the sweep, which has looked at everything before, and has others to judge: half of the time.
@@ -100,7 +106,7 @@ impl Looked {
                 let found = look.latest.get_or_init(|| latest(&adapters.codedeploy, deployment_group)).await;
                 group(adapters, deployment_group, found.clone(), now).await
             }
-            Place::Stage(stage) => super::stage::stage(adapters, stage, self.waiting, now).await,
+            Place::Stage(stage) => super::stage::stage(adapters, stage, &self.waiting, now).await,
         });
         standing.await.clone()
     }

@@ -50,7 +50,7 @@ pub async fn gather(
         ledger: Observed::from_result(ledger, now),
         target: back.map(|back| match back {
             Back::To { target, .. } => target,
-            Back::Nowhere { why } => Target::None { why },
+            Back::Nowhere { why } | Back::Later { why } => Target::None { why },
         }),
         marked,
         alarms: Observed::from_result(alarms, now),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{execution::deployments, stage::stage};
+use super::{
+    execution::deployments,
+    stage::{Waiting, stage},
+};
 use crate::{
     aws::{Adapters, AwsError, codepipeline::ActionRun},
     decision::release::left_of,
@@ -25,9 +28,10 @@ pub async fn remains(
 ) -> Result<Remains, AwsError> {
     let unnamed = || AwsError::unreadable("belay:gather", release, "it names no execution");
     let execution = release.execution().ok_or_else(unnamed)?;
+    let what_users_have = Waiting::default();
     let (runs, standing) = tokio::join!(
         adapters.codepipeline.actions(&place.pipeline, execution),
-        Box::pin(stage(adapters, place, false, now)),
+        Box::pin(stage(adapters, place, &what_users_have, now)),
     );
     let mut newest: BTreeMap<String, ActionRun> = BTreeMap::new();
     for run in runs? {

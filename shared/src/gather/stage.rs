@@ -22,12 +22,35 @@ use crate::{
 /// superseded.
 const EARLIER: usize = 20;
 
+/// Whether an execution is looked at that has released nothing in its stage, because it waits there for an approval or was
+/// not let in.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Waiting {
+    /// What users have is looked at in its place.
+    #[default]
+    PassedOver,
+    /// It is.
+    LookedAt,
+    /// It is if it is this one.
+    If(ReleaseId),
+}
+
+impl Waiting {
+    fn is_looked_at(&self, place: &Stage, execution: &str) -> bool {
+        match self {
+            Self::PassedOver => false,
+            Self::LookedAt => true,
+            Self::If(release) => *release == ReleaseId::of_stage(&place.stage, execution),
+        }
+    }
+}
+
 /// The stage now: GetPipelineState and GetPipeline, then ListActionExecutions of the execution that is in it and
 /// ListPipelineExecutions, which names the ones that it could go back to.
 ///
-/// Where that execution has released nothing there, because it waits for an approval or was not let in, the one before it is
-/// what users have, and is described in its place, unless `waiting`.
-pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: bool, now: Timestamp) -> Standing {
+/// Where that execution has released nothing there, the one before it is what users have, and is described in its place,
+/// unless `waiting` says otherwise.
+pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: &Waiting, now: Timestamp) -> Standing {
     let pipelines = &adapters.codepipeline;
     let (stages, structure) =
         tokio::join!(pipelines.stages(&place.pipeline), pipelines.structure(&place.pipeline));
@@ -74,7 +97,8 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: bool, now
     let entered = Entered { place, execution: &execution, status, rollback, stages: &stages };
     let mut seen = entered.told(adapters, &structure, now).await;
     // One that has entered a moment ago has no runs yet: then it is not known.
-    if !seen.begun && !waiting && (seen.asks || !busy) {
+    let passed_over = !seen.begun && !waiting.is_looked_at(place, &execution);
+    if passed_over && (seen.asks || !busy) {
         seen = match before(adapters, place, &execution, (&structure, &stages), now).await {
             Err(error) => return missing(&error),
             Ok(None) => return nothing(next_stage),
@@ -84,7 +108,7 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: bool, now
             let why = format!(
                 "the execution {execution} waits in the stage for an approval, and CodePipeline rolls back no stage in which one runs. Answer it, then roll back."
             );
-            seen.told.back = Observed::Known { value: Back::Nowhere { why }, at: now };
+            seen.told.back = Observed::Known { value: Back::Later { why }, at: now };
         }
     }
     let Seen { told, within, .. } = seen;

@@ -50,8 +50,8 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         }
         return Ok(json!({ "press": "handled before" }));
     }
+    let counted = known.answers.get(&offer.key).is_some_and(|first| is_this(first, press));
     if now.duration_since(press.at) > decision::approval::patience(&offer.about) {
-        let counted = known.answers.get(&offer.key).is_some_and(|first| is_this(first, press));
         return if counted {
             Box::pin(give_up(guard, press, &offer, &known, invocation)).await
         } else {
@@ -71,6 +71,13 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
     };
     let evidence = Box::pin(gather::approval::gather(&guard.adapters, &offer, &known, now)).await;
     let may = decision::approval::may(&guard.policy, &offer, &known, wanted.as_ref(), press);
+    let approval = Approval { offer: offer.clone(), press: press.clone() };
+    let mut evidence = evidence;
+    let mut decision = decision::approval::decide(&guard.policy, &evidence, &approval, now);
+    let not_yet = decision::approval::not_yet(&evidence, &decision).filter(|_| may.is_ok() && !counted);
+    if let Some(refused) = not_yet {
+        return Box::pin(put_off(guard, &approval, decision, &known, &refused, invocation)).await;
+    }
     let may = match may {
         Ok(()) => first(guard, &offer, press, now).await?,
         Err(refused) => Err(refused),
@@ -79,9 +86,6 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
         return Box::pin(refuse(guard, press, &offer, &known, &refused, now)).await;
     }
     info!(choice = press.choice.word(), "an answer counts");
-    let approval = Approval { offer: offer.clone(), press: press.clone() };
-    let mut evidence = evidence;
-    let mut decision = decision::approval::decide(&guard.policy, &evidence, &approval, now);
     let signal = Signal::Approval(Box::new(approval));
     if decision.verdict == Verdict::LookAgain {
         let owner = invocation.claimant();
@@ -167,6 +171,31 @@ async fn give_up(
     settled(&outcome, &signal.key())
 }
 
+/// What has to wait for somebody else's answer: not taken for an answer, so that what was asked stays open. Everybody is
+/// told, since users have for so long what somebody wants to be rid of.
+async fn put_off(
+    guard: &Guard,
+    approval: &Approval,
+    decision: Decision,
+    known: &ReleaseLedger,
+    refused: &Refused,
+    invocation: Invocation<'_>,
+) -> Result<Value, Failure> {
+    let Approval { offer, press } = approval;
+    info!(choice = press.choice.word(), why = %refused, "an answer has to wait");
+    whisper(guard, press, &refused.to_string()).await;
+    let pressed = Pressed { press: press.clone(), refused: Some(refused.to_string()) };
+    let over = vec![Note::Handled(offer.release.clone(), pressed), Note::Unpressed(press.clone())];
+    // It may be pressed again, with another end: a key of its own keeps nothing of that from being told.
+    let key = format!("{}/not-yet/{:.3}", offer.key, press.at);
+    let own = Approval { offer: Offer { key, ..offer.clone() }, press: press.clone() };
+    let signal = Signal::Approval(Box::new(own));
+    let around = Circumstances { over, owed: &known.owed, ..Circumstances::of(&signal, invocation.now) };
+    let outcome =
+        Box::pin(carry_out(plan(decision, around), &signal, press.at, guard.scene(invocation))).await;
+    settled(&outcome, &signal.key())
+}
+
 /// A press that does not count: written down, and told to nobody but who pressed.
 async fn refuse(
     guard: &Guard,
@@ -184,6 +213,7 @@ async fn refuse(
         | Refused::TooLate(_)
         | Refused::GivenUp
         | Refused::GoesOn
+        | Refused::NotYet { .. }
         | Refused::NotGuarded => refused.to_string(),
     };
     info!(choice = press.choice.word(), why = %refused, "an answer does not count");
