@@ -372,6 +372,52 @@ async fn an_approval_in_the_stage_itself_is_asked_as_well() {
 }
 
 #[tokio::test]
+async fn an_approval_behind_the_stage_that_releases_can_be_answered_on_its_card() {
+    let staging = "{ pipeline: { name: release, stage: Staging } }";
+    let both = format!("{staging}, {{ pipeline: {{ name: release, stage: Production }} }}");
+    let ask = || Stage::of("Ask", Action::approval("Sign-off"));
+    let inside = Stage::of("Production", Action::approval("Sign-off")).then(Action::deploy_for("Deploy", 60));
+    let production = || Stage::deploy_for("Production", 60);
+    for (places, behind) in [
+        (both.as_str(), vec![ask(), production()]),
+        (both.as_str(), vec![inside]),
+        (staging, vec![ask(), production()]),
+    ] {
+        let policy = POLICY.replace("{ pipeline: { name: release, stage: Production } }", places);
+        let pipeline =
+            Pipeline::v2("release").stage(Stage::source("Source")).stage(Stage::deploy_for("Staging", 60));
+        let pipeline = behind.into_iter().fold(pipeline, Pipeline::stage);
+        let waiting = Waiting::under(&policy, pipeline).await.starts("v2").await;
+        let card = || {
+            let named = format!("Staging {}", &waiting.execution[..8]);
+            waiting.cards().into_iter().find(|card| card.text.contains(&named)).unwrap()
+        };
+        // At once, and after the release has not been on watch for long.
+        for minutes in [2, 40] {
+            waiting.minutes(minutes).await;
+            let shown = card();
+            let offered = buttons(&shown);
+            for button in ["Approve", "Reject"] {
+                assert!(offered.contains(&button.to_owned()), "{offered:?}, {}", shown.text);
+            }
+            assert!(
+                shown.text.contains("waits for a person") && !shown.text.contains("🟢"),
+                "{}",
+                shown.text
+            );
+        }
+        let event = waiting.presses_on(&card(), BOB, "Approve", None);
+        waiting.simulator.request("chat-actions", &event).await.unwrap();
+        waiting.minutes(3).await;
+        assert_eq!((waiting.answers().len(), waiting.status()), (1, ExecutionStatus::Succeeded));
+        let shown = card();
+        assert!(!buttons(&shown).contains(&"Approve".to_owned()), "{:?}", buttons(&shown));
+        assert!(shown.text.contains("succeeded"), "{}", shown.text);
+        assert_eq!(waiting.simulator.dead_letters(), []);
+    }
+}
+
+#[tokio::test]
 async fn nobody_approves_their_own_commit_in_whichever_source_it_stands() {
     let message = "Wider subnets\n\nbelay: requested-by anna@example.com";
     for (name, value) in [("AuthorEmail", "anna@example.com"), ("CommitMessage", message)] {

@@ -143,7 +143,12 @@ fn open_offers(facts: &CardFacts) -> Vec<Offer> {
                 !standing.choices.is_empty() || facts.service.mode == crate::policy::Mode::Observe
             }
             About::Hook { .. } => !over,
-            About::Pipeline(_) | About::Release => !over || release.status == ReleaseStatus::Created,
+            // An approval may stand behind the stage that releases, which is over by then.
+            About::Pipeline(manual) => {
+                let course = release.course.as_ref();
+                !over || course.is_some_and(|course| course.may_ask_in(&manual.stage.stage))
+            }
+            About::Release => !over,
         })
         .cloned()
         .collect();

@@ -130,6 +130,17 @@ impl Course {
         self.first(StepState::Asks).or_else(|| self.first(StepState::Running))
     }
 
+    /// Whether a person may be waited for in a stage: the execution is under way, and not past it. What CodePipeline lists
+    /// may be behind the event that an approval waits, so that one which it has not got to counts; and what failed beside
+    /// an approval does not answer it.
+    pub fn may_ask_in(&self, stage: &str) -> bool {
+        let may = |step: &Step| match step.state {
+            StepState::Asks | StepState::Running | StepState::Waiting | StepState::Failed => true,
+            StepState::Done | StepState::Stopped | StepState::Skipped => false,
+        };
+        self.stands == Stands::Running && self.steps.iter().any(|step| step.stage == stage && may(step))
+    }
+
     fn first(&self, state: StepState) -> Option<&str> {
         self.steps.iter().find(|step| step.state == state).map(|step| step.stage.as_str())
     }
@@ -214,6 +225,33 @@ mod tests {
             StepState::Skipped => '-',
         };
         steps.iter().map(|step| sign(step.state)).collect()
+    }
+
+    #[test]
+    fn a_person_may_be_waited_for_until_the_execution_is_past_the_stage() {
+        for (state, stands, may) in [
+            (StepState::Asks, Stands::Running, true),
+            (StepState::Waiting, Stands::Running, true),
+            (StepState::Running, Stands::Running, true),
+            (StepState::Failed, Stands::Running, true),
+            (StepState::Done, Stands::Running, false),
+            (StepState::Skipped, Stands::Running, false),
+            (StepState::Stopped, Stands::Running, false),
+            (StepState::Asks, Stands::Stopped, false),
+            (StepState::Failed, Stands::Failed, false),
+            (StepState::Waiting, Stands::Superseded, false),
+        ] {
+            let course = Course {
+                pipeline: "release".to_owned(),
+                stands,
+                steps: vec![Step { stage: "Approval".to_owned(), state }],
+                took: None,
+                over_since: None,
+                usual: None,
+            };
+            assert_eq!(course.may_ask_in("Approval"), may, "{state:?} {stands:?}");
+            assert!(!course.may_ask_in("Deploy"));
+        }
     }
 
     #[test]
