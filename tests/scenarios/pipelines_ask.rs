@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use belay::policy::Policy;
 use belay_tests::{
-    Action, Alarm, AlarmState, ExecutionStatus, Fault, Message, Pipeline, Press, Simulator, SlackMessage,
-    Stage,
+    Action, Alarm, AlarmState, ExecutionStatus, Fault, Group, Message, Pipeline, Press, Simulator,
+    SlackMessage, Stage,
     stage::functions::{self, id, invocation},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    a_release_is_guarded::noon,
+    a_release_is_guarded::{canary, noon},
     people_in_chat::{ANNA, BOB, CHANNEL, EVE, shown},
 };
 
@@ -32,11 +32,14 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) async fn in_pipeline(pipeline: Pipeline) -> Self {
-        Self::under(POLICY, pipeline).await
+        Self::under(POLICY, pipeline, None).await
     }
 
-    async fn under(policy: &str, pipeline: Pipeline) -> Self {
+    async fn under(policy: &str, pipeline: Pipeline, group: Option<Group>) -> Self {
         let simulator = Simulator::start(noon()).await;
+        if let Some(group) = group {
+            simulator.create_group(group);
+        }
         simulator.create_alarm(Alarm::scripted("orders-5xx"));
         simulator.create_pipeline(pipeline);
         functions::install(&simulator, Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}")));
@@ -387,7 +390,7 @@ async fn an_approval_behind_the_stage_that_releases_can_be_answered_on_its_card(
         let pipeline =
             Pipeline::v2("release").stage(Stage::source("Source")).stage(Stage::deploy_for("Staging", 60));
         let pipeline = behind.into_iter().fold(pipeline, Pipeline::stage);
-        let waiting = Waiting::under(&policy, pipeline).await.starts("v2").await;
+        let waiting = Waiting::under(&policy, pipeline, None).await.starts("v2").await;
         let card = || {
             let named = format!("Staging {}", &waiting.execution[..8]);
             waiting.cards().into_iter().find(|card| card.text.contains(&named)).unwrap()
@@ -584,7 +587,7 @@ async fn one_waits_behind_a_bad_one() -> (Waiting, String) {
     let pipeline = Pipeline::v2("release")
         .stage(Stage::source("Source"))
         .stage(production.then(Action::deploy_for("Deploy", 60)));
-    let mut waiting = Waiting::under(&POLICY.replace("roll_back", "ask"), pipeline).await;
+    let mut waiting = Waiting::under(&POLICY.replace("roll_back", "ask"), pipeline, None).await;
     for version in ["v0", "v1"] {
         waiting = waiting.starts(version).await;
         waiting.press_why(BOB, "Approve", None).await;
@@ -652,4 +655,62 @@ async fn what_only_waits_is_not_rolled_back_to_what_users_have() {
     let stopped = waiting.simulator.effects("StopPipelineExecution");
     assert_eq!(stopped.len(), 1, "{stopped:?}");
     assert_eq!(stopped[0]["pipelineExecutionId"], json!(waiting.execution));
+}
+
+/// A stage that deploys through a group, both of which the policy names; a hook of the group asks. The commit is Anna's.
+async fn in_the_group() -> Waiting {
+    let group = "deployed_by: [ { codedeploy: { application: orders, deployment_group: prod } }, ";
+    let hooks = "    hooks: { BeforeAllowTraffic: [ { approval: { within: 45m, otherwise: fail } } ] }\n    approvers";
+    let policy = POLICY.replace("deployed_by: [ ", group).replace("    approvers", hooks);
+    let source = Action::source("Source").finding("AuthorEmail", "anna@example.com");
+    let pipeline = Pipeline::v2("release").stage(Stage::of("Source", source)).stage(Stage::deploy(
+        "Production",
+        "orders",
+        "prod",
+    ));
+    let group = Group::ecs("orders", "prod").shifting(canary()).baseline("v0");
+    Waiting::under(&policy, pipeline, Some(group.hook("BeforeAllowTraffic", "lifecycle-hooks"))).await
+}
+
+impl Waiting {
+    /// Somebody approves what waits for a person.
+    async fn approves_what_waits(&self, user: &str) {
+        let waits = |card: &SlackMessage| card.text.contains("waits for a person");
+        let card = self.cards().into_iter().find(waits);
+        let card = card.unwrap_or_else(|| panic!("nothing waits: {:#?}", self.cards()));
+        let event = self.presses_on(&card, user, "Approve", None);
+        self.simulator.request("chat-actions", &event).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_wrote_the_pipelines_commit_does_not_approve_it_in_its_group() {
+    const ANSWERS: &str = "PutLifecycleEventHookExecutionStatus";
+    let waiting = in_the_group().await.starts("v2").await;
+    waiting.minutes(3).await;
+    // While nobody knows who made it, nobody lets it go on.
+    waiting.simulator.fault("ListActionExecutions", Fault::InternalError, 1_000);
+    waiting.approves_what_waits(ANNA).await;
+    waiting.minutes(2).await;
+    assert_eq!(waiting.simulator.effects(ANSWERS), Vec::<Value>::new());
+    assert_eq!(waiting.whispers(ANNA), Vec::<String>::new());
+    waiting.simulator.clear_faults();
+    waiting.minutes(2).await;
+    assert_eq!(waiting.simulator.effects(ANSWERS), Vec::<Value>::new());
+    let told = waiting.whispers(ANNA);
+    assert!(told.len() == 1 && told[0].contains("This release is your own"), "{told:?}");
+    waiting.approves_what_waits(BOB).await;
+    waiting.minutes(1).await;
+    assert_eq!(waiting.simulator.effects(ANSWERS).len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_deployed_past_the_pipeline_is_nobodys_commit_in_it() {
+    let waiting = in_the_group().await;
+    waiting.simulator.start_deployment("orders", "prod", "v3", "user").unwrap();
+    waiting.minutes(5).await;
+    waiting.approves_what_waits(ANNA).await;
+    waiting.minutes(1).await;
+    assert_eq!(waiting.whispers(ANNA), Vec::<String>::new());
+    assert_eq!(waiting.simulator.effects("PutLifecycleEventHookExecutionStatus").len(), 1);
 }

@@ -1,5 +1,7 @@
 //! What is known when a person has answered.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tracing::warn;
@@ -49,37 +51,78 @@ pub async fn gather(
     }
 }
 
-/// The change that an answer would let go on, and who wanted it: read anew, and whole or not at all.
+/// The change that an answer would let go on, and who wanted it: read anew, and whole or not at all. What CodeDeploy
+/// deploys for a pipeline that the service names as well is the pipeline's change: CodeDeploy does not say who wrote it.
 ///
 /// # Errors
 /// When any part of it cannot be read.
-pub async fn wanted(adapters: &Adapters, offer: &Offer) -> Result<Change, AwsError> {
+pub async fn wanted(
+    adapters: &Adapters,
+    service: Option<&Service>,
+    offer: &Offer,
+) -> Result<Change, AwsError> {
     match &offer.place {
         Place::Group(group) => {
             let deployment = adapters.codedeploy.deployment(&offer.release).await?;
             let mut change = deployment.change.clone();
-            match spec(adapters, group, &deployment.revision).await {
+            let (spec, by_pipelines) = tokio::join!(
+                spec(adapters, group, &deployment.revision),
+                wanted_by_pipelines(adapters, service, &deployment),
+            );
+            match spec {
                 Spec::Text(text) => change.requested_by.extend(requested_by(&text)),
                 Spec::None => {}
                 Spec::Unread(error) => return Err(error),
             }
+            change.requested_by.extend(by_pipelines?);
             Ok(change)
         }
         Place::Stage(stage) => {
             let unnamed = || AwsError::unreadable("belay:gather", &offer.release, "it names no execution");
             let execution = offer.release.execution().ok_or_else(unnamed)?;
-            let (all, runs) = tokio::join!(
-                adapters.codepipeline.executions_since(&stage.pipeline, execution),
-                adapters.codepipeline.actions(&stage.pipeline, execution),
-            );
-            let (all, runs) = (all?, runs?);
-            let summary = all.iter().find(|one| one.id == execution).ok_or_else(|| {
-                let why = "the pipeline does not list the execution, so that nobody knows who started it";
-                AwsError::unreadable("codepipeline:ListPipelineExecutions", execution, why)
-            })?;
-            Ok(super::execution::change(&runs, Some(summary)))
+            brought(adapters, &stage.pipeline, execution).await
         }
     }
+}
+
+/// Who wanted what a deployment deploys, by the executions that made it, of the pipelines which the service names.
+async fn wanted_by_pipelines(
+    adapters: &Adapters,
+    service: Option<&Service>,
+    deployment: &Release,
+) -> Result<Vec<String>, AwsError> {
+    let places = service.into_iter().flat_map(|service| &service.deployed_by);
+    let pipelines: BTreeSet<&str> = places
+        .filter_map(|place| match place {
+            Place::Stage(stage) => Some(stage.pipeline.as_str()),
+            Place::Group(_) => None,
+        })
+        .collect();
+    let mut all = Vec::new();
+    for pipeline in pipelines {
+        let maker = adapters.codepipeline.maker(pipeline, &deployment.id, deployment.created_at).await?;
+        if let Some(execution) = maker {
+            all.extend(brought(adapters, pipeline, &execution).await?.requested_by);
+        }
+    }
+    Ok(all)
+}
+
+/// The change that an execution brings.
+///
+/// # Errors
+/// When any part of it cannot be read.
+async fn brought(adapters: &Adapters, pipeline: &str, execution: &str) -> Result<Change, AwsError> {
+    let (all, runs) = tokio::join!(
+        adapters.codepipeline.executions_since(pipeline, execution),
+        adapters.codepipeline.actions(pipeline, execution),
+    );
+    let (all, runs) = (all?, runs?);
+    let summary = all.iter().find(|one| one.id == execution).ok_or_else(|| {
+        let why = "the pipeline does not list the execution, so that nobody knows who started it";
+        AwsError::unreadable("codepipeline:ListPipelineExecutions", execution, why)
+    })?;
+    Ok(super::execution::change(&runs, Some(summary)))
 }
 
 /// A release of a pipeline, also one that waits before its stage has begun.

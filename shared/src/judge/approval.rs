@@ -64,7 +64,8 @@ pub async fn pressed(guard: &Guard, press: &Press, invocation: Invocation<'_>) -
     }
     // Nobody approves what they may have wanted themselves: while that is not known, nothing is taken for an answer.
     let wanted = if lets_go_on(press.choice) {
-        let wanted = Box::pin(gather::approval::wanted(&guard.adapters, &offer)).await;
+        let service = guard.policy.service(&offer.service);
+        let wanted = Box::pin(gather::approval::wanted(&guard.adapters, service, &offer)).await;
         Some(wanted?)
     } else {
         None

@@ -11,15 +11,22 @@ use aws_sdk_codepipeline::{
     },
     types::{ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionSummary},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ActionRun, CodePipeline, ExecutionSummary, action_run, execution_summary};
-use crate::{approval::NotifiedToken, aws::AwsError, release::Stage};
+use crate::{
+    approval::NotifiedToken,
+    aws::AwsError,
+    release::{ReleaseId, Stage},
+};
 
 /// The most pages of a listing that are read: 300 executions, or runs of actions.
 const PAGES: usize = 3;
 /// As many as AWS gives on a page.
 const PAGE: i32 = 100;
+/// How long before a deployment the action that makes it may have started. It makes it at once; the rest is for clocks, and
+/// for calls that had to be repeated.
+const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 
 /// An execution with all of its source revisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +159,51 @@ impl CodePipeline {
             execution: found.pipeline_execution_id().ok_or_else(|| lacks("pipelineExecutionId"))?.to_owned(),
             run: found.action_execution_id().ok_or_else(|| lacks("actionExecutionId"))?.to_owned(),
         }))
+    }
+
+    /// The execution of which an action made a deployment that was created at `created`; none if none of the pipeline did.
+    ///
+    /// # Errors
+    /// When CodePipeline does not tell, or not yet, or so much has run since that it is not looked at.
+    pub async fn maker(
+        &self,
+        pipeline: &str,
+        deployment: &ReleaseId,
+        created: Timestamp,
+    ) -> Result<Option<String>, AwsError> {
+        const OPERATION: &str = "codepipeline:ListActionExecutions";
+        let unknown = |why: &str| AwsError::unreadable(OPERATION, deployment, why);
+        let long_before = created.checked_sub(BEFORE).unwrap_or(created);
+        let (mut next, mut begins) = (None, false);
+        for _ in 0..PAGES {
+            let page = ListActionExecutionsInput::builder()
+                .pipeline_name(pipeline)
+                .max_results(PAGE)
+                .set_next_token(next)
+                .sent_by(&self.client)
+                .await
+                .map_err(|error| AwsError::from_sdk(OPERATION, deployment, &error))?;
+            let mut far_enough = false;
+            for detail in page.action_execution_details() {
+                let run = action_run(OPERATION, pipeline, detail)?;
+                if run.external.as_deref() == Some(deployment.as_str()) {
+                    let unnamed = || unknown("the action's run has no pipelineExecutionId");
+                    return Ok(Some(detail.pipeline_execution_id().ok_or_else(unnamed)?.to_owned()));
+                }
+                let deploys = run.provider.is_some_and(|provider| provider.starts_with("CodeDeploy"));
+                begins |= deploys && run.status == "InProgress" && run.external.is_none();
+                far_enough |= run.started < long_before;
+            }
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() || far_enough {
+                return if begins {
+                    Err(unknown("an action that runs does not say yet which deployment it has made"))
+                } else {
+                    Ok(None)
+                };
+            }
+        }
+        Err(unknown("so many actions have run since that not all are looked at"))
     }
 
     /// Runs of actions, newest first: at most three pages, and none after the one on which `found` is.
