@@ -327,7 +327,7 @@ async fn of_several_alarms_in_one_notification_one_that_fails_keeps_no_other_wai
     let stamp = story.simulator.now().strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string();
     let text = include_str!("../fixtures/cloudwatch/sns-cloudwatch-alarm-metric.json");
     let mut payload: Value = serde_json::from_str(text).unwrap();
-    let mut record = |account: &str| {
+    let record = |account: &str| {
         let mut record = payload["Records"][0].clone();
         let mut message: Value =
             serde_json::from_str(record["Sns"]["Message"].as_str().expect("a text")).unwrap();

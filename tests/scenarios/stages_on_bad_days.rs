@@ -126,6 +126,31 @@ async fn who_waits_for_an_approval_in_the_stage_is_not_blamed_for_what_runs() {
 }
 
 #[tokio::test]
+async fn an_execution_that_has_not_deployed_yet_is_not_taken_back_for_what_runs() {
+    // Its test fails, and its test still runs.
+    for fails in [true, false] {
+        let tests =
+            if fails { Action::build("Test", 60).failing_for("v2") } else { Action::build("Test", 900) };
+        let pipeline = Pipeline::v2("release")
+            .stage(Stage::source("Source"))
+            .stage(Stage::of("Production", tests).then(Action::deploy_for("Deploy", 60)))
+            .stage(Stage::build("After", 60));
+        let line = Line::waiting(pipeline, STAGE, None).await;
+        for version in ["v0", "v1"] {
+            line.simulator.start_pipeline("release", version);
+            line.minutes(18).await;
+        }
+        line.simulator.start_pipeline("release", "v2");
+        line.minutes(3).await;
+        line.red();
+        line.minutes(10).await;
+        nothing(&line, "RollbackStage");
+        assert_eq!(count(&line, "taking back"), 0, "{fails}: {:#?}", line.told());
+        line.says("none of its actions that deploy has begun there");
+    }
+}
+
+#[tokio::test]
 async fn a_rollback_that_overtook_who_waits_is_what_users_have() {
     let production =
         Stage::of("Production", Action::approval("Sign-off")).then(Action::deploy_for("Deploy", 60));

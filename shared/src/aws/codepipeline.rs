@@ -135,6 +135,11 @@ impl ActionRun {
     pub fn is_approval(&self) -> bool {
         self.detail.category.as_deref() == Some("Approval")
     }
+
+    /// Whether it is there to deploy, by its category. A stage may release by a build or an invocation all the same.
+    pub fn deploys(&self) -> bool {
+        self.detail.category.as_deref() == Some("Deploy")
+    }
 }
 
 /// What a run of an action was to do, and how that went. Any of it may be absent.

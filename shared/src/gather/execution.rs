@@ -98,6 +98,8 @@ pub(super) struct Seen {
     pub(super) begun: bool,
     /// Whether an approval of it has.
     pub(super) asks: bool,
+    /// Whether an action has that is there to deploy.
+    pub(super) deploys: bool,
 }
 
 impl Entered<'_> {
@@ -118,7 +120,7 @@ impl Entered<'_> {
                     back: Observed::Missing { why: missing() },
                     marked: Observed::Missing { why: missing() },
                 };
-                return Seen { told, within: Vec::new(), begun: true, asks: false };
+                return Seen { told, within: Vec::new(), begun: true, asks: false, deploys: true };
             }
         };
         let summary = all.as_ref().ok().and_then(|all| all.iter().find(|one| one.id == self.execution));
@@ -141,6 +143,7 @@ impl Entered<'_> {
         let within = deployments(&runs, |_| true);
         let (asks, begun) =
             (runs.iter().any(ActionRun::is_approval), runs.iter().any(|run| !run.is_approval()));
+        let deploys = runs.iter().any(ActionRun::deploys);
         let words = summary.and_then(|summary| summary.revision.clone());
         let release = self.release(&runs, words, change).map(|release| Release { course, ..release });
         let back = match &release {
@@ -152,6 +155,7 @@ impl Entered<'_> {
             within,
             begun,
             asks,
+            deploys,
         }
     }
 
@@ -373,9 +377,7 @@ pub(super) fn deployments(runs: &[ActionRun], wanted: impl Fn(&ActionRun) -> boo
 
 /// The actions that have deployed: what they did stays when the others are stopped.
 fn finished(runs: &[ActionRun]) -> Vec<String> {
-    let done = runs
-        .iter()
-        .filter(|run| run.status == "Succeeded" && run.detail.category.as_deref() == Some("Deploy"));
+    let done = runs.iter().filter(|run| run.status == "Succeeded" && run.deploys());
     let mut actions: Vec<String> = done.map(|run| run.action.clone()).collect();
     actions.sort_unstable();
     actions.dedup();

@@ -14,7 +14,7 @@ use crate::{
         codedeploy::UNKNOWN,
         codepipeline::{ExecutionSummary, StageNow, StageStatus, Structure},
     },
-    evidence::{Back, Observed},
+    evidence::{Back, Observed, Way},
     release::{DeploymentGroup, Release, ReleaseId, Stage},
 };
 
@@ -109,6 +109,23 @@ pub(super) async fn stage(adapters: &Adapters, place: &Stage, waiting: &Waiting,
                 "the execution {execution} waits in the stage for an approval, and CodePipeline rolls back no stage in which one runs. Answer it, then roll back."
             );
             seen.told.back = Observed::Known { value: Back::Later { why }, at: now };
+        }
+    }
+    let target = match &seen.told.back {
+        Observed::Known { value: Back::To { way: Way::RollBackStage { target, .. }, .. }, .. } => {
+            Some(target.clone())
+        }
+        Observed::Known { .. } | Observed::Missing { .. } => None,
+    };
+    if let Some(target) = target.filter(|_| seen.begun && !seen.deploys) {
+        // Where a stage builds or invokes only, that is how it releases.
+        match pipelines.actions(&place.pipeline, &target).await {
+            Ok(runs) if runs.iter().any(|run| run.stage == place.stage && run.deploys()) => {
+                let why = "none of its actions that deploy has begun there, so that users have what ran before, which may be what is wrong.".to_owned();
+                seen.told.back = Observed::Known { value: Back::Nowhere { why }, at: now };
+            }
+            Ok(_) => {}
+            Err(error) => seen.told.back = Observed::Missing { why: error.to_string() },
         }
     }
     let Seen { told, within, .. } = seen;
