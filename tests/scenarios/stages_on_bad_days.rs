@@ -1,7 +1,8 @@
 //! Stages of pipelines in the ways that things go at three in the morning: several alarms, somebody who was first, who runs
 //! it again, or waits in it.
 
-use aws_sdk_codepipeline::types::StageRetryMode;
+use aws_sdk_codepipeline::types::{StageRetryMode, StageTransitionType};
+use belay::policy::Policy;
 use belay_tests::{
     Action, AlarmState, Break, Cause, DeliverySettings, Diagnosed, ExecutionMode, FailedDeployment, Fault,
     Group, Pipeline, Simulator, Stage, stage::functions,
@@ -591,4 +592,67 @@ async fn silence_looks_again_at_all_that_could_not_be_read() {
     line.minutes(15).await;
     assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
     assert_eq!(line.simulator.effects("StopDeployment").len(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_before_a_stage_is_not_let_in_by_its_undo() {
+    for rule in ["roll_back", "halt"] {
+        let line = Line::of(by_itself(), STAGE, None).await;
+        let policy = format!(
+            "version: 1\nservices: {{ orders: {{ deployed_by: [ {STAGE} ], alarms: {{ its-own: {rule} }} }} }}\n"
+        );
+        functions::deploy_again(&line.simulator, &Policy::parse(&policy).unwrap());
+        line.simulator.start_pipeline("release", "v2");
+        line.minutes(1).await;
+        let waits = line.simulator.start_pipeline("release", "v3");
+        line.simulator.advance(std::time::Duration::from_secs(20)).await;
+        line.goes("its-own", AlarmState::Alarm);
+        line.minutes(15).await;
+        assert_eq!(
+            line.simulator.effects("RollbackStage").len(),
+            usize::from(rule == "roll_back"),
+            "{:#?}",
+            line.told()
+        );
+        assert_eq!(line.simulator.effects("StopPipelineExecution").len(), 1, "{rule}");
+        assert_eq!(count(&line, &format!("Production/{waits} began")), 0, "{rule}: {:#?}", line.told());
+        let closed: Vec<Value> = line.simulator.effects("DisableStageTransition");
+        assert_eq!(closed[usize::from(rule == "halt")]["stageName"], "Production", "{closed:?}");
+        let messages = line.simulator.messages();
+        let step = "Another execution waits before the stage Production, and Belay closed the way in";
+        assert!(messages.iter().any(|message| message.message.contains(step)), "{rule}: {messages:#?}");
+        line.says(if rule == "halt" {
+            "the stage Production and After"
+        } else {
+            "closed to another execution"
+        });
+        assert_eq!(line.simulator.dead_letters(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_way_that_somebody_closed_stays_closed_for_their_reason() {
+    let line = Line::of(by_itself(), STAGE, None).await;
+    line.simulator.start_pipeline("release", "v2");
+    line.minutes(1).await;
+    let closed = by_hand(&line.simulator)
+        .disable_stage_transition()
+        .pipeline_name("release")
+        .stage_name("Production")
+        .transition_type(StageTransitionType::Inbound)
+        .reason("a freeze");
+    closed.send().await.unwrap();
+    line.simulator.start_pipeline("release", "v3");
+    line.simulator.advance(std::time::Duration::from_secs(20)).await;
+    line.red();
+    line.minutes(15).await;
+    assert_eq!(line.simulator.effects("RollbackStage").len(), 1, "{:#?}", line.told());
+    let reasons: Vec<Value> = line
+        .simulator
+        .effects("DisableStageTransition")
+        .iter()
+        .map(|asked| asked["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["a freeze"]);
+    assert_eq!(count(&line, "Belay closed the way in"), 0);
 }

@@ -103,6 +103,8 @@ pub struct StageNow {
     pub rollback: bool,
     /// Why nothing may enter, if the transition into it is disabled. AWS may give no reason: then it is empty.
     pub inbound_closed: Option<String>,
+    /// Whether an execution waits to enter it.
+    pub somebody_waits: bool,
 }
 
 /// One run of an action. A retry adds another.
@@ -511,6 +513,7 @@ fn stage_now(operation: &'static str, pipeline: &str, stage: &StageState) -> Res
             .inbound_transition_state()
             .filter(|transition| !transition.enabled())
             .map(|transition| transition.disabled_reason().unwrap_or_default().to_owned()),
+        somebody_waits: !stage.inbound_executions().is_empty(),
     })
 }
 

@@ -141,6 +141,13 @@ struct AtWork<'a> {
     scene: Scene<'a>,
 }
 
+/// How the reasons begin that the pipeline shows.
+const OURS: &str = "Belay undo";
+
+fn is_closed_by_us(now: &StageNow) -> bool {
+    now.inbound_closed.as_deref().is_some_and(|why| why.starts_with(OURS))
+}
+
 /// A stage that was asked to stop is free some seconds later, and CodePipeline answers "busy" until then.
 const STAGE_TRIES: u32 = 10;
 
@@ -159,8 +166,8 @@ impl AtWork<'_> {
                 None => Look::NotYet,
             }),
             Effect::RollBackStage { target, .. } => Ok(match self.stage_rolled_back(target).await? {
-                Some(execution) => {
-                    Look::Happened(Came::StageRolledBack { execution, target: target.clone() })
+                Some((execution, closed)) => {
+                    Look::Happened(Came::StageRolledBack { execution, target: target.clone(), closed })
                 }
                 None => Look::NotYet,
             }),
@@ -183,8 +190,8 @@ impl AtWork<'_> {
     }
 
     /// The execution that rolled this very stage back to `target` since the release began. Other stages of the pipeline
-    /// may have gone back to the same one.
-    async fn stage_rolled_back(&self, target: &str) -> Result<Option<String>, AwsError> {
+    /// may have gone back to the same one. And whether the way into it was closed for that.
+    async fn stage_rolled_back(&self, target: &str) -> Result<Option<(String, bool)>, AwsError> {
         let stage = self.stage()?;
         let pipelines = &self.adapters().codepipeline;
         let executions = pipelines.executions(&stage.pipeline).await?;
@@ -206,7 +213,8 @@ impl AtWork<'_> {
                     .iter()
                     .any(|run| run.stage == stage.stage)
             {
-                return Ok(Some(rollback.id));
+                let closed = stages.iter().any(|now| now.name == stage.stage && is_closed_by_us(now));
+                return Ok(Some((rollback.id, closed)));
             }
         }
         Ok(None)
@@ -291,7 +299,7 @@ impl AtWork<'_> {
             }
             Effect::HaltStage { deployments, next } => {
                 match self.halt_stage(deployments, next.as_deref()).await {
-                    Ok(()) => Undoing::Done { came: Came::StageHalted { next: next.clone() }, claim },
+                    Ok(own) => Undoing::Done { came: Came::StageHalted { next: next.clone(), own }, claim },
                     Err(error) => self.gave_up(claim, error).await,
                 }
             }
@@ -370,8 +378,10 @@ impl AtWork<'_> {
             Err(error) => return Undoing::Failed(error),
         };
         let pipelines = &self.adapters().codepipeline;
+        let mut closed = false;
         if let Some(execution) = running {
             let why = self.why();
+            closed = self.closed_to_who_waits(stage).await;
             match pipelines.stop(&stage.pipeline, execution, true, &why).await {
                 Ok(
                     PipelineStopAnswer::Accepted
@@ -389,7 +399,7 @@ impl AtWork<'_> {
             }
             match pipelines.roll_back(&stage.pipeline, &stage.stage, target).await {
                 Ok(RollBackAnswer::Started(execution)) => {
-                    let came = Came::StageRolledBack { execution, target: target.to_owned() };
+                    let came = Came::StageRolledBack { execution, target: target.to_owned(), closed };
                     return Undoing::Done { came, claim };
                 }
                 Ok(RollBackAnswer::Busy) => {}
@@ -412,17 +422,46 @@ impl AtWork<'_> {
             tokio::time::sleep(self.scene.pause).await;
         }
         self.give_back(claim).await;
+        if closed {
+            refused.push_str(" (the way into the stage is closed, because another execution waits there: open it again when it is settled)");
+        }
         Undoing::Failed(AwsError::unreadable("codepipeline:RollbackStage", stage, refused))
     }
 
+    /// Freeing a stage lets in who waits before it (CodePipeline User Guide, "Stop a pipeline execution"), and CodePipeline
+    /// rolls back no stage in which one runs. So the way in is closed first, unless somebody has closed it; whether it is by
+    /// us. What cannot be read or closed keeps no undo waiting.
+    async fn closed_to_who_waits(&self, stage: &Stage) -> bool {
+        let pipelines = &self.adapters().codepipeline;
+        let now = match pipelines.stages(&stage.pipeline).await {
+            Ok(stages) => stages.into_iter().find(|now| now.name == stage.stage),
+            Err(error) => {
+                warn!(%error, "who waits before the stage is not known");
+                None
+            }
+        };
+        let Some(now) = now else { return false };
+        if now.inbound_closed.is_some() || !now.somebody_waits {
+            return is_closed_by_us(&now);
+        }
+        let closed = pipelines.close(&stage.pipeline, &stage.stage, &self.why()).await;
+        closed.inspect_err(|error| warn!(%error, "the way into the stage is not closed")).is_ok()
+    }
+
     /// Closes the way on first, so that nothing slips through while the rest is stopped.
-    async fn halt_stage(&self, deployments: &[ReleaseId], next: Option<&str>) -> Result<(), AwsError> {
+    /// Answers the stage, if the way into it is closed as well.
+    async fn halt_stage(
+        &self,
+        deployments: &[ReleaseId],
+        next: Option<&str>,
+    ) -> Result<Option<String>, AwsError> {
         let stage = self.stage()?;
         let adapters = self.adapters();
         let why = self.why();
         if let Some(next) = next {
             adapters.codepipeline.close(&stage.pipeline, next, &why).await?;
         }
+        let own = self.closed_to_who_waits(stage).await.then(|| stage.stage.clone());
         for id in deployments {
             match adapters.codedeploy.stop(id, false).await? {
                 StopAnswer::Stopped | StopAnswer::Pending | StopAnswer::AlreadyOver => {}
@@ -435,12 +474,12 @@ impl AtWork<'_> {
                 | PipelineStopAnswer::AskedBefore => {}
             }
         }
-        Ok(())
+        Ok(own)
     }
 
     /// What the pipeline shows as the reason.
     fn why(&self) -> String {
-        format!("Belay undo {}", self.release.id)
+        format!("{OURS} {}", self.release.id)
     }
 
     fn stage(&self) -> Result<&Stage, AwsError> {

@@ -48,11 +48,15 @@ pub enum Came {
         execution: String,
         /// As this one ran it.
         target: String,
+        /// Whether the way into it is closed, because another execution waits there.
+        closed: bool,
     },
     /// The pipeline's execution is stopped.
     StageHalted {
-        /// The stage whose way in is closed.
+        /// The stage behind it, whose way in is closed.
         next: Option<String>,
+        /// Itself, if the way into it is closed because another execution waits there.
+        own: Option<String>,
     },
     /// The hook, or the pipeline, has its answer.
     Answered,

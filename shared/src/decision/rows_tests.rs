@@ -412,6 +412,9 @@ fn silence_looks_again_at_every_place_that_could_not_be_read() {
     // What could be read was decided when the question was asked.
     assert_eq!(decided(vec![group("eu").into()]), ["eu"]);
     assert_eq!(decided(vec![group("eu").into(), group("us").into()]), ["eu", "us"]);
+    // A stage that is read now, and seen closer in its group.
+    let stage = Stage { pipeline: "p".into(), stage: "s".into() };
+    assert_eq!(decided(vec![Place::Stage(stage)]), [] as [&str; 0]);
     // A question from before places were written down.
     assert_eq!(decided(Vec::new()), ["d-2", "eu", "us"]);
 }

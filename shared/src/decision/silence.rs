@@ -18,7 +18,7 @@ pub fn needs_evidence<'a>(policy: &Policy, question: &'a Question) -> Option<&'a
 }
 
 /// Decides what follows from silence: one decision for the release that was asked about, or one for each place that could
-/// not be read then. `evidence` is that of the alarm's change which the question was asked about, read now: a release that
+/// not be read then; none where what is there is seen closer in another place, which was judged then. `evidence` is that of the alarm's change which the question was asked about, read now: a release that
 /// is over, undone or replaced by now is left alone.
 pub fn decide(
     policy: &Policy,
@@ -50,7 +50,13 @@ pub fn decide(
     let case = Case { service, rule, evidence, change: &question.change, now, consent };
     let mut decisions = match &question.release {
         // What could be read was decided then.
-        None => case.judge(known.map(|known| where_unread(known, question)).as_ref()),
+        None => {
+            let there = known.map(|known| where_unread(known, question));
+            if there.as_ref().is_some_and(|there| there.places.is_empty()) {
+                return Vec::new();
+            }
+            case.judge(there.as_ref())
+        }
         Some(_) => case.judge(known),
     };
     if question.release.is_some() {

@@ -31,9 +31,13 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         Came::Redeployed { deployment } => format!(
             "{release} had finished, so Belay deploys again what ran before it, by {deployment}. The group's own alarms are switched off for that one deployment, because they are red already."
         ),
-        Came::StageRolledBack { execution, target } => format!(
-            "Belay had the pipeline's stage run again as {target} ran it, by the execution {execution}."
-        ),
+        Came::StageRolledBack { execution, target, closed } => {
+            let closed =
+                if *closed { " The way in is closed to another execution that waits before it." } else { "" };
+            format!(
+                "Belay had the pipeline's stage run again as {target} ran it, by the execution {execution}.{closed}"
+            )
+        }
         Came::Stopped { rollback: None, how: Stopped::Now }
         | Came::StageHalted { .. }
         | Came::OfNothing
@@ -45,10 +49,14 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
             format!("Belay stopped {release} and asked CodeDeploy to go back to the last good revision.")
         }
     };
-    let steps = vec![
+    let mut steps = vec![
         "Wait for the rollback's own message before you call it over.".to_owned(),
         "Do not release the same revision again before you know what was wrong with it.".to_owned(),
     ];
+    let stage = decision.release.as_ref().map(Subject::place);
+    if let (Came::StageRolledBack { closed: true, .. }, Some(Place::Stage(stage))) = (came, stage) {
+        steps.push(open_again(&stage.stage));
+    }
     let did = match &decision.effect {
         Some(Effect::StopWithin { stays, .. }) if !stays.is_empty() => {
             let stays = stays.join(" and ");
@@ -57,6 +65,15 @@ pub(super) fn taking_back(service: &str, release: &str, decision: &Decision, cam
         _ => did,
     };
     (format!("{service}: taking back {release}"), Urgency::Loud, did, steps)
+}
+
+const OPENED_BY: &str = "the console, or aws codepipeline enable-stage-transition";
+
+/// What is to be done once an undo is over that somebody waited behind.
+fn open_again(stage: &str) -> String {
+    format!(
+        "Another execution waits before the stage {stage}, and Belay closed the way in. Open it again when it is settled, or stop that execution first: {OPENED_BY}."
+    )
 }
 
 /// Why a halted release did not go back, as the end of a sentence.
@@ -85,16 +102,20 @@ pub(super) fn halted(service: &str, release: &str, decision: &Decision, came: &C
                 vec!["Wait for the rollback's own message.".to_owned()],
             );
         }
-        Came::StageHalted { next: Some(next) } => {
-            steps.push(format!(
-                "When it is settled, open the way into the stage {next} again: the console, or aws codepipeline enable-stage-transition."
-            ));
-            format!(
-                "Belay stopped {release} and closed the way into the stage {next}. It did not go back, {why}."
-            )
-        }
-        Came::StageHalted { next: None } => {
-            format!("Belay stopped {release}. It did not go back, {why}.")
+        Came::StageHalted { next, own } => {
+            let closed: Vec<&str> = own.iter().chain(next).map(String::as_str).collect();
+            if closed.is_empty() {
+                format!("Belay stopped {release}. It did not go back, {why}.")
+            } else {
+                let closed = closed.join(" and ");
+                steps.extend(own.as_deref().map(open_again));
+                steps.extend(next.as_deref().map(|next| {
+                    format!("When it is settled, open the way into the stage {next} again: {OPENED_BY}.")
+                }));
+                format!(
+                    "Belay stopped {release} and closed the way into the stage {closed}. It did not go back, {why}."
+                )
+            }
         }
         Came::Stopped { rollback: None, how: Stopped::Accepted } => format!(
             "Belay asked CodeDeploy to stop {release} where it is; CodeDeploy has accepted and is finishing what was under way. It does not go back, {why}."
